@@ -1,0 +1,68 @@
+"""What can go wrong, said so that a tired person can act on it.
+
+Every error carries what failed, the class of its cause, the last lines that matter and what to do about it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from enum import Enum
+from pathlib import Path
+
+
+class Cause(Enum):
+    """The class of a failure. The value is the word that users and programs see."""
+
+    CONFIG = "config"
+    HOST = "host"
+    NETWORK = "network"
+    SIGNATURE = "signature"
+    DISK_FULL = "disk full"
+    GUEST = "guest"
+    PLUGIN = "plugin"
+    REVIEW = "review"
+    INTERRUPTED = "interrupted"
+    INTERNAL = "internal"
+
+    @property
+    def exit_code(self) -> int:
+        """The exit code of a command that fails for this cause; docs/how-it-works.md lists them."""
+        return EXIT_CODES[self]
+
+
+EXIT_CODES = {
+    Cause.REVIEW: 1,
+    Cause.CONFIG: 2,
+    Cause.HOST: 3,
+    Cause.NETWORK: 4,
+    Cause.SIGNATURE: 5,
+    Cause.DISK_FULL: 6,
+    Cause.GUEST: 7,
+    Cause.PLUGIN: 8,
+    Cause.INTERNAL: 9,
+    Cause.INTERRUPTED: 130,
+}
+
+
+class LabwrightError(Exception):
+    """A failure that is meant for a person: what failed, why, and the remedy.
+
+    what: one sentence without a full stop. hint: the remedy. details: the last lines that matter, oldest first.
+    log: the file that holds the rest.
+    """
+
+    def __init__(
+        self,
+        what: str,
+        *,
+        cause: Cause,
+        hint: str = "",
+        details: Sequence[str] = (),
+        log: Path | None = None,
+    ) -> None:
+        super().__init__(what)
+        self.what = what
+        self.cause = cause
+        self.hint = hint
+        self.details = tuple(details)
+        self.log = log

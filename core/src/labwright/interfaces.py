@@ -1,0 +1,213 @@
+"""The three interfaces that drivers implement, and the frozen values that they exchange with the core.
+
+A driver is a class, published under an entry point whose name is the image type:
+
+    [project.entry-points."labwright.bootstrappers"]
+    debian = "labwright_debian:DebianBootstrapper"
+
+The core owns the order of the steps and all that is the same for every system; a driver fills in what differs.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import ClassVar, Literal
+
+from labwright.host.ledger import Ledger
+from labwright.host.run import Completed
+from labwright.spec.image import ImageSpec
+
+INTERFACE_VERSION = 1
+"""Raised when a change here breaks drivers; a driver built for another version is reported and not used."""
+
+BOOTSTRAPPERS = "labwright.bootstrappers"
+PROVISIONERS = "labwright.provisioners"
+CONFIGURATORS = "labwright.configurators"
+
+Status = Literal["ready", "partial", "planned"]
+
+
+@dataclass(frozen=True)
+class DriverFacts:
+    """What a driver says of itself. limits: what it does not do yet, in a sentence for users."""
+
+    title: str
+    status: Status = "ready"
+    limits: str = ""
+
+
+@dataclass(frozen=True)
+class Workbench:
+    """All that a driver may touch.
+
+    run: labwright.host.run.run with the log of the current step. scratch: a folder that is removed after the step.
+    downloads: a folder that stays between builds (package caches; nothing in it is trusted). say: progress in words.
+    secret: the value of a secret reference. source_date_epoch: seconds since 1970 for every time stamp made.
+    """
+
+    run: Callable[..., Completed]
+    scratch: Path
+    downloads: Path
+    ledger: Ledger
+    say: Callable[[str], None]
+    source_date_epoch: int
+    jobs: int
+
+
+@dataclass(frozen=True)
+class Release:
+    """A release of a distribution. kernel_source: the name of the package that holds its kernel's source."""
+
+    name: str
+    kernel_source: str
+
+
+@dataclass(frozen=True)
+class Distribution(DriverFacts):
+    """The facts of a distribution. fragments: kernel configuration fragments, in order, beside the common ones."""
+
+    releases: tuple[Release, ...] = ()
+    default_release: str = ""
+    tools: tuple[str, ...] = ()
+    fragments: tuple[str, ...] = ()
+    proof: Literal["login", "ssh", "systemd"] = "systemd"
+
+    def release(self, name: str) -> Release | None:
+        """The release of this name."""
+        return next((release for release in self.releases if release.name == name), None)
+
+
+@dataclass(frozen=True)
+class Pins:
+    """What the mirrors would give now: enough to tell whether a step has to run again.
+
+    archive: a digest of the signed indexes. kernel_source: name, version and hash of the kernel's source.
+    private: what the driver needs to fetch exactly that.
+    """
+
+    archive: str
+    kernel_source: str
+    private: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class KernelFiles:
+    """A compiled kernel: a folder with bzImage, vmlinux, config, modules.tar, and its release (uname -r)."""
+
+    folder: Path
+    release: str
+
+    @property
+    def bzimage(self) -> Path:
+        return self.folder / "bzImage"
+
+    @property
+    def vmlinux(self) -> Path:
+        """Uncompressed, for Firecracker and for QEMU's PVH entry."""
+        return self.folder / "vmlinux"
+
+    @property
+    def config(self) -> Path:
+        return self.folder / "config"
+
+    @property
+    def modules(self) -> Path:
+        """A tar archive of lib/modules/<release>."""
+        return self.folder / "modules.tar"
+
+
+class Bootstrapper(ABC):
+    """Stage 1: a distribution from nothing. The core compiles the kernel and makes the disk from the tree."""
+
+    interface_version: ClassVar[int] = INTERFACE_VERSION
+    distribution: ClassVar[Distribution]
+
+    @abstractmethod
+    def resolve(self, image: ImageSpec, bench: Workbench) -> Pins:
+        """Ask the mirrors what they would give now. Raises LabwrightError (network, signature, config)."""
+
+    @abstractmethod
+    def fetch_kernel_source(self, image: ImageSpec, pins: Pins, destination: Path, bench: Workbench) -> None:
+        """Put the kernel's source as one .tar.xz file at `destination`, its signature checked."""
+
+    @abstractmethod
+    def make_tree(self, image: ImageSpec, pins: Pins, destination: Path, bench: Workbench) -> None:
+        """Put the root file system with its packages at `destination`, a tar file with numeric owners."""
+
+    @abstractmethod
+    def package_kernel(self, kernel: KernelFiles, destination: Path, bench: Workbench) -> None:
+        """Make a package of the kernel in the distribution's format at `destination`, so that it owns the files."""
+
+    @abstractmethod
+    def finish_tree(self, image: ImageSpec, tree: Path, kernel_package: Path, bench: Workbench) -> None:
+        """In the unpacked tree, with no network: install the kernel, configure, and remove what must not be shared."""
+
+
+@dataclass(frozen=True)
+class DiskRequest:
+    """A disk image to provision and where the result belongs."""
+
+    image: ImageSpec
+    source: Path
+    destination: Path
+
+
+class Provisioner(ABC):
+    """Stage 2: a disk image, ours or a vendor's, to a qcow2 that is ready for learners."""
+
+    interface_version: ClassVar[int] = INTERFACE_VERSION
+    facts: ClassVar[DriverFacts]
+
+    @abstractmethod
+    def provision(self, request: DiskRequest, bench: Workbench) -> None:
+        """Write the provisioned qcow2 to the request's destination; the internet is there."""
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """A running machine of a lesson. The password is a secret: no repr shows it."""
+
+    name: str
+    host: str
+    port: int
+    user: str
+    password: str = field(repr=False)
+    driver: str = ""
+
+
+@dataclass(frozen=True)
+class ConfigurationJob:
+    """One endpoint at one stage of a lesson. lesson: a fresh copy of its folder. file: relative to it."""
+
+    endpoint: Endpoint
+    lesson: Path
+    stage: int
+    file: Path
+    dry_run: bool = False
+
+
+@dataclass(frozen=True)
+class ConfigurationResult:
+    """How a job ended. difference: what changed, in the device's own words."""
+
+    ok: bool
+    output: str
+    difference: str = ""
+
+
+class LessonConfigurator(ABC):
+    """Stage 3: a running machine, made ready for a lesson's stage, with no internet."""
+
+    interface_version: ClassVar[int] = INTERFACE_VERSION
+    facts: ClassVar[DriverFacts]
+
+    @abstractmethod
+    def candidates(self, endpoint: Endpoint) -> tuple[str, ...]:
+        """The exact file names in stageN/configs/ that would configure this endpoint, the preferred one first."""
+
+    @abstractmethod
+    def configure(self, job: ConfigurationJob, bench: Workbench) -> ConfigurationResult:
+        """Run the job. A failure of the endpoint is a result; LabwrightError is for a failure of ours."""

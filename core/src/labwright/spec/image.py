@@ -1,0 +1,90 @@
+"""image.meta.yaml: the Antidote platform's fields, and ours under `build:`."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
+
+SLUG = r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?$"
+INTERFACE_NAME = re.compile(r"^[A-Za-z0-9._/-]{1,15}$")
+PACKAGE_NAME = re.compile(r"^[a-z0-9][a-z0-9+.-]+$")
+
+
+class Strict(BaseModel):
+    """Unknown keys are refused, values are not converted, objects do not change."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+
+class BuildSpec(Strict):
+    """How labwright makes the image. The platform ignores this key."""
+
+    type: str = Field(pattern=SLUG, description="Image type: the name of a driver (labwright plugins list).")
+    release: str | None = Field(None, pattern=r"^[a-z0-9.-]+$", description="Release; by default the driver's.")
+    bootstrap: Literal["auto", "debootstrap", "mmdebstrap"] = Field("auto", description="Tool that makes the tree.")
+    mirror: str | None = Field(None, description="Package mirror; by default the one this machine is set up for.")
+    security_mirror: str | None = Field(
+        None, alias="securityMirror", description="Mirror of security updates; 'none' for none."
+    )
+    keyring: str | None = Field(None, description="File with the keys that sign the mirror's Release files.")
+    packages: tuple[str, ...] = Field((), description="Packages beside the base set.")
+    disk_size: Annotated[int, Field(ge=1, le=2048)] = Field(2, alias="diskSize", description="Disk size in GiB.")
+
+    @field_validator("packages")
+    @classmethod
+    def _package_names(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        for name in names:
+            if not PACKAGE_NAME.match(name):
+                raise ValueError(f"{name!r} is not a package name")
+        return names
+
+    @field_validator("mirror", "security_mirror")
+    @classmethod
+    def _no_credentials(cls, url: str | None) -> str | None:
+        if url is None or url == "none":
+            return url
+        if not re.match(r"^(https?|file|copy)://?[^\s\[\]\"']+$", url):
+            raise ValueError("a mirror is an http, https or file URL")
+        if "@" in url.split("/")[2]:
+            raise ValueError("a mirror with a password would end up in the image: put it in apt's auth.conf instead")
+        return url.rstrip("/")
+
+
+class ImageSpec(Strict):
+    """One image, as its author wrote it."""
+
+    slug: str = Field(pattern=SLUG, description="Name of the image; the folder's name.")
+    description: str = Field(min_length=1, description="One line for people.")
+    flavor: Literal["trusted", "untrusted", "legacy"] = Field("trusted", description="How the platform runs it.")
+    enable_forwarding: bool = Field(False, alias="enableForwarding", description="Let it forward packets.")
+    network_interfaces: tuple[str, ...] = Field(
+        (), alias="networkInterfaces", description="Data interfaces in bus order, after the management one, eth0."
+    )
+    ssh_user: str = Field("antidote", alias="sshUser", pattern=r"^[a-z_][a-z0-9_-]{0,31}$", description="Login.")
+    ssh_password: SecretStr = Field(SecretStr("antidotepassword"), alias="sshPassword", description="Its password.")
+    config_user: str = Field("antidote", alias="configUser", description="User that lessons are configured as.")
+    config_password: SecretStr = Field(
+        SecretStr("antidotepassword"), alias="configPassword", description="Its password."
+    )
+    build: BuildSpec = Field(description="How labwright makes the image.")
+
+    @field_validator("network_interfaces")
+    @classmethod
+    def _interface_names(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        for name in names:
+            if name == "eth0":
+                raise ValueError("eth0 is the management interface; list only the interfaces after it")
+            if name in {".", ".."} or "/" in name or not INTERFACE_NAME.match(name):
+                raise ValueError(f"{name!r} is not an interface name of at most 15 characters")
+        if len(set(names)) != len(names):
+            raise ValueError("an interface is listed twice")
+        return names
+
+    @model_validator(mode="after")
+    def _password_fits_one_line(self) -> ImageSpec:
+        for secret in (self.ssh_password, self.config_password):
+            if not secret.get_secret_value() or re.search(r"[\x00-\x1f:]", secret.get_secret_value()):
+                raise ValueError("a password is not empty and has no colon or control character")
+        return self
