@@ -11,7 +11,7 @@ The core owns the order of the steps and all that is the same for every system; 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar, Literal
@@ -45,7 +45,7 @@ class Workbench:
 
     run: labwright.host.run.run with the log of the current step. scratch: a folder that is removed after the step.
     downloads: a folder that stays between builds (package caches; nothing in it is trusted). say: progress in words.
-    secret: the value of a secret reference. source_date_epoch: seconds since 1970 for every time stamp made.
+    source_date_epoch: seconds since 1970 for every time stamp made.
     """
 
     run: Callable[..., Completed]
@@ -85,12 +85,12 @@ class Pins:
     """What the mirrors would give now: enough to tell whether a step has to run again.
 
     archive: a digest of the signed indexes. kernel_source: name, version and hash of the kernel's source.
-    private: what the driver needs to fetch exactly that.
+    epoch: the date of that state of the archive, in seconds since 1970: the default for every time stamp made.
     """
 
     archive: str
     kernel_source: str
-    private: Mapping[str, str] = field(default_factory=dict)
+    epoch: int = 0
 
 
 @dataclass(frozen=True)

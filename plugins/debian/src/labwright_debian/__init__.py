@@ -1,0 +1,7 @@
+"""Debian for labwright."""
+
+from __future__ import annotations
+
+from labwright_debian.bootstrapper import DebianBootstrapper
+
+__all__ = ["DebianBootstrapper"]

@@ -1,0 +1,74 @@
+"""All hook specifications: events and checks. Drivers are not hooks; see interfaces.py.
+
+A package offers hooks by an entry point in the group `labwright.hooks` that names a module or an object:
+
+    [project.entry-points."labwright.hooks"]
+    my-checks = "my_package.checks"
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+import pluggy
+
+from labwright.spec.image import ImageSpec
+
+HOOKS = "labwright.hooks"
+hookspec = pluggy.HookspecMarker("labwright")
+hookimpl = pluggy.HookimplMarker("labwright")
+
+EventKind = Literal["build-started", "step-started", "progress", "step-finished", "step-failed", "build-finished"]
+Outcome = Literal["", "ran", "cached"]
+
+
+@dataclass(frozen=True)
+class Event:
+    """Something that happened. seconds: how long it took. expected: how long it took last time, 0 if unknown."""
+
+    kind: EventKind
+    image: str
+    step: str = ""
+    text: str = ""
+    outcome: Outcome = ""
+    seconds: float = 0.0
+    expected: float = 0.0
+    index: int = 0
+    count: int = 0
+
+
+@dataclass(frozen=True)
+class ImageReady:
+    """A tested image in the output folder. report: the JSON file beside it."""
+
+    spec: ImageSpec
+    image: Path
+    report: Path
+
+
+@dataclass(frozen=True)
+class LintFinding:
+    """What a check thinks of an image's description. An error stops the build before its first step."""
+
+    level: Literal["warning", "error"]
+    message: str
+    remedy: str = ""
+    fields: tuple[str, ...] = field(default=())
+
+
+class Hooks:
+    """What a plugin may implement."""
+
+    @hookspec
+    def labwright_event(self, event: Event) -> None:
+        """Called for every event of a build, in order, from the process that builds."""
+
+    @hookspec
+    def labwright_lint_image(self, spec: ImageSpec) -> list[LintFinding]:  # type: ignore[empty-body]
+        """Check an image's description before anything runs."""
+
+    @hookspec
+    def labwright_image_ready(self, ready: ImageReady) -> None:
+        """Called when an image has been built and has passed its tests."""

@@ -1,0 +1,141 @@
+"""Runs steps in order: finds what is in the store, makes and publishes what is not."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import functools
+import os
+import time
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from labwright.errors import Cause, LabwrightError
+from labwright.hooks import Event
+from labwright.host.ledger import Ledger
+from labwright.host.paths import Paths
+from labwright.host.run import run
+from labwright.interfaces import Workbench
+from labwright.pipeline.steps import Step, key_of
+from labwright.pipeline.store import Store, Stored
+
+Emit = Callable[[Event], None]
+KEEP_LOGS = 20
+
+
+@dataclass(frozen=True)
+class Runner:
+    """Everything that running the steps of one image needs."""
+
+    image: str
+    paths: Paths
+    store: Store
+    ledger: Ledger
+    emit: Emit
+    jobs: int
+    epoch: int
+
+    def run(self, steps: tuple[Step, ...]) -> dict[str, Stored]:
+        """Run the steps that have to run, in order. Raises LabwrightError, with everything before it kept."""
+        done: dict[str, Stored] = {}
+        logs = self.logs()
+        for index, step in enumerate(steps, start=1):
+            event = Event("step-started", self.image, step.name, step.title, index=index, count=len(steps))
+            done[step.name] = self._step(step, done, event, logs / f"{index:02}-{step.name}.log")
+        return done
+
+    def logs(self) -> Path:
+        """A new folder for the logs of this build; the oldest ones go."""
+        parent = self.paths.logs
+        parent.mkdir(parents=True, exist_ok=True)
+        kept = sorted(path for path in parent.iterdir() if path.is_dir())
+        for old in kept[: max(0, len(kept) - KEEP_LOGS + 1)]:
+            self.ledger.release(self.ledger.write("folder", str(old)))
+        stamp = time.strftime("%Y%m%d-%H%M%S", time.gmtime())
+        return parent / f"{stamp}-{self.image}-{uuid.uuid4().hex[:6]}"
+
+    def _step(self, step: Step, done: Mapping[str, Stored], event: Event, log: Path) -> Stored:
+        ingredients = step.ingredients(done)
+        key = key_of(step, ingredients)
+        last = self.store.newest(step.name)
+        self.emit(replace(event, expected=last.seconds if last else 0.0))
+        started = time.monotonic()
+        with self.store.lock(step.name, key):
+            found = self.store.find(step.name, key)
+            try:
+                stored = found or self._make(step, key, ingredients, done, event, log)
+            except BaseException as error:
+                self.emit(replace(event, kind="step-failed", text=str(error), seconds=time.monotonic() - started))
+                raise
+        seconds = time.monotonic() - started
+        self.emit(replace(event, kind="step-finished", outcome="cached" if found else "ran", seconds=seconds))
+        return stored
+
+    def _make(
+        self, step: Step, key: str, ingredients: dict[str, str], done: Mapping[str, Stored], event: Event, log: Path
+    ) -> Stored:
+        inputs = {name: done[name] for name in step.inputs}
+        self._check(inputs)
+        started = time.monotonic()
+
+        def say(text: str) -> None:
+            self.emit(replace(event, kind="progress", text=text, seconds=time.monotonic() - started))
+
+        with self.store.incoming() as output, scratch_folder(self.paths, self.ledger) as scratch:
+            bench = self.workbench(scratch, say, log)
+            try:
+                step.make(output, inputs, bench)
+            except OSError as error:
+                raise os_error(error, step.title) from error
+            return self.store.publish(step.name, key, output, ingredients, time.monotonic() - started)
+
+    def _check(self, inputs: Mapping[str, Stored]) -> None:
+        """An input whose bits have changed since it was published must not go into an image."""
+        for name, stored in inputs.items():
+            if not self.store.intact(stored):
+                self.store.remove(stored)
+                raise LabwrightError(
+                    f"the stored output of the step {name} was damaged, and has been removed",
+                    cause=Cause.HOST,
+                    hint="run the same command again: only that step is made anew. Check this machine's disk",
+                )
+
+    def workbench(self, scratch: Path, say: Callable[[str], None], log: Path) -> Workbench:
+        """What a driver may touch during one step."""
+        self.paths.downloads.mkdir(parents=True, exist_ok=True)
+        return Workbench(
+            run=functools.partial(run, log=log),
+            scratch=scratch,
+            downloads=self.paths.downloads,
+            ledger=self.ledger,
+            say=say,
+            source_date_epoch=self.epoch,
+            jobs=self.jobs,
+        )
+
+
+@contextlib.contextmanager
+def scratch_folder(paths: Paths, ledger: Ledger) -> Iterator[Path]:
+    """A folder that is in the ledger while it exists. Its path is short: UNIX sockets allow 107 bytes."""
+    folder = paths.scratch / uuid.uuid4().hex[:12]
+    with ledger.hold("folder", folder):
+        folder.mkdir(parents=True, mode=0o700)
+        yield folder
+
+
+def os_error(error: OSError, doing: str) -> LabwrightError:
+    """An operating system's refusal in our words."""
+    if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+        return LabwrightError(
+            f"{doing}: the disk is full ({error.filename or 'work folder'})",
+            cause=Cause.DISK_FULL,
+            hint="free some space, or put the work elsewhere with LABWRIGHT_CACHE and --out; then run it again",
+        )
+    return LabwrightError(f"{doing}: {error}", cause=Cause.HOST, hint="see labwright doctor for what this host lacks")
+
+
+def default_jobs() -> int:
+    """How many processes a compiler may use: the processors that we may run on."""
+    return len(os.sched_getaffinity(0))
