@@ -1,0 +1,5 @@
+"""python -m labwright."""
+
+from labwright.cli.app import main
+
+main()

@@ -1,0 +1,54 @@
+"""The command line: one module a noun."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from types import FrameType
+from typing import Annotated
+
+import typer
+
+from labwright import __version__
+from labwright.cli import build, cache, clean, doctor, kernel, plan, plugins, schema, test
+
+app = typer.Typer(
+    name="labwright",
+    help="Makes the virtual machines of a network lab, from nothing to a learner's login.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("build")(build.build)
+app.command("plan")(plan.plan)
+app.command("test")(test.test)
+app.add_typer(kernel.app, name="kernel")
+app.add_typer(plugins.app, name="plugins")
+app.command("doctor")(doctor.doctor)
+app.command("clean")(clean.clean)
+app.add_typer(cache.app, name="cache")
+app.command("schema")(schema.schema)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"labwright {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print it.")] = False,
+) -> None:
+    del version
+
+
+def _terminate(_number: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+def main() -> None:
+    """The entry point: SIGTERM and a lost terminal end a build as Ctrl-C does, with everything given back."""
+    signal.signal(signal.SIGTERM, _terminate)
+    signal.signal(signal.SIGHUP, _terminate)
+    sys.exit(app())
