@@ -15,7 +15,7 @@ PACKAGE_NAME = re.compile(r"^[a-z0-9][a-z0-9+.-]+$")
 class Strict(BaseModel):
     """Unknown keys are refused, values are not converted, objects do not change."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
 class BuildSpec(Strict):

@@ -1,0 +1,69 @@
+"""Where labwright keeps what it makes and remembers."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from labwright.errors import Cause, LabwrightError
+
+
+@dataclass(frozen=True)
+class Paths:
+    """The folders under one root."""
+
+    root: Path
+
+    @classmethod
+    def from_environment(cls) -> Paths:
+        """LABWRIGHT_CACHE, or labwright/ in the user's cache folder (XDG base directory specification)."""
+        given = os.environ.get("LABWRIGHT_CACHE")
+        if given:
+            return cls(Path(given).expanduser().absolute())
+        cache = os.environ.get("XDG_CACHE_HOME", "")
+        base = Path(cache) if cache.startswith("/") else Path.home() / ".cache"
+        return cls(base / "labwright")
+
+    @property
+    def store(self) -> Path:
+        """Outputs of steps."""
+        return self.root / "store"
+
+    @property
+    def scratch(self) -> Path:
+        """Work folders of running steps."""
+        return self.root / "scratch"
+
+    @property
+    def ledger(self) -> Path:
+        """What running builds hold."""
+        return self.root / "ledger"
+
+    @property
+    def logs(self) -> Path:
+        """What the tools said in the last builds."""
+        return self.root / "logs"
+
+    @property
+    def downloads(self) -> Path:
+        """What mirrors gave and compilers keep; always checked again before it is used."""
+        return self.root / "downloads"
+
+    def ensure(self) -> None:
+        """Make the root. Raises LabwrightError when it is not ours alone to write: others could swap an image."""
+        try:
+            self.root.mkdir(parents=True, exist_ok=True, mode=0o755)
+            facts = self.root.stat()
+        except OSError as error:
+            raise LabwrightError(
+                f"the cache folder {self.root} cannot be made: {error.strerror}",
+                cause=Cause.CONFIG,
+                hint="set LABWRIGHT_CACHE to a folder that you may write",
+            ) from error
+        if facts.st_uid != os.geteuid() or facts.st_mode & 0o022:
+            raise LabwrightError(
+                f"the cache folder {self.root} can be written by others",
+                cause=Cause.CONFIG,
+                hint=f"chown it to yourself and chmod 755 {self.root}, or set LABWRIGHT_CACHE to another folder",
+            )

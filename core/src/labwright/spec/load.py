@@ -1,0 +1,171 @@
+"""Reads image.meta.yaml. Every error names file, line, field and remedy, and all errors of a file come at once."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from labwright.errors import Cause, LabwrightError
+from labwright.spec.image import BuildSpec, ImageSpec
+
+FILE = "image.meta.yaml"
+LARGEST = 256 * 1024
+SECRET_FIELDS = ("sshPassword", "configPassword")
+
+Location = tuple[str | int, ...]
+
+
+def load_image(place: Path) -> ImageSpec:
+    """The image that a folder (or its image.meta.yaml) describes. Raises LabwrightError (config)."""
+    path = place if place.name == FILE else place / FILE
+    nodes = _compose(path, _read(path))
+    lines: dict[Location, int] = {}
+    data = _plain(nodes, path, lines, ())
+    try:
+        spec = ImageSpec.model_validate(data)
+    except ValidationError as error:
+        found = error.errors(include_url=False, include_context=False, include_input=False)
+        said = sorted((_line(details["loc"], lines), _sentence(details, data)) for details in found)
+        messages = [f"{path}:{line}: {sentence}" for line, sentence in said]
+        raise LabwrightError(
+            messages[0],
+            cause=Cause.CONFIG,
+            details=messages[1:],
+            hint="docs/write-an-image.md lists the keys; `labwright schema` prints a schema for your editor",
+        ) from None
+    folder = path.absolute().parent.name
+    if spec.slug != folder:
+        raise LabwrightError(
+            f"{path}:{lines[('slug',)]}: slug is {spec.slug!r}, but the folder is called {folder!r}",
+            cause=Cause.CONFIG,
+            hint="make them the same: the platform finds the image by its slug",
+        )
+    return spec
+
+
+def _read(path: Path) -> str:
+    try:
+        with path.open("rb") as stream:
+            data = stream.read(LARGEST + 1)
+        text = data.decode("utf-8")
+    except FileNotFoundError:
+        raise LabwrightError(
+            f"there is no {path}", cause=Cause.CONFIG, hint=f"name a folder that holds {FILE}, such as images/debian"
+        ) from None
+    except OSError as error:
+        raise LabwrightError(
+            f"{path} cannot be read: {error.strerror}", cause=Cause.CONFIG, hint="mend its owner and mode"
+        ) from error
+    except UnicodeDecodeError as error:
+        raise LabwrightError(f"{path} is not UTF-8 text", cause=Cause.CONFIG, hint="save it as UTF-8") from error
+    if len(data) > LARGEST:
+        raise LabwrightError(
+            f"{path} is larger than {LARGEST // 1024} KiB", cause=Cause.CONFIG, hint="is it the right file?"
+        )
+    return text
+
+
+def _compose(path: Path, text: str) -> yaml.MappingNode:
+    """The node tree, without building any object. Aliases are refused: a few lines of them can fill the memory."""
+    hint = "mend the YAML: two spaces for each level, a space after each colon, texts with special signs in quotes"
+    try:
+        for event in yaml.parse(text, Loader=yaml.SafeLoader):
+            if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
+                line = event.start_mark.line + 1
+                raise LabwrightError(
+                    f"{path}:{line}: anchors and aliases are not allowed", cause=Cause.CONFIG, hint="write it out"
+                )
+        node = yaml.compose(text, Loader=yaml.SafeLoader)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        line = mark.line + 1 if mark else 1
+        problem = getattr(error, "problem", None) or getattr(error, "reason", None) or "it cannot be read"
+        raise LabwrightError(f"{path}:{line}: not YAML: {problem}", cause=Cause.CONFIG, hint=hint) from None
+    except (RecursionError, ValueError) as error:
+        raise LabwrightError(f"{path}:1: not YAML that can be read: {error}", cause=Cause.CONFIG, hint=hint) from None
+    if not isinstance(node, yaml.MappingNode):
+        line = node.start_mark.line + 1 if node else 1
+        raise LabwrightError(
+            f"{path}:{line}: the file is not a list of keys and values", cause=Cause.CONFIG, hint="begin with: slug: ..."
+        )
+    return node
+
+
+def _plain(node: yaml.Node, path: Path, lines: dict[Location, int], place: Location) -> Any:
+    """Plain values of a node tree; `lines` gets the line of every place."""
+    lines.setdefault(place, node.start_mark.line + 1)
+    if isinstance(node, yaml.MappingNode):
+        mapping = {}
+        for key, value in node.value:
+            name = str(key.value) if isinstance(key, yaml.ScalarNode) else ""
+            line = key.start_mark.line + 1
+            if not name or name in mapping:
+                what = f"the key {name!r} is there twice" if name else "a key is not a word"
+                raise LabwrightError(f"{path}:{line}: {what}", cause=Cause.CONFIG, hint="remove one of them")
+            lines[(*place, name)] = line
+            mapping[name] = _plain(value, path, lines, (*place, name))
+        return mapping
+    if isinstance(node, yaml.SequenceNode):
+        return tuple(_plain(value, path, lines, (*place, index)) for index, value in enumerate(node.value))
+    try:
+        return yaml.SafeLoader("").construct_object(node)
+    except (yaml.YAMLError, ValueError, OverflowError):
+        return str(node.value)
+
+
+def _line(place: Sequence[str | int], lines: dict[Location, int]) -> int:
+    """The line of the innermost place that is in the file."""
+    here = tuple(place)
+    while here and here not in lines:
+        here = here[:-1]
+    return lines.get(here, 1)
+
+
+def _sentence(details: ErrorDetails, data: Any) -> str:
+    place = details["loc"]
+    field = ".".join(str(part) for part in place) or "the file"
+    kind = details["type"]
+    if kind == "extra_forbidden":
+        return f"{field}: unknown key{_suggestion(place)}"
+    if kind == "missing":
+        return f"{field}: this key is missing"
+    if place and place[-1] in SECRET_FIELDS:
+        return f"{field}: not a password that can be used: text on one line, without colons"
+    message = details["msg"].removeprefix("Value error, ")
+    if kind in {"string_type", "int_type", "bool_type", "tuple_type"}:
+        wanted = {"string_type": "text", "int_type": "a number", "bool_type": "true or false", "tuple_type": "a list"}
+        message = f"{wanted[kind]} is wanted, not {_name_of(_at(data, place))}"
+        if kind == "string_type":
+            message += "; put it in quotes"
+    return f"{field}: {message}"
+
+
+def _at(data: Any, place: Sequence[str | int]) -> Any:
+    for part in place:
+        data = data[part]
+    return data
+
+
+def _name_of(value: Any) -> str:
+    if value is None:
+        return "nothing"
+    names = {bool: "true or false", int: "a number", float: "a number", str: "text", tuple: "a list", dict: "keys"}
+    return names.get(type(value), "a date or time")
+
+
+def _suggestion(place: Sequence[str | int]) -> str:
+    model: type[BaseModel] = BuildSpec if len(place) > 1 and place[0] == "build" else ImageSpec
+    known = [field.alias or name for name, field in model.model_fields.items()]
+    close = difflib.get_close_matches(str(place[-1]), known, 1, 0.6)
+    if close:
+        return f"; did you mean {close[0]!r}?"
+    other = ImageSpec if model is BuildSpec else BuildSpec
+    if str(place[-1]) in {field.alias or name for name, field in other.model_fields.items()}:
+        return "; it belongs " + ("at the top" if model is BuildSpec else "under build:")
+    return ""

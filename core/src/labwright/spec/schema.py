@@ -1,0 +1,17 @@
+"""The JSON Schema of image.meta.yaml, for editors."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from labwright.spec.image import ImageSpec
+
+
+def image_schema() -> dict[str, Any]:
+    """JSON Schema, draft 2020-12."""
+    schema = ImageSpec.model_json_schema(by_alias=True)
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "image.meta.yaml",
+        **{key: value for key, value in schema.items() if key != "title"},
+    }
