@@ -102,6 +102,7 @@ class KernelFiles:
 
     @property
     def bzimage(self) -> Path:
+        """Compressed, for boot loaders."""
         return self.folder / "bzImage"
 
     @property
@@ -111,6 +112,7 @@ class KernelFiles:
 
     @property
     def config(self) -> Path:
+        """The .config that it was compiled with."""
         return self.folder / "config"
 
     @property

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from dataclasses import dataclass
-from importlib.metadata import EntryPoint
+from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Literal
 
 import pluggy
@@ -58,7 +58,7 @@ def discover(namespace: str) -> list[Plugin]:
     def failed(_manager: object, entry: EntryPoint, error: BaseException) -> None:
         broken.append(_broken(namespace, entry, f"does not import: {type(error).__name__}: {error}"))
 
-    manager = ExtensionManager(namespace, on_load_failure_callback=failed, invoke_on_load=False)
+    manager: ExtensionManager[Any] = ExtensionManager(namespace, on_load_failure_callback=failed, invoke_on_load=False)
     loaded = [_examine(namespace, extension.entry_point, extension.plugin) for extension in manager]
     return sorted(_refuse_twins(loaded + broken), key=lambda plugin: (plugin.name, plugin.package))
 
@@ -111,7 +111,10 @@ def hook_manager() -> tuple[pluggy.PluginManager, list[Plugin]]:
     def failed(_manager: object, entry: EntryPoint, error: BaseException) -> None:
         broken.append(_broken(HOOKS, entry, f"does not import: {type(error).__name__}: {error}"))
 
-    for extension in ExtensionManager(HOOKS, on_load_failure_callback=failed, invoke_on_load=False):
+    extensions: ExtensionManager[Any] = ExtensionManager(
+        HOOKS, on_load_failure_callback=failed, invoke_on_load=False, warn_on_missing_entrypoint=False
+    )
+    for extension in extensions:
         try:
             manager.register(extension.plugin, extension.name)
             manager.check_pending()
@@ -122,8 +125,11 @@ def hook_manager() -> tuple[pluggy.PluginManager, list[Plugin]]:
 
 
 def _origin(entry: EntryPoint) -> tuple[str, str]:
-    distribution = entry.dist
-    return (distribution.name, distribution.version) if distribution else ("?", "?")
+    """Name and version of the package; stevedore's cache of entry points does not keep them."""
+    for same in entry_points(group=entry.group, name=entry.name):
+        if same.value == entry.value and same.dist is not None:
+            return same.dist.name, same.dist.version
+    return "unknown", ""
 
 
 def _broken(namespace: str, entry: EntryPoint, reason: str) -> Plugin:

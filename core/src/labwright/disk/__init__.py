@@ -1,0 +1,1 @@
+"""A tree to partitions to a qcow2, and the inspection of what cannot be trusted."""

@@ -1,0 +1,1 @@
+"""The host: child processes, what is held, what there is."""

@@ -80,7 +80,17 @@ def contained_prefix() -> list[str]:
     The kernel unmounts and kills what is in there even when we are killed with SIGKILL.
     """
     own = [] if os.geteuid() == 0 else ["--user", "--map-root-user"]
-    return ["unshare", *own, "--mount", "--propagation", "private", "--pid", "--mount-proc", "--fork", "--kill-child=KILL"]
+    return [
+        "unshare",
+        *own,
+        "--mount",
+        "--propagation",
+        "private",
+        "--pid",
+        "--mount-proc",
+        "--fork",
+        "--kill-child=KILL",
+    ]
 
 
 def run(

@@ -1,0 +1,1 @@
+"""Fragments to a configuration, its review, and the compiled kernel."""

@@ -98,7 +98,7 @@ def _option(line: str, file: str, number: int) -> Option:
         raise LabwrightError(
             f"{file}:{number}: {line[:80]!r} is not a kernel option",
             cause=Cause.CONFIG,
-            hint='write CONFIG_NAME=y, =m, =n, =123 or ="text", with `# since 6.7` or `# until 6.6` behind it if need be',
+            hint='write CONFIG_NAME=y, =m, =n, =123 or ="text"; `# since 6.7` or `# until 6.6` may follow',
         )
     bound = (int(found["major"]), int(found["minor"])) if found["bound"] else None
     return Option(

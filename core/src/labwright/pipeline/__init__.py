@@ -1,0 +1,1 @@
+"""Steps, their content keys, resume."""

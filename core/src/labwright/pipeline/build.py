@@ -133,7 +133,9 @@ def lint(spec: ImageSpec, workshop: Workshop) -> list[LintFinding]:
 
 def _pins_file(spec: ImageSpec, workshop: Workshop) -> Path:
     build = spec.build
-    name = text_digest(build.type, str(build.release), str(build.mirror), str(build.security_mirror), str(build.keyring))
+    name = text_digest(
+        build.type, str(build.release), str(build.mirror), str(build.security_mirror), str(build.keyring)
+    )
     return workshop.paths.root / "pins" / f"{name[:32]}.json"
 
 

@@ -16,8 +16,9 @@ from labwright.pipeline.steps import Step, code_digest
 from labwright.pipeline.store import Stored, file_digest, text_digest
 from labwright.spec.image import ImageSpec
 from labwright.vm.accelerator import choose_accelerator
-from labwright.vm.boot_test import BootPlan, Firmware, boot_test
+from labwright.vm.boot_test import BootPlan, boot_test
 from labwright.vm.clones import compare_clones
+from labwright.vm.machine import Firmware
 
 KERNEL_VERSION = "1"
 """Raised when the way kernels are compiled changes: everything else that goes in is hashed."""
@@ -105,7 +106,7 @@ def image_steps(recipe: Recipe) -> tuple[Step, ...]:
     def disk(output: Path, done: Mapping[str, Stored], bench: Workbench) -> None:
         root = unpack(done["system"].folder / "system.tar", bench)
         seed = f"{image.slug} {done['system'].digest}"
-        assemble(root, output / "disk.qcow2", DiskOptions(seed=seed, size_gib=build.disk_size), bench)
+        assemble(root, output / "disk.qcow2", DiskOptions(seed, build.disk_size, bench.source_date_epoch), bench)
 
     def proof(output: Path, done: Mapping[str, Stored], bench: Workbench) -> None:
         report = prove(recipe, done["disk"].folder / "disk.qcow2", kernel_files(done["kernel"]), bench)

@@ -154,7 +154,7 @@ def _facts(path: Path) -> dict[str, Any]:
 
 def _same_size(path: Path, facts: dict[str, Any]) -> bool:
     try:
-        return path.stat().st_size == facts["size"]
+        return bool(path.stat().st_size == facts["size"])
     except OSError:
         return False
 

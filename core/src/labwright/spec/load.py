@@ -77,7 +77,7 @@ def _compose(path: Path, text: str) -> yaml.MappingNode:
     try:
         for event in yaml.parse(text, Loader=yaml.SafeLoader):
             if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
-                line = event.start_mark.line + 1
+                line = event.start_mark.line + 1 if event.start_mark else 1
                 raise LabwrightError(
                     f"{path}:{line}: anchors and aliases are not allowed", cause=Cause.CONFIG, hint="write it out"
                 )
@@ -92,7 +92,9 @@ def _compose(path: Path, text: str) -> yaml.MappingNode:
     if not isinstance(node, yaml.MappingNode):
         line = node.start_mark.line + 1 if node else 1
         raise LabwrightError(
-            f"{path}:{line}: the file is not a list of keys and values", cause=Cause.CONFIG, hint="begin with: slug: ..."
+            f"{path}:{line}: the file is not a list of keys and values",
+            cause=Cause.CONFIG,
+            hint="begin with: slug: ...",
         )
     return node
 

@@ -145,7 +145,8 @@ class Archive:
                 cause=Cause.NETWORK,
                 hint="run the same command again",
             )
-        bench.say(f"fetching {pinned.split()[0]} ({int(pinned.split()[1]) // 1_000_000} MB)")
+        name, size = pinned.split()[:2]
+        bench.say(f"fetching {name} ({int(size) // 1_000_000} MB)")
         folder = bench.scratch / "download"
         folder.mkdir()
         bench.run(

@@ -16,7 +16,7 @@ BASE_PACKAGES = (
     "ca-certificates", "dbus", "e2fsprogs", "fdisk", "iproute2", "iputils-ping", "kmod", "libpam-systemd", "netbase",
     "openssh-server", "sudo", "systemd", "systemd-resolved", "systemd-sysv", "systemd-timesyncd", "udev",
 )  # fmt: skip
-"""What every image needs to boot, to be reached and to be provisioned; docs/write-an-image.md says why each is there."""
+"""What every image needs to boot, to be reached and to be provisioned; docs/write-an-image.md says why."""
 
 LEAVE_OUT = ("/usr/share/doc/*", "/usr/share/man/*", "/usr/share/info/*", "/usr/share/locale/*", "/usr/share/lintian/*")
 KEEP = ("/usr/share/doc/*/copyright", "/usr/share/locale/locale.alias")

@@ -1,0 +1,141 @@
+"""labwright kernel."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.markup import escape
+from rich.table import Table
+
+from labwright.cli.session import Json, Session, failures, out, print_json, session, workshop
+from labwright.errors import Cause, LabwrightError
+from labwright.kernel.build import review_source
+from labwright.kernel.config import ConfiguredSource, configure, parse_config, unpack_configuration_only
+from labwright.kernel.fragments import load_fragments
+from labwright.kernel.review import Difference, Review, compare
+from labwright.pipeline.build import Workshop, ask_mirrors, build_kernel_only, epoch_of, preflight, writable
+from labwright.pipeline.runner import scratch_folder
+from labwright.pipeline.stage1 import Recipe, choose_release, kernel_files, kernel_steps
+from labwright.pipeline.store import copy_out
+from labwright.plugins import bootstrapper
+from labwright.spec.image import BuildSpec, ImageSpec
+
+app = typer.Typer(help="The kernel that images of a type get.", no_args_is_help=True)
+Type = Annotated[str, typer.Argument(help="Image type, such as debian.")]
+Release = Annotated[str | None, typer.Option(help="Release; by default the type's own.")]
+Against = Annotated[Path | None, typer.Option(help="A Firecracker guest configuration to compare with.")]
+
+
+def image_for(kind: str, release: str | None) -> ImageSpec:
+    """An image of this type, since a driver wants one to know mirrors and release."""
+    build = BuildSpec(type=kind, release=release)
+    return ImageSpec(slug=f"{kind}-kernel", description="kernel only", build=build)
+
+
+@contextlib.contextmanager
+def configured(kind: str, release: str | None, at: Workshop) -> Iterator[ConfiguredSource]:
+    """The configuration that a build would use, made from the distribution's own source."""
+    spec = image_for(kind, release)
+    driver = bootstrapper(kind)
+    chosen = choose_release(spec, driver)
+    options = load_fragments(driver.distribution.fragments)
+    preflight(driver, at, None)
+    pins = ask_mirrors(spec, driver, at, offline=False)
+    steps = kernel_steps(Recipe(spec, driver, chosen, pins))[:1]
+    runner = at.runner(spec.slug, epoch_of(pins))
+    source = runner.run(steps)["kernel-source"].folder / "linux.tar.xz"
+    with scratch_folder(at.paths, at.ledger) as scratch:
+        bench = runner.workbench(scratch, lambda _: None, scratch / "log")
+        yield configure(unpack_configuration_only(source, bench), options, bench)
+
+
+@app.command()
+def config(kind: Type, release: Release = None, json_document: Json = False) -> None:
+    """Print the configuration, as a .config file."""
+    with failures(json_document), configured(kind, release, workshop()) as source:
+        if json_document:
+            print_json(source.config)
+            return
+        for name, value in source.config.items():
+            typer.echo(f"# {name} is not set" if value == "n" else f"{name}={value}")
+
+
+@app.command()
+def review(kind: Type, release: Release = None, against: Against = None, json_document: Json = False) -> None:
+    """Review the configuration: exit code 0 when it holds, 1 when something is missing or too much."""
+    with failures(json_document), configured(kind, release, workshop()) as source:
+        result = review_source(source)
+        difference = compare(source.config, _read_config(against)) if against else None
+        if json_document:
+            print_json({"ok": result.ok, "findings": result.findings, "kernel": source.version,
+                        "difference": asdict(difference) if difference else None})  # fmt: skip
+        else:
+            show(result, source)
+            if difference:
+                show_difference(difference, against)
+        if not result.ok:
+            raise typer.Exit(Cause.REVIEW.exit_code)
+
+
+@app.command()
+def build(
+    kind: Type,
+    release: Release = None,
+    out_folder: Annotated[Path, typer.Option("--out", help="Folder for the kernel.")] = Path("out"),
+    json_lines: Json = False,
+) -> None:
+    """Compile the kernel and package it: bzImage, vmlinux, modules, configuration, package."""
+    with session(json_lines) as running:
+        writable(out_folder)
+        done = build_kernel_only(image_for(kind, release), running.workshop)
+        place = out_folder / f"{kind}-kernel"
+        place.mkdir(exist_ok=True)
+        for name in ("kernel", "kernel-package"):
+            for file in done[name].files:
+                copy_out(done[name].folder / file, place / file)
+        _say_built(running, place, kernel_files(done["kernel"]).release)
+
+
+def _say_built(running: Session, place: Path, release: str) -> None:
+    size = (place / "bzImage").stat().st_size
+    running.result(f"{release}: {place}, bzImage of {size / 1e6:.2f} MB", kernel=str(place), release=release)
+
+
+def _read_config(path: Path | None) -> dict[str, str]:
+    try:
+        found = parse_config(path.read_text()) if path else {}
+    except (OSError, UnicodeDecodeError) as error:
+        raise LabwrightError(f"{path} cannot be read: {error}", cause=Cause.CONFIG, hint="name a .config") from error
+    if not found:
+        raise LabwrightError(f"{path} holds no kernel option", cause=Cause.CONFIG, hint="name a .config file")
+    return found
+
+
+def show(result: Review, source: ConfiguredSource) -> None:
+    """The review as a table."""
+    table = Table("what lessons need", "", box=None, pad_edge=False)
+    for capability in result.capabilities:
+        missing = ", ".join(capability.missing)
+        table.add_row(escape(capability.name), f"[red]missing: {missing}[/red]" if missing else "[green]there[/green]")
+    out.print(table)
+    major, minor = source.version
+    on = sum(value in {"y", "m"} for value in source.config.values())
+    out.print(f"\nLinux {major}.{minor}: {on} options on, {len(source.options)} of them asked for", highlight=False)
+    for finding in result.findings:
+        out.print(f"[red]✗[/red] {escape(finding)}", highlight=False, soft_wrap=True)
+    if result.ok:
+        out.print("[green]✓[/green] every option asked for is there, and no driver beyond the allowed ones")
+
+
+def show_difference(difference: Difference, against: Path | None) -> None:
+    """What differs from another configuration."""
+    out.print(f"\ncompared with {against}:", highlight=False, markup=False)
+    for title, names in (("only here", difference.only_ours), ("only there", difference.only_theirs)):
+        out.print(f"{title} ({len(names)}): {' '.join(names)}", highlight=False, markup=False)
+    for name, (ours, theirs) in difference.changed.items():
+        out.print(f"{name}: {ours} here, {theirs} there", highlight=False, markup=False)

@@ -1,0 +1,84 @@
+"""labwright test."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from labwright.cli.session import Json, session
+from labwright.disk.inspect import inspect_image
+from labwright.errors import Cause, LabwrightError
+from labwright.hooks import Event
+from labwright.pipeline.runner import scratch_folder
+from labwright.pipeline.stage1 import FIRMWARES
+from labwright.vm.accelerator import choose_accelerator
+from labwright.vm.boot_test import BootPlan, boot_test
+
+PASSWORD_VARIABLE = "LABWRIGHT_TEST_PASSWORD"  # noqa: S105 - the name of a variable
+
+
+def test(
+    image: Annotated[Path, typer.Argument(metavar="IMAGE.qcow2", help="The image; it is not written to.")],
+    firmware: Annotated[str, typer.Option(help="bios, uefi or direct; all three by default.")] = "",
+    user: Annotated[str, typer.Option(help="Login; by default what the report beside the image says.")] = "",
+    kernel: Annotated[Path | None, typer.Option(help="Kernel for direct boot; by default the one beside it.")] = None,
+    memory: Annotated[int, typer.Option(min=64, help="MiB.")] = 128,
+    json_lines: Json = False,
+) -> None:
+    """Boot an image and check login prompt, SSH, DHCP, interface names, failed units and power-off.
+
+    The password is antidotepassword, or what LABWRIGHT_TEST_PASSWORD says.
+    """
+    with session(json_lines) as running:
+        inspect_image(image)
+        if firmware and firmware not in FIRMWARES:
+            raise LabwrightError(
+                f"there is no firmware {firmware!r}", cause=Cause.CONFIG, hint=f"one of: {', '.join(FIRMWARES)}"
+            )
+        report = _report_beside(image)
+        beside = image.with_suffix("").with_name(f"{image.stem}-kernel") / "vmlinux"
+        plan = BootPlan(
+            user=user or report.get("user", "antidote"),
+            password=os.environ.get(PASSWORD_VARIABLE, "antidotepassword"),
+            interfaces=tuple(report.get("interfaces", ["eth0"])[1:]),
+            kernel=kernel or (beside if beside.exists() else None),
+            memory=memory,
+        )
+        chosen = [name for name in FIRMWARES if name == firmware or not firmware]
+        if plan.kernel is None and "direct" in chosen:
+            if firmware:
+                raise LabwrightError(
+                    f"no kernel beside {image}", cause=Cause.CONFIG, hint="name one: --kernel out/debian-kernel/vmlinux"
+                )
+            chosen.remove("direct")
+        runner = running.workshop.runner(image.stem, 0)
+        running.workshop.paths.ensure()
+        seen: list[dict[str, Any]] = []
+        with scratch_folder(running.workshop.paths, running.workshop.ledger) as scratch:
+            say = _sayer(running.workshop.emit, image.stem)
+            bench = runner.workbench(scratch, say, scratch / "log")
+            accelerator = choose_accelerator(bench)
+            for name in chosen:
+                running.workshop.emit(Event("step-started", image.stem, name, f"Boot with {name}"))
+                outcome = asdict(boot_test(image, replace(plan, firmware=name), bench, accelerator))
+                words = f"{name}: SSH {outcome['ssh']} s, login {outcome['login']} s after power-on"
+                running.workshop.emit(Event("step-finished", image.stem, name, words, "ran", outcome["ready"]))
+                seen.append(outcome)
+        running.result(f"{image} passed", image=str(image), boots=seen, accelerator=asdict(accelerator))
+
+
+def _sayer(emit: Any, name: str) -> Any:
+    return lambda text: emit(Event("progress", name, text=text))
+
+
+def _report_beside(image: Path) -> dict[str, Any]:
+    try:
+        report = json.loads(image.with_suffix(".json").read_text())
+    except (OSError, ValueError):
+        return {}
+    return report if isinstance(report, dict) else {}

@@ -1,0 +1,238 @@
+"""The doctor: one function a check. Each really tries the thing, and its docstring is the advice that users read."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shutil
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from labwright.errors import LabwrightError
+from labwright.host.ledger import Ledger
+from labwright.host.paths import Paths
+from labwright.host.run import PACKAGE_OF_TOOL, SEARCH_PATH, run
+
+State = Literal["ok", "warning", "missing"]
+KvmProbe = Callable[[], tuple[bool, str]]
+GIB = 2**30
+BUILD_GIB = 5
+BUILD_MEMORY_GIB = 2
+RELEASED = 1764028800
+"""When this version was made, seconds since 1970: a clock before it is wrong."""
+MOUNTABLE = {
+    "ext4": ["mke2fs", "-q", "-F", "-t", "ext4"],
+    "xfs": ["mkfs.xfs", "-q", "-f"],
+    "btrfs": ["mkfs.btrfs", "-q", "-f"],
+    "vfat": ["mkfs.vfat"],
+}
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What a check found, what it means, and the command or setting that mends it."""
+
+    name: str
+    state: State
+    found: str
+    meaning: str = ""
+    remedy: str = ""
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What checks may use."""
+
+    paths: Paths
+    ledger: Ledger
+    scratch: Path
+    kvm: KvmProbe
+    deep: bool
+
+
+def check_tools(_: Surroundings) -> Finding:
+    """Without these tools a build stops at its start."""
+    missing = sorted(tool for tool in PACKAGE_OF_TOOL if shutil.which(tool, path=SEARCH_PATH) is None)
+    if not missing:
+        return Finding("tools", "ok", f"all {len(PACKAGE_OF_TOOL)} are installed")
+    packages = sorted({word for tool in missing for word in PACKAGE_OF_TOOL[tool].split()})
+    return Finding("tools", "missing", f"not installed: {', '.join(missing)}", (check_tools.__doc__ or ""),
+                   f"apt-get install {' '.join(packages)} (or everything at once: make setup)")  # fmt: skip
+
+
+def check_kvm(around: Surroundings) -> Finding:
+    """Machines are emulated: boot tests take five to ten times as long. Everything works all the same."""
+    works, words = around.kvm()
+    if works:
+        return Finding("KVM", "ok", f"a tiny guest ran in {words}")
+    return Finding("KVM", "warning", words, (check_kvm.__doc__ or ""),
+                   "on a real machine: enable virtualisation in its firmware, modprobe kvm_intel or kvm_amd, and add "
+                   "yourself to the group kvm; in a virtual machine: enable nesting on its host")  # fmt: skip
+
+
+def check_loop_at_offset(around: Surroundings) -> Finding:
+    """The quick way into a disk image, mounting it, is not there; the libguestfs appliance is the slow one."""
+    backing = around.scratch / "loop"
+    backing.write_bytes(b"\0" * 1048576 + b"labwright" + b"\0" * 1048576)
+    remedy = "run as root on a host with loop devices (modprobe loop); containers need --device /dev/loop-control"
+    try:
+        with around.ledger.hold("loop", backing):
+            device = run(["losetup", "--find", "--show", "--read-only", "--offset", "1048576", backing]).output.strip()
+            with Path(device).open("rb") as stream:
+                right = stream.read(9) == b"labwright"
+    except (LabwrightError, OSError) as error:
+        return Finding("loop device at an offset", "warning", str(error), (check_loop_at_offset.__doc__ or ""), remedy)
+    if right:
+        return Finding("loop device at an offset", "ok", "read back through one")
+    return Finding("loop device at an offset", "warning", "it reads something else",
+                   (check_loop_at_offset.__doc__ or ""), remedy)  # fmt: skip
+
+
+def check_filesystems(around: Surroundings) -> Finding:
+    """Disk images with these file systems cannot be mounted here; they take the libguestfs appliance."""
+    lacking = [name for name in MOUNTABLE if not _mounts(name, around.scratch)]
+    if not lacking:
+        return Finding("file systems", "ok", f"{', '.join(MOUNTABLE)} can be made and mounted")
+    return Finding("file systems", "warning", f"cannot be made and mounted: {', '.join(lacking)}",
+                   (check_filesystems.__doc__ or ""),
+                   "install xfsprogs, btrfs-progs, dosfstools; the kernel's modules belong to the host")  # fmt: skip
+
+
+def _mounts(name: str, scratch: Path) -> bool:
+    image, point = scratch / f"{name}.img", scratch / name
+    point.mkdir()
+    with image.open("wb") as stream:
+        stream.truncate((320 if name == "xfs" else 128) * 2**20)
+    try:
+        run([*MOUNTABLE[name], image])
+        # In a mount namespace of its own: the mount and its loop device are gone with the command.
+        run(["mount", "-t", name, "-o", "loop", image, point], contained=True)
+    except LabwrightError:
+        return False
+    finally:
+        image.unlink()
+    return True
+
+
+def check_user_namespaces(_: Surroundings) -> Finding:
+    """Nothing can be built without root on this host."""
+    try:
+        run(["unshare", "--user", "--map-root-user", "true"])
+    except LabwrightError as error:
+        return Finding("user namespaces", "warning", " ".join(error.details) or error.what,
+                       (check_user_namespaces.__doc__ or ""),
+                       "sysctl kernel.unprivileged_userns_clone=1 (Debian) or "
+                       "kernel.apparmor_restrict_unprivileged_userns=0 (Ubuntu)")  # fmt: skip
+    return Finding("user namespaces", "ok", "one was made")
+
+
+def check_libguestfs(around: Surroundings) -> Finding:
+    """Disk images that cannot be mounted on this host cannot be provisioned without it."""
+    name = "libguestfs"
+    if importlib.util.find_spec("guestfs") is None:
+        return Finding(name, "warning", f"{sys.executable} has no module guestfs", (check_libguestfs.__doc__ or ""),
+                       "apt-get install python3-guestfs libguestfs-tools, and make the virtual environment with "
+                       "--system-site-packages from the system's Python (make setup does)")  # fmt: skip
+    if not around.deep:
+        return Finding(name, "ok", "the Python binding is there; --deep starts the appliance too")
+    try:
+        done = run(["libguestfs-test-tool", "--timeout", "300"], timeout=320,
+                   env={"LIBGUESTFS_BACKEND": "direct", "LIBGUESTFS_BACKEND_SETTINGS": "force_tcg"})  # fmt: skip
+    except LabwrightError as error:
+        return Finding(name, "warning", error.what, (check_libguestfs.__doc__ or ""),
+                       "apt-get install libguestfs-tools; root can read /boot/vmlinuz*, others may not")  # fmt: skip
+    return Finding(name, "ok", f"its appliance started in {done.seconds:.0f} s")
+
+
+def check_disk_space(around: Surroundings) -> Finding:
+    """A build with a kernel would end with a full disk."""
+    folder = around.paths.root
+    while not folder.exists():
+        folder = folder.parent
+    facts = os.statvfs(folder)
+    free = facts.f_bavail * facts.f_frsize / GIB
+    found = f"{free:.0f} GiB free for {around.paths.root}"
+    if free >= BUILD_GIB:
+        return Finding("disk space", "ok", found)
+    return Finding("disk space", "missing", found, (check_disk_space.__doc__ or ""),
+                   f"free {BUILD_GIB} GiB, or set LABWRIGHT_CACHE to a folder on a larger disk")  # fmt: skip
+
+
+def check_memory(_: Surroundings) -> Finding:
+    """The compiler or a boot test may be killed for want of memory."""
+    lines = Path("/proc/meminfo").read_text().splitlines()
+    free = next(int(line.split()[1]) for line in lines if line.startswith("MemAvailable")) / 2**20
+    found = f"{free:.1f} GiB available"
+    if free >= BUILD_MEMORY_GIB:
+        return Finding("memory", "ok", found)
+    return Finding("memory", "warning", found, (check_memory.__doc__ or ""), "end other programs, or add memory")
+
+
+def check_clock(_: Surroundings) -> Finding:
+    """Signatures of mirrors look expired, or not valid yet."""
+    now = time.time()
+    found = time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(now))
+    if now >= RELEASED:
+        return Finding("clock", "ok", found)
+    return Finding("clock", "missing", f"{found} is before this version was made", (check_clock.__doc__ or ""),
+                   "timedatectl set-ntp true")  # fmt: skip
+
+
+def check_mirror(_: Surroundings) -> Finding:
+    """Debian images have no packages to be made from, unless image.meta.yaml names a mirror."""
+    name = "Debian mirror"
+    remedy = "set up apt's sources, or set build.mirror in image.meta.yaml; check proxies and the network"
+    try:
+        lines = run(["apt-get", "indextargets", "--format", "$(ORIGIN) $(BASE_URI)"]).output.splitlines()
+    except LabwrightError as error:
+        return Finding(name, "warning", error.what, (check_mirror.__doc__ or ""), remedy)
+    bases = [line.split()[1] for line in lines if line.startswith("Debian ")]
+    if not bases:
+        return Finding(name, "warning", "apt is set up for none", (check_mirror.__doc__ or ""), remedy)
+    started = time.monotonic()
+    try:
+        with urllib.request.urlopen(f"{bases[0]}InRelease", timeout=10) as answer:  # noqa: S310 - apt's own URL
+            answer.read(512)
+    except (OSError, ValueError) as error:
+        return Finding(name, "missing", f"{bases[0]}: {error}", (check_mirror.__doc__ or ""), remedy)
+    return Finding(name, "ok", f"{bases[0]} answers in {time.monotonic() - started:.1f} s")
+
+
+def check_locale(_: Surroundings) -> Finding:
+    """Ansible and other tools refuse to run without a UTF-8 locale."""
+    try:
+        answer = run(["locale", "charmap"]).output.strip()
+    except LabwrightError as error:
+        answer = error.what
+    if answer == "UTF-8":
+        return Finding("locale", "ok", "C.UTF-8 works")
+    return Finding("locale", "warning", answer, (check_locale.__doc__ or ""), "apt-get install libc-bin locales")
+
+
+CHECKS = (
+    check_tools, check_kvm, check_loop_at_offset, check_filesystems, check_user_namespaces, check_libguestfs,
+    check_disk_space, check_memory, check_clock, check_mirror, check_locale,
+)  # fmt: skip
+
+
+def examine(paths: Paths, kvm: KvmProbe, deep: bool = False) -> list[Finding]:
+    """Run every check; one that breaks is a finding of its own, not the end of the others."""
+    ledger = Ledger(paths.ledger)
+    findings = []
+    folder = Path(tempfile.gettempdir()) / f"labwright-doctor-{os.getpid()}"
+    with ledger.hold("folder", folder):
+        folder.mkdir(mode=0o700)
+        for check in CHECKS:
+            try:
+                findings.append(check(Surroundings(paths, ledger, folder, kvm, deep)))
+            except (OSError, LabwrightError, StopIteration) as error:
+                name = check.__name__.removeprefix("check_").replace("_", " ")
+                findings.append(Finding(name, "warning", f"the check itself failed: {error}", (check.__doc__ or ""),
+                                        "please report this"))  # fmt: skip
+    return findings

@@ -1,0 +1,164 @@
+"""The boot test: one firmware, from power-on to a clean power-off, with everything that a lesson relies on."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+import paramiko
+
+from labwright.errors import Cause, LabwrightError
+from labwright.host.clock import Deadline, Heartbeat
+from labwright.interfaces import Workbench
+from labwright.vm.accelerator import Accelerator
+from labwright.vm.console import LOGIN, guest_error, wait_for
+from labwright.vm.machine import FIRST_SLOT, Firmware, Machine, MachineSpec, Nic, free_port, launch, wait_for_end
+from labwright.vm.ssh import Login, ask, connect, wait_for_banner
+
+Proof = Literal["login", "ssh", "systemd"]
+BOOT_SECONDS = 120.0
+COMMAND_SECONDS = 30.0
+UEFI_MEMORY = 192
+"""OVMF itself does not start in 128 MiB; the systems in the images run in that."""
+
+
+@dataclass(frozen=True)
+class BootPlan:
+    """What to boot and what to expect. interfaces: the data interfaces, in bus order. memory: MiB."""
+
+    user: str
+    password: str = field(repr=False)
+    interfaces: tuple[str, ...] = ()
+    proof: Proof = "systemd"
+    kernel: Path | None = None
+    firmware: Firmware = "bios"
+    memory: int = 128
+
+
+@dataclass(frozen=True)
+class BootReport:
+    """What was seen. login, ssh, ready: seconds from power-on, 0 where it was not asked for. memory_used: MiB."""
+
+    firmware: str
+    memory: int
+    login: float
+    ssh: float = 0.0
+    ready: float = 0.0
+    power_off: float = 0.0
+    address: str = ""
+    interfaces: tuple[str, ...] = ()
+    memory_used: int = 0
+
+
+def boot_test(image: Path, plan: BootPlan, bench: Workbench, accelerator: Accelerator) -> BootReport:
+    """Boot once and check. Raises LabwrightError (guest) naming what failed, with the console's last lines."""
+    port = free_port()
+    spec = machine_for(image, plan, accelerator, port)
+    folder = bench.scratch / f"boot-{plan.firmware}"
+    with launch(spec, folder, bench.ledger) as machine:
+        return _check(machine, plan, Login(port, plan.user, plan.password), bench, accelerator.factor)
+
+
+def machine_for(image: Path, plan: BootPlan, accelerator: Accelerator, port: int) -> MachineSpec:
+    """The machine of a boot test.
+
+    The interfaces come in another order on QEMU's command line than on the bus, and their MAC addresses fall while
+    their slots rise, so that only naming by position on the bus gets the names right.
+    """
+    count = 1 + len(plan.interfaces)
+    nics = [Nic(mac_of(index, count), FIRST_SLOT + index, f"net{index}") for index in range(count)]
+    backends = [f"user,id=net0,restrict=on,ipv6=off,hostfwd=tcp:127.0.0.1:{port}-:22"]
+    backends += [f"user,id=net{index},restrict=on,net=10.9.{index}.0/24,ipv6=off" for index in range(1, count)]
+    return MachineSpec(
+        name="labwright-test",
+        image=image,
+        accelerator=accelerator.name,
+        firmware=plan.firmware,
+        memory=max(plan.memory, UEFI_MEMORY) if plan.firmware == "uefi" else plan.memory,
+        nics=tuple(nics[1:] + nics[:1]),
+        backends=tuple(backends),
+        kernel=plan.kernel,
+    )
+
+
+def mac_of(index: int, count: int) -> str:
+    """A locally administered MAC address; the first interface has the highest."""
+    return f"52:54:00:4c:57:{0x80 + count - index:02x}"
+
+
+def _check(machine: Machine, plan: BootPlan, login: Login, bench: Workbench, factor: float) -> BootReport:
+    deadline, beat = Deadline(BOOT_SECONDS * factor), Heartbeat(bench.say)
+    ssh = wait_for_banner(machine, login.port, deadline, beat) if plan.proof != "login" else 0.0
+    prompt = wait_for(machine, LOGIN, deadline, beat, "login prompt")
+    report = BootReport(plan.firmware, machine.spec.memory, round(prompt, 1), round(ssh, 1))
+    if plan.proof != "systemd":
+        return report
+    try:
+        with connect(login, COMMAND_SECONDS * factor) as client:
+            return _inspect(machine, client, plan, report, factor)
+    except LabwrightError as error:
+        if not error.details:
+            raise guest_error(machine, error.what, error.hint) from error
+        raise
+
+
+def _inspect(
+    machine: Machine, client: paramiko.SSHClient, plan: BootPlan, report: BootReport, factor: float
+) -> BootReport:
+    limit = COMMAND_SECONDS * factor
+
+    def must(command: str, what: str, hint: str, seconds: float = limit) -> str:
+        answer = ask(client, command, seconds)
+        if answer.code != 0:
+            raise LabwrightError(
+                f"{plan.firmware}: {what}", cause=Cause.GUEST, hint=hint,
+                details=answer.text.splitlines()[-12:],
+            )  # fmt: skip
+        return answer.text
+
+    ask(client, "systemctl is-system-running --wait", BOOT_SECONDS * factor)
+    ready = machine.age
+    failed = ask(client, "systemctl --failed --no-legend --plain", limit).text.strip()
+    if failed:
+        units = " ".join(line.split()[0] for line in failed.splitlines())
+        details = ask(client, f"sudo -n journalctl -b --no-pager -n 20 -u {units.split()[0]}", limit).text
+        raise LabwrightError(
+            f"{plan.firmware}: units failed: {units}", cause=Cause.GUEST,
+            details=details.splitlines()[-12:], hint="mend the unit, or take it out of the image",
+        )  # fmt: skip
+    must("sudo -n true", "sudo asks for a password", "the user needs a NOPASSWD line in sudoers")
+    links = json.loads(must("ip -j address", "ip does not work", "the image needs iproute2"))
+    names = {link.get("address"): link["ifname"] for link in links}
+    count = 1 + len(plan.interfaces)
+    seen = tuple(names.get(mac_of(index, count), "missing") for index in range(count))
+    if seen != ("eth0", *plan.interfaces):
+        raise guest_error(
+            machine,
+            f"{plan.firmware}: the interfaces in bus order are {', '.join(seen)}, not eth0 {' '.join(plan.interfaces)}",
+            "is the service that names interfaces enabled?",
+        )
+    address = dynamic_address(links)
+    if not address:
+        raise guest_error(machine, f"{plan.firmware}: eth0 has no address by DHCP", "is networkd enabled for eth0?")
+    used = must("awk '/MemTotal/{t=$2} /MemAvailable/{a=$2} END{print int((t-a)/1024)}' /proc/meminfo", "no /proc", "")
+    before = machine.age
+    ask(client, "sudo -n systemctl poweroff --no-block", limit)
+    if not wait_for_end(machine, BOOT_SECONDS * factor):
+        raise guest_error(machine, f"{plan.firmware}: it does not power off", "what keeps it? see the lines above")
+    return BootReport(
+        report.firmware, report.memory, report.login, report.ssh, round(ready, 1), round(machine.age - before, 1),
+        address, seen, int(used),
+    )  # fmt: skip
+
+
+def dynamic_address(links: list[dict[str, object]], interface: str = "eth0") -> str:
+    """The IPv4 address that DHCP gave an interface, from `ip -j address`; empty for none."""
+    for link in links:
+        infos = link.get("addr_info")
+        if link.get("ifname") == interface and isinstance(infos, list):
+            for info in infos:
+                if info.get("family") == "inet" and info.get("dynamic"):
+                    return str(info["local"])
+    return ""

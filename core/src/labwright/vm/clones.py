@@ -1,0 +1,125 @@
+"""Two machines from one image, at once, on one network: nothing that identifies a machine may be the same."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from labwright.errors import Cause, LabwrightError
+from labwright.host.clock import Deadline, Heartbeat
+from labwright.interfaces import Workbench
+from labwright.vm.accelerator import Accelerator
+from labwright.vm.boot_test import BOOT_SECONDS, COMMAND_SECONDS, BootPlan, dynamic_address
+from labwright.vm.machine import FIRST_SLOT, MachineSpec, Nic, free_port, launch
+from labwright.vm.ssh import Login, ask, connect, wait_for_banner
+
+MACS = ("52:54:00:4c:57:01", "52:54:00:4c:57:02")
+ADDRESSES = ("10.0.2.15", "10.0.2.16")
+"""What QEMU's own DHCP server gives to the first and to the second that asks (QEMU's docs, user networking)."""
+
+
+@dataclass(frozen=True)
+class Identity:
+    """What makes a machine itself."""
+
+    mac: str
+    address: str
+    machine_id: str
+    host_keys: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class CloneReport:
+    """Two clones that differ in everything that matters."""
+
+    first: Identity
+    second: Identity
+
+
+def compare_clones(image: Path, plan: BootPlan, bench: Workbench, accelerator: Accelerator) -> CloneReport:
+    """Boot two clones and compare them. Raises LabwrightError (guest) naming what they share."""
+    ports = (free_port(), free_port())
+    wire = bench.scratch / "w"
+    # One DHCP server for both. Which clone gets which address is chance, so both addresses are forwarded.
+    forwards = ",".join(
+        f"hostfwd=tcp:127.0.0.1:{port}-{address}:22" for port, address in zip(ports, ADDRESSES, strict=True)
+    )
+    switch = (
+        f"user,id=up,restrict=on,ipv6=off,{forwards}",
+        f"stream,id=wire,server=on,addr.type=unix,addr.path={wire}",
+        "hubport,id=h0,hubid=0,netdev=up",
+        "hubport,id=h1,hubid=0,netdev=wire",
+        "hubport,id=net0,hubid=0",
+    )
+    second = (f"stream,id=net0,server=off,addr.type=unix,addr.path={wire}",)
+    with (
+        launch(_machine(image, plan, accelerator, 0, switch), bench.scratch / "one", bench.ledger) as one,
+        _when_there(wire),
+        launch(_machine(image, plan, accelerator, 1, second), bench.scratch / "two", bench.ledger),
+    ):
+        limit = accelerator.factor * 2
+        deadline, beat = Deadline(BOOT_SECONDS * limit), Heartbeat(bench.say)
+        identities = []
+        for port in ports:
+            wait_for_banner(one, port, deadline, beat)
+            with connect(Login(port, plan.user, plan.password), COMMAND_SECONDS * limit) as client:
+                identities.append(
+                    read_identity(
+                        ask(client, "ip -j address", COMMAND_SECONDS * limit).text,
+                        ask(client, "cat /etc/machine-id", COMMAND_SECONDS * limit).text,
+                        ask(client, "cat /etc/ssh/ssh_host_*_key.pub", COMMAND_SECONDS * limit).text,
+                    )
+                )
+    return judge(*identities)
+
+
+def read_identity(addresses: str, machine_id: str, keys: str) -> Identity:
+    """An identity from what the commands in the guest answered."""
+    links = json.loads(addresses)
+    mac = next((str(link["address"]) for link in links if link.get("ifname") == "eth0"), "")
+    parts = tuple(" ".join(line.split()[:2]) for line in sorted(keys.splitlines()) if len(line.split()) > 1)
+    return Identity(mac, dynamic_address(links), machine_id.strip(), parts)
+
+
+def judge(first: Identity, second: Identity) -> CloneReport:
+    """Raises LabwrightError (guest) when the two share, or lack, what a machine must have of its own."""
+    pairs = {
+        "MAC address": ({first.mac}, {second.mac}),
+        "DHCP address": ({first.address}, {second.address}),
+        "machine-id": ({first.machine_id}, {second.machine_id}),
+        "SSH host keys": (set(first.host_keys), set(second.host_keys)),
+    }
+    shared = [name for name, (one, two) in pairs.items() if one & two or not one or not two or "" in one | two]
+    if shared:
+        raise LabwrightError(
+            f"two clones of the image share, or lack: {', '.join(shared)}",
+            cause=Cause.GUEST,
+            hint="it has to be made at first boot, so it must not be in the image",
+        )
+    return CloneReport(first, second)
+
+
+def _machine(
+    image: Path, plan: BootPlan, accelerator: Accelerator, index: int, backends: tuple[str, ...]
+) -> MachineSpec:
+    return MachineSpec(
+        name=f"labwright-clone{index}",
+        image=image,
+        accelerator=accelerator.name,
+        memory=plan.memory,
+        nics=(Nic(MACS[index], FIRST_SLOT, "net0"),),
+        backends=backends,
+    )
+
+
+@contextlib.contextmanager
+def _when_there(path: Path) -> Iterator[None]:
+    """Wait for the socket of the first machine before the second is started."""
+    deadline = Deadline(10)
+    while not path.exists() and not deadline.expired:
+        time.sleep(0.02)
+    yield

@@ -1,0 +1,56 @@
+"""What a machine writes to its serial port: evidence of how far it got. It comes from a guest, so it is hostile."""
+
+from __future__ import annotations
+
+import re
+import time
+
+from labwright.errors import Cause, LabwrightError
+from labwright.host.clock import Deadline, Heartbeat
+from labwright.vm.machine import Machine
+
+ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\x1b[()][A-Z0-9]|\x1b\][^\x07]*\x07|[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+LARGEST = 4 * 1024 * 1024
+LOGIN = re.compile(r"login: ?$", re.MULTILINE)
+
+
+def read_console(machine: Machine) -> str:
+    """What was written so far, at most the last 4 MiB, without control sequences."""
+    try:
+        with machine.console.open("rb") as stream:
+            stream.seek(0, 2)
+            stream.seek(max(0, stream.tell() - LARGEST))
+            return ESCAPES.sub("", stream.read().decode(errors="replace"))
+    except FileNotFoundError:
+        return ""
+
+
+def last_lines(machine: Machine, count: int = 12) -> list[str]:
+    """The last lines that are not empty; QEMU's own words if it has died."""
+    lines = [line.rstrip()[:200] for line in read_console(machine).splitlines() if line.strip()]
+    if not machine.running:
+        words = machine.complaints.read_text(errors="replace").splitlines()
+        lines += [f"QEMU: {ESCAPES.sub('', line)}" for line in words[-3:]]
+    return lines[-count:]
+
+
+def guest_error(machine: Machine, what: str, hint: str) -> LabwrightError:
+    """An error of the guest with the end of its console as evidence."""
+    lines = last_lines(machine) or ["(the console is empty)"]
+    return LabwrightError(what, cause=Cause.GUEST, details=lines, hint=hint)
+
+
+def wait_for(machine: Machine, pattern: re.Pattern[str], deadline: Deadline, beat: Heartbeat, what: str) -> float:
+    """Wait until the console shows the pattern; seconds from power-on. Raises LabwrightError with the last lines."""
+    while not pattern.search(read_console(machine)):
+        if not machine.running:
+            raise guest_error(machine, f"the machine stopped before {what}", "the lines above are its last words")
+        if deadline.expired:
+            raise guest_error(
+                machine,
+                f"no {what} after {deadline.passed:.0f} s",
+                "the lines above say how far it came; a busy host needs more time: run it again when it is idle",
+            )
+        beat.beat(f"waiting for {what}: {(last_lines(machine, 1) or ['nothing on the console yet'])[0]}")
+        time.sleep(0.05)
+    return machine.age

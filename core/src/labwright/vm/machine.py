@@ -1,0 +1,152 @@
+"""One virtual machine: what it is made of, QEMU's command line for it, and its life from start to end."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from labwright.errors import Cause, LabwrightError
+from labwright.host.ledger import LEDGER_VARIABLE, Ledger
+from labwright.host.run import environment, find_tool, run
+
+Firmware = Literal["bios", "uefi", "direct"]
+FIRST_SLOT = 4
+"""The first PCI slot for network interfaces: the ones below belong to the machine itself."""
+
+OVMF = (
+    (Path("/usr/share/OVMF/OVMF_CODE_4M.fd"), Path("/usr/share/OVMF/OVMF_VARS_4M.fd")),
+    (Path("/usr/share/OVMF/OVMF_CODE.fd"), Path("/usr/share/OVMF/OVMF_VARS.fd")),
+    (Path("/usr/share/edk2/ovmf/OVMF_CODE.fd"), Path("/usr/share/edk2/ovmf/OVMF_VARS.fd")),
+)
+APPEND = "root=/dev/vda3 rw console=ttyS0,115200 net.ifnames=0 quiet"
+
+
+@dataclass(frozen=True)
+class Nic:
+    """A network interface. slot: its place on the PCI bus. backend: the -netdev it hangs on."""
+
+    mac: str
+    slot: int
+    backend: str
+
+
+@dataclass(frozen=True)
+class MachineSpec:
+    """A machine. backends: QEMU -netdev values, each with its id. memory: MiB. kernel: for direct boot."""
+
+    name: str
+    image: Path
+    accelerator: str
+    firmware: Firmware = "bios"
+    memory: int = 128
+    nics: tuple[Nic, ...] = ()
+    backends: tuple[str, ...] = ()
+    kernel: Path | None = None
+
+
+@dataclass(frozen=True)
+class Machine:
+    """A running machine. started: the moment of power-on, time.monotonic()."""
+
+    spec: MachineSpec
+    process: subprocess.Popen[bytes]
+    console: Path
+    complaints: Path
+    started: float
+
+    @property
+    def running(self) -> bool:
+        """Whether QEMU still runs."""
+        return self.process.poll() is None
+
+    @property
+    def age(self) -> float:
+        """Seconds since power-on."""
+        return time.monotonic() - self.started
+
+
+def command_line(spec: MachineSpec, overlay: Path, console: Path, variables: Path | None) -> list[str]:
+    """QEMU's arguments. Nothing listens but what the backends name; there is no monitor."""
+    words = [
+        "qemu-system-x86_64", "-name", spec.name, "-nodefaults", "-no-user-config", "-display", "none",
+        "-machine", "q35", "-accel", spec.accelerator, "-cpu", "host" if spec.accelerator == "kvm" else "max",
+        "-smp", "1", "-m", str(spec.memory), "-device", "VGA", "-serial", f"file:{console}", "-monitor", "none",
+        "-no-reboot", "-drive", f"if=none,id=disk,file={overlay},format=qcow2,discard=unmap",
+        "-device", "virtio-blk-pci,drive=disk,addr=0x2", "-device", "virtio-rng-pci,addr=0x3",
+    ]  # fmt: skip
+    if spec.firmware == "uefi":
+        code, _ = find_ovmf()
+        words += ["-drive", f"if=pflash,format=raw,unit=0,readonly=on,file={code}"]
+        words += ["-drive", f"if=pflash,format=raw,unit=1,file={variables}"]
+    if spec.firmware == "direct":
+        words += ["-kernel", str(spec.kernel), "-append", APPEND]
+    for backend in spec.backends:
+        words += ["-netdev", backend]
+    for nic in spec.nics:
+        words += ["-device", f"virtio-net-pci,netdev={nic.backend},mac={nic.mac},addr={nic.slot:#x},romfile="]
+    return words
+
+
+def find_ovmf() -> tuple[Path, Path]:
+    """UEFI firmware for QEMU: code and empty variables. Raises LabwrightError when it is not installed."""
+    for code, variables in OVMF:
+        if code.exists() and variables.exists():
+            return code, variables
+    raise LabwrightError("no UEFI firmware for QEMU", cause=Cause.HOST, hint="install it: apt-get install ovmf")
+
+
+def free_port() -> int:
+    """A TCP port of loopback that nobody uses now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@contextlib.contextmanager
+def launch(spec: MachineSpec, folder: Path, ledger: Ledger) -> Iterator[Machine]:
+    """Start a machine on a throw-away overlay of its image, and end it, whatever happens.
+
+    The image itself is never written. Raises LabwrightError when QEMU does not start.
+    """
+    find_tool("qemu-system-x86_64")
+    folder.mkdir(parents=True, exist_ok=True)
+    overlay, console, complaints = folder / "overlay.qcow2", folder / "console", folder / "qemu"
+    run(
+        ["qemu-img", "create", "-q", "-f", "qcow2", "-F", "qcow2", "-b", spec.image.absolute(), overlay],
+        what=f"no overlay of {spec.image} can be made",
+    )
+    variables = None
+    if spec.firmware == "uefi":
+        variables = folder / "variables"
+        shutil.copyfile(find_ovmf()[1], variables)
+    mark = f"vm-{spec.name}-{time.monotonic_ns()}"
+    with ledger.hold("process", mark), complaints.open("wb") as stream:
+        process = subprocess.Popen(
+            ["setpriv", "--pdeathsig", "KILL", "--", *command_line(spec, overlay, console, variables)],
+            stdin=subprocess.DEVNULL,
+            stdout=stream,
+            stderr=stream,
+            env=environment() | {LEDGER_VARIABLE: mark},
+            start_new_session=True,
+        )
+        try:
+            yield Machine(spec, process, console, complaints, time.monotonic())
+        finally:
+            process.kill()
+            process.wait()
+
+
+def wait_for_end(machine: Machine, seconds: float) -> bool:
+    """Whether the machine powers itself off within this time."""
+    try:
+        machine.process.wait(seconds)
+    except subprocess.TimeoutExpired:
+        return False
+    return True
