@@ -111,9 +111,7 @@ def hook_manager() -> tuple[pluggy.PluginManager, list[Plugin]]:
     def failed(_manager: object, entry: EntryPoint, error: BaseException) -> None:
         broken.append(_broken(HOOKS, entry, f"does not import: {type(error).__name__}: {error}"))
 
-    extensions: ExtensionManager[Any] = ExtensionManager(
-        HOOKS, on_load_failure_callback=failed, invoke_on_load=False, warn_on_missing_entrypoint=False
-    )
+    extensions: ExtensionManager[Any] = ExtensionManager(HOOKS, on_load_failure_callback=failed, invoke_on_load=False)
     for extension in extensions:
         try:
             manager.register(extension.plugin, extension.name)

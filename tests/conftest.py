@@ -1,0 +1,60 @@
+"""What tests share. Every test has a cache folder of its own, so none sees what builds on this machine made."""
+
+from __future__ import annotations
+
+import functools
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from labwright.host.ledger import Ledger
+from labwright.host.run import run
+from labwright.interfaces import Workbench
+
+REPOSITORY = Path(__file__).parents[1]
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    cache = tmp_path / "cache"
+    monkeypatch.setenv("LABWRIGHT_CACHE", str(cache))
+    monkeypatch.delenv("SOURCE_DATE_EPOCH", raising=False)
+    return cache
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Workbench:
+    scratch, downloads = tmp_path / "scratch", tmp_path / "downloads"
+    scratch.mkdir()
+    downloads.mkdir()
+    return Workbench(
+        run=functools.partial(run, log=tmp_path / "log"),
+        scratch=scratch,
+        downloads=downloads,
+        ledger=Ledger(tmp_path / "ledger"),
+        say=lambda _: None,
+        source_date_epoch=1_700_000_000,
+        jobs=2,
+    )
+
+
+def labwright(*words: str | Path, timeout: float = 3000, **environment: str) -> subprocess.CompletedProcess[str]:
+    """The command line as a user runs it."""
+    import os
+
+    return subprocess.run(
+        [sys.executable, "-m", "labwright", *map(str, words)],
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        check=False,
+        env=os.environ | environment,
+        cwd=REPOSITORY,
+    )
+
+
+@pytest.fixture
+def cli():
+    return labwright

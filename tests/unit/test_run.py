@@ -1,0 +1,102 @@
+"""run(): one way to start a child, and nothing of it left behind."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+
+import pytest
+
+from labwright.errors import Cause, LabwrightError
+from labwright.host.run import recognise, run
+
+
+def test_output_and_log_are_kept(tmp_path):
+    done = run(["sh", "-c", "echo one; echo two >&2"], log=tmp_path / "log")
+    assert done.output == "one\n"
+    assert sorted(done.log_tail) == ["one", "two"]
+    assert sorted((tmp_path / "log").read_text().split()) == ["one", "two"]
+
+
+def test_a_failure_names_the_command_and_shows_its_last_lines():
+    with pytest.raises(LabwrightError) as caught:
+        run(["sh", "-c", "echo it broke >&2; exit 3"], what="making the thing failed")
+    assert caught.value.what == "making the thing failed (exit code 3)"
+    assert caught.value.details == ("it broke",)
+
+
+def test_a_missing_tool_is_named_with_its_package(monkeypatch):
+    monkeypatch.setattr("labwright.host.run.SEARCH_PATH", "/nowhere")
+    with pytest.raises(LabwrightError, match="mmdebstrap is not installed") as caught:
+        run(["mmdebstrap"])
+    assert caught.value.cause is Cause.HOST
+    assert "apt-get install mmdebstrap" in caught.value.hint
+
+
+def test_the_environment_of_the_host_does_not_leak(monkeypatch):
+    monkeypatch.setenv("SECRET_OF_THE_HOST", "x")
+    assert "SECRET_OF_THE_HOST" not in run(["env"]).output
+
+
+def test_standard_input_is_closed_or_what_was_given():
+    assert run(["cat"]).output == ""
+    assert run(["cat"], stdin="secret").output == "secret"
+
+
+def test_a_time_limit_ends_the_child_and_its_children():
+    started = time.monotonic()
+    with pytest.raises(LabwrightError, match="no end after"):
+        run(["sh", "-c", "sleep 60 & sleep 60"], timeout=0.3)
+    assert time.monotonic() - started < 10
+    assert "sleep 60" not in subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True).stdout.splitlines()
+
+
+def test_a_flood_of_output_on_both_streams_does_not_block():
+    done = run(["sh", "-c", "head -c 3000000 /dev/zero | tr '\\0' 'x' | fold; seq 100000 >&2"])
+    assert len(done.output) > 3_000_000
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
+def test_nothing_contained_survives_the_end_of_labwright(tmp_path, number):
+    script = textwrap.dedent("""
+        import signal
+        from labwright.host.run import run
+        def stop(*_): raise KeyboardInterrupt
+        signal.signal(signal.SIGTERM, stop)
+        signal.signal(signal.SIGINT, stop)
+        run(["sh", "-c", "echo ready; sleep 4242 & sleep 4242"], contained=True, on_line=lambda l: print(l, flush=True))
+    """)
+    with subprocess.Popen(
+        [sys.executable, "-c", script], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, start_new_session=True
+    ) as owner:
+        assert owner.stdout.readline() == b"ready\n"
+        owner.send_signal(number)
+        owner.wait(20)
+    deadline = time.monotonic() + 5
+    while "sleep 4242" in subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True).stdout:
+        assert time.monotonic() < deadline, "a child survived"
+        time.sleep(0.05)
+
+
+@pytest.mark.parametrize(
+    ("line", "cause"),
+    [
+        ("tar: ./x: Cannot write: No space left on device", Cause.DISK_FULL),
+        ("W: GPG error: InRelease: NO_PUBKEY 0E98404D386FA1D9", Cause.SIGNATURE),
+        ("E: Failed to fetch x  404  Not Found", Cause.NETWORK),
+        ("Could not resolve 'nowhere.example'", Cause.NETWORK),
+    ],
+)
+def test_the_words_of_tools_show_the_class_of_the_cause(line, cause):
+    found = recognise(["noise", line])
+    assert found is not None
+    assert found[0] is cause
+
+
+def test_a_killed_child_is_said_to_be_killed():
+    with pytest.raises(LabwrightError) as caught:
+        run(["sh", "-c", "kill -KILL $$"])
+    assert "killed" in caught.value.hint
