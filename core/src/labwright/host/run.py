@@ -93,6 +93,15 @@ def contained_prefix() -> list[str]:
     ]
 
 
+ENTER = 'mount --rbind /dev "$0/dev" && mount -t proc proc "$0/proc" && exec chroot "$0" "$@"'
+"""Fixed text; the tree and the command reach it as arguments, so that nothing in them is read as shell."""
+
+
+def chroot_command(tree: Path, argv: Sequence[str]) -> list[str]:
+    """Arguments that run a command in a tree with /dev and /proc there. For contained=True, which unmounts them."""
+    return ["sh", "-c", ENTER, str(tree), *argv]
+
+
 def run(
     argv: Sequence[str | Path],
     *,

@@ -8,6 +8,7 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
+from labwright.host.run import chroot_command
 from labwright.interfaces import Workbench
 from labwright.spec.image import ImageSpec
 from labwright_debian import clean
@@ -42,7 +43,7 @@ def finish_tree(image: ImageSpec, tree: Path, kernel_package: Path, bench: Workb
 
 def _chroot(tree: Path, argv: Sequence[str], bench: Workbench, stdin: str | None = None) -> str:
     done = bench.run(
-        ["chroot", tree, *argv],
+        chroot_command(tree, argv),
         env={"SOURCE_DATE_EPOCH": str(bench.source_date_epoch), "DEBIAN_FRONTEND": "noninteractive", "HOME": "/root"},
         contained=True,
         stdin=stdin,

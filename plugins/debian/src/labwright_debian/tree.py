@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 
 from labwright.errors import Cause
-from labwright.host.run import SEARCH_PATH
+from labwright.host.run import SEARCH_PATH, chroot_command
 from labwright.interfaces import Workbench
 from labwright.spec.image import ImageSpec
 from labwright_debian import clean
@@ -74,10 +74,10 @@ def with_debootstrap(archive: Archive, packages: tuple[str, ...], root: Path, be
     policy.chmod(0o755)
     for name in ("resolv.conf", "hosts"):
         shutil.copyfile(Path("/etc", name), root / "etc" / name)
-    apt = ["chroot", str(root), "apt-get", "-q", "-y", "-o", "Acquire::Retries=3", "-o", "Acquire::Languages=none"]
+    apt = ["apt-get", "-q", "-y", "-o", "Acquire::Retries=3", "-o", "Acquire::Languages=none"]
     for words in (["update"], ["dist-upgrade"], ["install", "--no-install-recommends", *packages]):
         bench.run(
-            [*apt, *words],
+            chroot_command(root, [*apt, *words]),
             env=_environment(bench) | {"DEBIAN_FRONTEND": "noninteractive"},
             contained=True,
             what=f"installing {archive.suite} failed (apt-get {words[0]})",
