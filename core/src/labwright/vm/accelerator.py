@@ -68,7 +68,8 @@ def try_accelerator(name: str, limit: float) -> tuple[float, str]:
             )  # fmt: skip
         except LabwrightError as error:
             words = [line for line in error.details if line.strip()]
-            return 0.0, words[-1] if words else error.what
+            hung = time.monotonic() - started >= limit
+            return 0.0, f"it hung for {limit:.0f} s" if hung else words[-1] if words else error.what
         seconds = time.monotonic() - started
         said = serial.read_text(errors="replace") if serial.exists() else ""
         return (seconds, "") if MARKER in said else (0.0, "the guest wrote nothing to its serial port")

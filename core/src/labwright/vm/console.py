@@ -31,6 +31,7 @@ def last_lines(machine: Machine, count: int = 12) -> list[str]:
     if not machine.running:
         words = machine.complaints.read_text(errors="replace").splitlines()
         lines += [f"QEMU: {ESCAPES.sub('', line)}" for line in words[-3:]]
+        lines.append(f"QEMU ended with exit code {machine.process.returncode}")
     return lines[-count:]
 
 
