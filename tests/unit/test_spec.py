@@ -35,7 +35,10 @@ def messages(folder: Path) -> list[str]:
         load_image(folder)
     assert caught.value.cause is Cause.CONFIG
     assert caught.value.hint
-    return [caught.value.what.replace(f"{folder}/", ""), *(line.replace(f"{folder}/", "") for line in caught.value.details)]
+    return [
+        caught.value.what.replace(f"{folder}/", ""),
+        *(line.replace(f"{folder}/", "") for line in caught.value.details),
+    ]
 
 
 def test_a_good_file_has_the_contract_as_its_defaults(tmp_path):

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from labwright.errors import LabwrightError
 from labwright.ui.text import plain
 from labwright.vm.accelerator import Accelerator, boot_sector
-from labwright.vm.boot_test import BootPlan, dynamic_address, machine_for, mac_of
+from labwright.vm.boot_test import BootPlan, dynamic_address, mac_of, machine_for
 from labwright.vm.clones import Identity, judge, read_identity
 from labwright.vm.console import ESCAPES, LOGIN
 from labwright.vm.machine import MachineSpec, command_line
@@ -32,9 +32,7 @@ def test_addresses_fall_while_slots_rise_and_the_order_on_the_command_line_is_an
 @pytest.mark.parametrize("firmware", ["bios", "direct"])
 def test_nothing_listens_beyond_loopback_and_there_is_no_monitor(firmware):
     spec = machine_for(Path("x.qcow2"), PLAN, TCG, 2222)
-    words = command_line(
-        MachineSpec(**{**spec.__dict__, "firmware": firmware}), Path("/o"), Path("/c"), None
-    )
+    words = command_line(MachineSpec(**{**spec.__dict__, "firmware": firmware}), Path("/o"), Path("/c"), None)
     forwards = [word for word in words if "hostfwd" in word]
     assert forwards == [word for word in forwards if "hostfwd=tcp:127.0.0.1:" in word]
     assert len(forwards) == 1
