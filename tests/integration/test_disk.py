@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 from pathlib import Path
 
@@ -89,4 +88,4 @@ def test_a_hostile_image_is_refused_before_it_is_booted(cli, tmp_path, kind):
     done = cli("test", hostile)
     assert done.returncode == caught.value.cause.exit_code
     assert "Traceback" not in done.stderr
-    assert os.path.exists(secret)
+    assert secret.exists()

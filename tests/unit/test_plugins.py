@@ -50,7 +50,7 @@ def test_a_planned_driver_is_refused_with_a_reason():
 
 
 def test_an_unknown_type_gets_a_suggestion():
-    with pytest.raises(LabwrightError, match="did you mean .debian"):
+    with pytest.raises(LabwrightError, match=r"did you mean .debian"):
         bootstrapper("debain")
 
 

@@ -66,7 +66,8 @@ def test_no_console_text_keeps_a_control_sequence(text):
 
 def links(address="10.0.2.15", dynamic=True):
     return [{"ifname": "eth0", "address": "52:54:00:00:00:01", "addr_info": [
-        {"family": "inet6", "local": "fe80::1"}, {"family": "inet", "local": address, "dynamic": dynamic}]}]  # fmt: skip
+        {"family": "inet6", "local": "fe80::1"},
+        {"family": "inet", "local": address, "dynamic": dynamic}]}]  # fmt: skip
 
 
 def test_only_an_address_by_dhcp_counts():
