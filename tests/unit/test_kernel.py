@@ -43,6 +43,20 @@ def test_an_option_that_stands_twice_is_refused_with_both_places():
         refuse_conflicts(options)
 
 
+@pytest.mark.parametrize(
+    ("one", "two"),
+    [("", " # since 6.0"), (" # until 6.12", ""), (" # until 6.12", " # since 6.1"), (" # until 6.1", " # since 6.1")],
+)
+def test_two_lines_that_one_kernel_would_have_both_of_are_refused(one, two):
+    options = [*parse_fragment(f"CONFIG_A=y{one}", "one"), *parse_fragment(f"CONFIG_A=m{two}", "two")]
+    with pytest.raises(LabwrightError, match=r"two:1.*one:1"):
+        refuse_conflicts(options)
+
+
+def test_an_option_may_differ_between_kernels():
+    refuse_conflicts(parse_fragment("CONFIG_A=y # until 6.6\nCONFIG_A=m # since 6.7", "f"))
+
+
 def test_an_option_may_belong_to_some_kernels_only():
     options = parse_fragment("CONFIG_OLD=y # until 6.6\nCONFIG_NEW=y # since 6.7\n", "f")
     assert [option.name for option in for_kernel(options, (6, 1))] == ["CONFIG_OLD"]
@@ -79,6 +93,10 @@ def test_only_symbols_with_a_prompt_are_choices():
         '\tprompt "Net"\n\ncomment "x"\n'
     )
     assert visible_symbols(text) == {"E1000", "NET"}
+
+
+def test_a_symbol_is_found_indented_and_with_a_comment():
+    assert visible_symbols('\tconfig A\n\t\tbool "a"\n\nconfig B # note\n\tbool "b"\n') == {"A", "B"}
 
 
 def test_every_required_capability_is_asked_for_by_our_fragments():

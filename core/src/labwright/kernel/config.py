@@ -67,7 +67,7 @@ def unpack_configuration_only(archive: Path, bench: Workbench) -> Path:
     bench.run(
         ["tar", "--extract", "--xz", "--file", archive, "--directory", folder, "--strip-components=1",
          "--no-same-owner", "--no-same-permissions", "--wildcards",
-         "*/Kconfig*", "*/Makefile*", "*/scripts/*", "*/arch/x86/*.sh", "*/Kbuild*", "*/tools/scripts/*"],
+         "*/Kconfig*", "*/Makefile*", "*/scripts/*", "*/arch/x86/*.sh", "*/Kbuild*"],
         what="the kernel's source cannot be unpacked",
     )  # fmt: skip
     return folder

@@ -19,6 +19,8 @@ OPTION = re.compile(
     r"(?:[ \t]+#[ \t]*(?P<bound>since|until) (?P<major>[0-9]{1,3})\.(?P<minor>[0-9]{1,3}))?$"
 )
 Version = tuple[int, int]
+LAST: Version = (1000, 0)
+"""Above every version that a fragment can name."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,18 @@ class Option:
     def applies_to(self, kernel: Version) -> bool:
         """Whether this kernel has the option, as far as the fragment says."""
         return (self.since is None or kernel >= self.since) and (self.until is None or kernel <= self.until)
+
+    def overlaps(self, other: Option) -> bool:
+        """Whether some kernel has both lines."""
+        return _from(self) <= _to(other) and _from(other) <= _to(self)
+
+
+def _from(option: Option) -> Version:
+    return option.since or (0, 0)
+
+
+def _to(option: Option) -> Version:
+    return option.until or LAST
 
 
 def fragment_folder() -> Path:
@@ -112,11 +126,13 @@ def _option(line: str, file: str, number: int) -> Option:
 
 
 def refuse_conflicts(options: Sequence[Option]) -> None:
-    """An option stands once: a second line would win or lose by chance of order."""
-    seen: dict[tuple[str, Version | None, Version | None], Option] = {}
+    """An option stands once for any one kernel: a second line would win or lose by chance of order."""
+    seen: dict[str, list[Option]] = {}
     for option in options:
-        first = seen.setdefault((option.name, option.since, option.until), option)
-        if first is not option:
+        earlier = seen.setdefault(option.name, [])
+        first = next((other for other in earlier if other.overlaps(option)), None)
+        earlier.append(option)
+        if first is not None:
             raise LabwrightError(
                 f"{option.place}: {option.name} is set already, at {first.place}",
                 cause=Cause.CONFIG,

@@ -12,7 +12,7 @@ from pathlib import Path
 from labwright.errors import Cause, LabwrightError
 from labwright.kernel.fragments import CATALOGUE, Option, fragment_folder
 
-SYMBOL = re.compile(r"^(?:menu)?config\s+([A-Za-z0-9_]+)\s*$")
+SYMBOL = re.compile(r"^\s*(?:menu)?config\s+([A-Za-z0-9_]+)\s*(?:#.*)?$")
 PROMPT = re.compile(r"^\s+(?:(?:bool|tristate)\s+[\"']|prompt\s+[\"'])")
 
 
