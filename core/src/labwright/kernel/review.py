@@ -60,7 +60,7 @@ class Review:
         return (
             *(
                 f"{lost.option.place}: {lost.option.name}={lost.option.value} did not survive, it is {lost.found}: "
-                "an option that it depends on is off"
+                "an option that it depends on is off, or this kernel has no such option"
                 for lost in self.lost
             ),
             *(f"{found.name}: {', '.join(found.missing)} is off" for found in self.capabilities if found.missing),
