@@ -16,6 +16,10 @@ from labwright.vm.console import guest_error, last_lines
 from labwright.vm.machine import Machine
 
 
+PATIENCE = 10.0
+"""Seconds from a connection to the server's greeting."""
+
+
 @dataclass(frozen=True)
 class Login:
     """Where and as whom. The password is a secret: no repr shows it."""
@@ -53,8 +57,8 @@ def wait_for_banner(machine: Machine, port: int, deadline: Deadline, beat: Heart
 
 
 def _banner(port: int) -> bool:
-    with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1) as connection:
-        connection.settimeout(1)
+    """Each try is patient: a connection that is given up costs a slow guest one more process, and soon its last."""
+    with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=PATIENCE) as connection:
         return connection.recv(4) == b"SSH-"
     return False
 
