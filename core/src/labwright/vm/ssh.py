@@ -15,7 +15,6 @@ from labwright.host.clock import Deadline, Heartbeat
 from labwright.vm.console import guest_error, last_lines
 from labwright.vm.machine import Machine
 
-
 PATIENCE = 10.0
 """Seconds from a connection to the server's greeting."""
 
