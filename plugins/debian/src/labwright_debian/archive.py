@@ -71,7 +71,7 @@ class Archive:
             "Dir::State": folder / "state",
             "Dir::State::status": folder / "status",
             "Dir::Cache": folder / "cache",
-            # Said here since containers' apt settings switch these off, and without them apt parses all lists each time.
+            # Containers' apt settings switch these off, and without them apt parses all lists each time.
             "Dir::Cache::pkgcache": "pkgcache.bin",
             "Dir::Cache::srcpkgcache": "srcpkgcache.bin",
             "Dir::Etc::SourceList": folder / "sources.list",
