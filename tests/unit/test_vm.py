@@ -105,3 +105,23 @@ def test_an_identity_is_read_from_the_guest_s_answers():
 
     found = read_identity(json.dumps(links()), "abc\n", "ssh-ed25519 AAA root@x\necdsa BBB root@x\n")
     assert found == Identity("52:54:00:00:00:01", "10.0.2.15", "abc", ("ecdsa BBB", "ssh-ed25519 AAA"))
+
+
+@given(st.text())
+def test_no_answer_of_a_guest_brings_a_traceback(text):
+    try:
+        dynamic_address(parse_links(text))
+    except LabwrightError:
+        return
+
+
+@pytest.mark.parametrize("text", ["", "null", "{}", "[1]", "[" * 100_000])
+def test_an_answer_that_is_no_list_of_interfaces_is_an_error_of_the_guest(text):
+    with pytest.raises(LabwrightError, match="no list of interfaces"):
+        parse_links(text)
+
+
+def test_a_comma_in_a_path_begins_no_option_of_qemu():
+    spec = machine_for(Path("x.qcow2"), PLAN, TCG, 2222)
+    words = command_line(spec, Path("/a,readonly=on/o"), Path("/c"), None)
+    assert "if=none,id=disk,file=/a,,readonly=on/o,format=qcow2,discard=unmap" in words

@@ -129,8 +129,8 @@ def _inspect(
             details=details.splitlines()[-12:], hint="mend the unit, or take it out of the image",
         )  # fmt: skip
     must("sudo -n true", "sudo asks for a password", "the user needs a NOPASSWD line in sudoers")
-    links = json.loads(must("ip -j address", "ip does not work", "the image needs iproute2"))
-    names = {link.get("address"): link["ifname"] for link in links}
+    links = parse_links(must("ip -j address", "ip does not work", "the image needs iproute2"))
+    names = {str(link.get("address")): str(link.get("ifname")) for link in links}
     count = 1 + len(plan.interfaces)
     seen = tuple(names.get(mac_of(index, count), "missing") for index in range(count))
     if seen != ("eth0", *plan.interfaces):
@@ -149,8 +149,24 @@ def _inspect(
         raise guest_error(machine, f"{plan.firmware}: it does not power off", "what keeps it? see the lines above")
     return BootReport(
         report.firmware, report.memory, report.login, report.ssh, round(ready, 1), round(machine.age - before, 1),
-        address, seen, int(used),
+        address, seen, int(used) if used.strip().isdigit() else 0,
     )  # fmt: skip
+
+
+def parse_links(text: str) -> list[dict[str, object]]:
+    """What `ip -j address` answered. It comes from a guest: LabwrightError when it is something else."""
+    try:
+        links = json.loads(text)
+    except (ValueError, RecursionError):
+        links = None
+    if not isinstance(links, list) or not all(isinstance(link, dict) for link in links):
+        raise LabwrightError(
+            "the guest's `ip -j address` answers no list of interfaces",
+            cause=Cause.GUEST,
+            details=text.splitlines()[:5],
+            hint="the image needs iproute2 with JSON output",
+        )
+    return links
 
 
 def dynamic_address(links: list[dict[str, object]], interface: str = "eth0") -> str:
@@ -159,6 +175,6 @@ def dynamic_address(links: list[dict[str, object]], interface: str = "eth0") -> 
         infos = link.get("addr_info")
         if link.get("ifname") == interface and isinstance(infos, list):
             for info in infos:
-                if info.get("family") == "inet" and info.get("dynamic"):
-                    return str(info["local"])
+                if isinstance(info, dict) and info.get("family") == "inet" and info.get("dynamic"):
+                    return str(info.get("local", ""))
     return ""

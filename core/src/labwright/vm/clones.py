@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,7 +12,7 @@ from labwright.errors import Cause, LabwrightError
 from labwright.host.clock import Deadline, Heartbeat
 from labwright.interfaces import Workbench
 from labwright.vm.accelerator import Accelerator
-from labwright.vm.boot_test import BOOT_SECONDS, COMMAND_SECONDS, BootPlan, dynamic_address
+from labwright.vm.boot_test import BOOT_SECONDS, COMMAND_SECONDS, BootPlan, dynamic_address, parse_links
 from labwright.vm.console import LOGIN, wait_for
 from labwright.vm.machine import FIRST_SLOT, MachineSpec, Nic, free_port, launch
 from labwright.vm.ssh import Login, ask, connect, wait_for_banner
@@ -83,8 +82,8 @@ def compare_clones(image: Path, plan: BootPlan, bench: Workbench, accelerator: A
 
 def read_identity(addresses: str, machine_id: str, keys: str) -> Identity:
     """An identity from what the commands in the guest answered."""
-    links = json.loads(addresses)
-    mac = next((str(link["address"]) for link in links if link.get("ifname") == "eth0"), "")
+    links = parse_links(addresses)
+    mac = next((str(link.get("address", "")) for link in links if link.get("ifname") == "eth0"), "")
     parts = tuple(" ".join(line.split()[:2]) for line in sorted(keys.splitlines()) if len(line.split()) > 1)
     return Identity(mac, dynamic_address(links), machine_id.strip(), parts)
 

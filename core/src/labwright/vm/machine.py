@@ -77,14 +77,14 @@ def command_line(spec: MachineSpec, overlay: Path, console: Path, variables: Pat
     words = [
         "qemu-system-x86_64", "-name", spec.name, "-nodefaults", "-no-user-config", "-display", "none",
         "-machine", "q35", "-accel", spec.accelerator, "-cpu", "host" if spec.accelerator == "kvm" else "max",
-        "-smp", "1", "-m", str(spec.memory), "-device", "VGA", "-serial", f"file:{console}", "-monitor", "none",
-        "-no-reboot", "-drive", f"if=none,id=disk,file={overlay},format=qcow2,discard=unmap",
+        "-smp", "1", "-m", str(spec.memory), "-device", "VGA", "-serial", f"file:{_escaped(console)}", "-monitor", "none",
+        "-no-reboot", "-drive", f"if=none,id=disk,file={_escaped(overlay)},format=qcow2,discard=unmap",
         "-device", "virtio-blk-pci,drive=disk,addr=0x2", "-device", "virtio-rng-pci,addr=0x3",
     ]  # fmt: skip
     if spec.firmware == "uefi":
         code, _ = find_ovmf()
         words += ["-drive", f"if=pflash,format=raw,unit=0,readonly=on,file={code}"]
-        words += ["-drive", f"if=pflash,format=raw,unit=1,file={variables}"]
+        words += ["-drive", f"if=pflash,format=raw,unit=1,file={_escaped(variables)}"]
     if spec.firmware == "direct":
         words += ["-kernel", str(spec.kernel), "-append", APPEND]
     for backend in spec.backends:
@@ -92,6 +92,11 @@ def command_line(spec: MachineSpec, overlay: Path, console: Path, variables: Pat
     for nic in spec.nics:
         words += ["-device", f"virtio-net-pci,netdev={nic.backend},mac={nic.mac},addr={nic.slot:#x},romfile="]
     return words
+
+
+def _escaped(path: Path | None) -> str:
+    """A path as part of an option of QEMU's, where a comma would begin the next one."""
+    return str(path).replace(",", ",,")
 
 
 def find_ovmf() -> tuple[Path, Path]:

@@ -98,6 +98,9 @@ def ask(client: paramiko.SSHClient, command: str, seconds: float) -> Answer:
     try:
         _, stdout, stderr = client.exec_command(command, timeout=seconds)
         text = stdout.read(1 << 20).decode(errors="replace") + stderr.read(1 << 16).decode(errors="replace")
+        # recv_exit_status() alone waits for ever for a guest that never says.
+        if not stdout.channel.status_event.wait(seconds):
+            raise TimeoutError
         return Answer(stdout.channel.recv_exit_status(), text)
     except (TimeoutError, paramiko.SSHException, OSError, EOFError) as error:
         raise LabwrightError(
