@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from labwright.errors import LabwrightError
 from labwright.ui.text import plain
 from labwright.vm.accelerator import Accelerator, boot_sector
-from labwright.vm.boot_test import BootPlan, dynamic_address, mac_of, machine_for
+from labwright.vm.boot_test import BootPlan, dynamic_address, mac_of, machine_for, parse_links
 from labwright.vm.clones import Identity, judge, read_identity
 from labwright.vm.console import ESCAPES, LOGIN
 from labwright.vm.machine import MachineSpec, command_line
