@@ -78,7 +78,8 @@ def command_line(spec: MachineSpec, overlay: Path, console: Path, variables: Pat
         "qemu-system-x86_64", "-name", spec.name, "-nodefaults", "-no-user-config", "-display", "none",
         "-machine", "q35", "-accel", spec.accelerator, "-cpu", "host" if spec.accelerator == "kvm" else "max",
         "-smp", "1", "-m", str(spec.memory), "-device", "VGA", "-serial", f"file:{_escaped(console)}",
-        "-monitor", "none", "-no-reboot", "-drive", f"if=none,id=disk,file={_escaped(overlay)},format=qcow2,discard=unmap",
+        "-monitor", "none", "-no-reboot",
+        "-drive", f"if=none,id=disk,file={_escaped(overlay)},format=qcow2,discard=unmap",
         "-device", "virtio-blk-pci,drive=disk,addr=0x2", "-device", "virtio-rng-pci,addr=0x3",
     ]  # fmt: skip
     if spec.firmware == "uefi":
