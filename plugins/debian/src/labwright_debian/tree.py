@@ -15,8 +15,13 @@ from labwright_debian.archive import KEYRING, Archive
 BASE_PACKAGES = (
     "ca-certificates", "dbus", "e2fsprogs", "fdisk", "iproute2", "iputils-ping", "kmod", "libpam-systemd", "netbase",
     "openssh-server", "sudo", "systemd", "systemd-resolved", "systemd-sysv", "systemd-timesyncd", "udev",
+    "usr-is-merged",
 )  # fmt: skip
 """What every image needs to boot, to be reached and to be provisioned; docs/write-an-image.md says why."""
+
+MERGED_USR = "/usr/share/mmdebstrap/hooks/maybe-merged-usr"
+"""Lays the tree out with /usr merged before the first package, as debootstrap does. Without it usrmerge, and all of
+Perl with it, would be installed to move the files."""
 
 LEAVE_OUT = ("/usr/share/doc/*", "/usr/share/man/*", "/usr/share/info/*", "/usr/share/locale/*", "/usr/share/lintian/*")
 KEEP = ("/usr/share/doc/*/copyright", "/usr/share/locale/locale.alias")
@@ -43,7 +48,7 @@ def with_mmdebstrap(archive: Archive, packages: tuple[str, ...], root: Path, ben
     sources.write_text(archive.sources())
     bench.run(
         ["mmdebstrap", "--mode=root", "--variant=minbase", "--architectures=amd64", "--format=directory",
-         f"--include={','.join(packages)}", *_filters("--dpkgopt="), '--aptopt=Acquire::Retries "3"',
+         f"--hook-dir={MERGED_USR}", f"--include={','.join(packages)}", *_filters("--dpkgopt="), '--aptopt=Acquire::Retries "3"',
          '--aptopt=Acquire::http::Timeout "30"', "--skip=cleanup/apt/lists",
          archive.suite, root, sources],
         env=_environment(bench),
