@@ -48,7 +48,8 @@ def with_mmdebstrap(archive: Archive, packages: tuple[str, ...], root: Path, ben
     sources.write_text(archive.sources())
     bench.run(
         ["mmdebstrap", "--mode=root", "--variant=minbase", "--architectures=amd64", "--format=directory",
-         f"--hook-dir={MERGED_USR}", f"--include={','.join(packages)}", *_filters("--dpkgopt="), '--aptopt=Acquire::Retries "3"',
+         f"--hook-dir={MERGED_USR}",
+         f"--include={','.join(packages)}", *_filters("--dpkgopt="), '--aptopt=Acquire::Retries "3"',
          '--aptopt=Acquire::http::Timeout "30"', "--skip=cleanup/apt/lists",
          archive.suite, root, sources],
         env=_environment(bench),
