@@ -22,6 +22,10 @@ def normalise(root: Path) -> None:
     remove_traces(root)
     for folder in LEFT_OUT:
         _keep_copyright(root / folder)
+    for link in (root / "etc/alternatives").glob("*"):
+        # Whether a manual page's alternative was set up depends on when the tool began to leave the pages out.
+        if link.is_symlink() and str(link.readlink()).lstrip("/").startswith(LEFT_OUT):
+            link.unlink()
 
 
 def remove_traces(root: Path) -> None:
