@@ -66,7 +66,7 @@ def test_an_image_can_be_tested_again_and_is_not_written_to(cli, built):
 def test_a_machine_that_does_not_answer_fails_with_its_console(cli, built):
     done = cli("test", built, "--firmware", "direct", "--user", "nobody-there")
     assert done.returncode == 7
-    assert "login: " in done.stderr
+    assert "login:" in done.stderr
     assert "Traceback" not in done.stderr
 
 
