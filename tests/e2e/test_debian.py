@@ -88,8 +88,8 @@ def test_the_review_holds_for_the_other_release(cli):
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_both_tools_make_the_same_tree(bench, tmp_path):
-    """Same packages in the same versions, same files with the same modes and owners."""
+def test_both_tools_install_the_same_packages(bench, tmp_path):
+    """Same packages in the same versions."""
     import subprocess
 
     from labwright.spec.load import load_image
@@ -99,28 +99,14 @@ def test_both_tools_make_the_same_tree(bench, tmp_path):
     spec = load_image(REPOSITORY / "images/debian")
     archive = Archive.of(spec, "bookworm")
     DebianBootstrapper().resolve(spec, bench)
-    listings = {}
+    packages = {}
     for tool in ("mmdebstrap", "debootstrap"):
         chosen = spec.model_copy(update={"build": spec.build.model_copy(update={"bootstrap": tool})})
         make_tree(chosen, archive, tmp_path / f"{tool}.tar", bench)
         shutil.rmtree(bench.scratch / "tree")
-        text = subprocess.check_output(["tar", "--numeric-owner", "-tvf", tmp_path / f"{tool}.tar"], text=True)
-        entries = set()
-        for line in text.splitlines():
-            mode, owner, size, _, _, name = line.split(maxsplit=5)
-            entries.add((mode, owner, name, size if not mode.startswith("d") else ""))
-        listings[tool] = entries
         status = subprocess.check_output(["tar", "-xOf", tmp_path / f"{tool}.tar", "./var/lib/dpkg/status"], text=True)
-        listings[f"{tool} packages"] = sorted(
-            line for line in status.splitlines() if line.startswith(("Package:", "Version:"))
-        )
-    assert listings["mmdebstrap packages"] == listings["debootstrap packages"]
-    made_at_install = ("./var/lib/dpkg/", "./var/lib/apt/", "./var/cache/", "./var/log/", "./etc/ld.so.cache")
-    different = {
-        entry[2] for entry in listings["mmdebstrap"] ^ listings["debootstrap"]
-        if not entry[2].startswith(made_at_install)
-    }  # fmt: skip
-    assert different == set()
+        packages[tool] = sorted(line for line in status.splitlines() if line.startswith(("Package:", "Version:")))
+    assert packages["mmdebstrap"] == packages["debootstrap"]
 
 
 def test_another_release_than_the_host_s(bench, tmp_path):

@@ -11,7 +11,7 @@ TRACES = (
     "var/cache/apt/*", "var/lib/apt/lists/*", "var/cache/ldconfig/*", "var/cache/debconf/*-old", "var/lib/dpkg/*-old",
     "var/cache/man/*", "var/tmp/*", "tmp/*", "run/*", "root/.*_history", "root/.wget-hsts", "etc/*-", "etc/.pwd.lock",
     "etc/apt/apt.conf.d/99mmdebstrap", "etc/dpkg/dpkg.cfg.d/99mmdebstrap", "etc/dpkg/dpkg.cfg.d/99labwright",
-    "etc/hostname", "etc/resolv.conf", "etc/hosts", "var/lib/apt/extended_states.*", "var/lib/dpkg/lock*",
+    "etc/hostname", "etc/apt/sources.list.d/0000sources.list", "etc/resolv.conf", "etc/hosts", "var/lib/apt/extended_states.*", "var/lib/dpkg/lock*",
     "var/lib/dpkg/triggers/Lock", "var/lib/apt/periodic/*", "usr/sbin/policy-rc.d", "debootstrap",
 )  # fmt: skip
 LEFT_OUT = ("usr/share/doc", "usr/share/man", "usr/share/info", "usr/share/locale", "usr/share/lintian")
@@ -31,7 +31,8 @@ def normalise(root: Path) -> None:
 def remove_traces(root: Path) -> None:
     """Take out what identifies one machine or one build, and what only fills the disk."""
     for pattern in TRACES:
-        for path in sorted(root.glob(pattern), reverse=True):
+        # glob() does not find a link to nothing, so what has no wildcard is named outright.
+        for path in sorted(root.glob(pattern), reverse=True) if "*" in pattern else [root / pattern]:
             remove(path)
     for path in (root / "var/log").rglob("*"):
         if path.is_symlink() or path.is_file():
