@@ -11,7 +11,8 @@ TRACES = (
     "var/cache/apt/*", "var/lib/apt/lists/*", "var/cache/ldconfig/*", "var/cache/debconf/*-old", "var/lib/dpkg/*-old",
     "var/cache/man/*", "var/tmp/*", "tmp/*", "run/*", "root/.*_history", "root/.wget-hsts", "etc/*-", "etc/.pwd.lock",
     "etc/apt/apt.conf.d/99mmdebstrap", "etc/dpkg/dpkg.cfg.d/99mmdebstrap", "etc/dpkg/dpkg.cfg.d/99labwright",
-    "etc/hostname", "etc/apt/sources.list.d/0000sources.list", "etc/resolv.conf", "etc/hosts", "var/lib/apt/extended_states.*", "var/lib/dpkg/lock*",
+    "etc/apt/sources.list.d/0000sources.list",
+    "etc/hostname", "etc/resolv.conf", "etc/hosts", "var/lib/apt/extended_states.*", "var/lib/dpkg/lock*",
     "var/lib/dpkg/triggers/Lock", "var/lib/apt/periodic/*", "usr/sbin/policy-rc.d", "debootstrap",
 )  # fmt: skip
 LEFT_OUT = ("usr/share/doc", "usr/share/man", "usr/share/info", "usr/share/locale", "usr/share/lintian")
