@@ -19,11 +19,11 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from labwright.disk.archive import unpack
 from labwright.disk.assemble import DiskOptions, assemble
 from labwright.host.paths import Paths
 from labwright.host.run import run
 from labwright.pipeline.build import Workshop
-from labwright.pipeline.stage1 import unpack
 from labwright.plugins import hook_manager
 
 RUNS = 3

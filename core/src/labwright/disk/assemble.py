@@ -15,7 +15,7 @@ from labwright.disk.grub import (
     make_bios_loader,
     make_efi_loader,
 )
-from labwright.disk.layout import Layout, plan_layout, write_table
+from labwright.disk.layout import plan_layout, write_table
 from labwright.errors import Cause, LabwrightError
 from labwright.interfaces import Workbench
 
@@ -49,11 +49,6 @@ def assemble(tree: Path, destination: Path, options: DiskOptions, bench: Workben
     _convert(raw, image, bench)
     raw.unlink()
     _put(image, destination)
-
-
-def kernel_layout(options: DiskOptions) -> Layout:
-    """The layout that assemble() gives these options, for whoever boots the kernel directly."""
-    return plan_layout(options.seed, options.size_gib)
 
 
 def check_tree(tree: Path) -> None:

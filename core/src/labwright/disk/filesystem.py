@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import re
-import struct
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -132,14 +131,3 @@ def _copy_sparse(source: Path, raw: Path, offset: int) -> None:
                 writer.seek(position)
                 writer.write(block)
             position += len(block)
-
-
-def superblock_uuid(raw: Path, offset: int) -> str:
-    """The UUID in the ext4 superblock of the file system at `offset` bytes of the disk; '' where there is none."""
-    with raw.open("rb") as stream:
-        stream.seek(offset + 1024)
-        block = stream.read(1024)
-    if len(block) < 1024 or struct.unpack_from("<H", block, 0x38)[0] != 0xEF53:
-        return ""
-    text = block[0x68:0x78].hex()
-    return "-".join((text[:8], text[8:12], text[12:16], text[16:20], text[20:]))

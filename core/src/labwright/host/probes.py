@@ -23,6 +23,7 @@ State = Literal["ok", "warning", "missing"]
 KvmProbe = Callable[[], tuple[bool, str]]
 GIB = 2**30
 BUILD_GIB = 5
+"""Free space that a build with a kernel takes at its peak: the unpacked source with its objects, and two trees."""
 BUILD_MEMORY_GIB = 2
 RELEASED = 1764028800
 """When this version was made, seconds since 1970: a clock before it is wrong."""

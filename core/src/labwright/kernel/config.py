@@ -47,27 +47,24 @@ def kernel_version(tree: Path) -> Version:
 
 
 def unpack_source(archive: Path, bench: Workbench) -> Path:
-    """Unpack a kernel source archive into the scratch folder. One that climbs out of its folder is refused by tar."""
-    folder = bench.scratch / "linux"
-    folder.mkdir()
+    """Unpack a kernel source archive into the scratch folder."""
     bench.say("unpacking the kernel's source")
-    bench.run(
-        ["tar", "--extract", "--xz", "--file", archive, "--directory", folder, "--strip-components=1",
-         "--no-same-owner", "--no-same-permissions"],
-        what="the kernel's source cannot be unpacked",
-    )  # fmt: skip
-    return folder
+    return _unpack(archive, bench.scratch / "linux", bench)
 
 
 def unpack_configuration_only(archive: Path, bench: Workbench) -> Path:
     """Unpack just what `make allnoconfig` and a review read: Kconfig files, makefiles and scripts."""
-    folder = bench.scratch / "kconfig"
-    folder.mkdir()
     bench.say("unpacking the kernel's configuration")
+    members = ("*/Kconfig*", "*/Makefile*", "*/scripts/*", "*/arch/x86/*.sh", "*/Kbuild*")
+    return _unpack(archive, bench.scratch / "kconfig", bench, ("--wildcards", *members))
+
+
+def _unpack(archive: Path, folder: Path, bench: Workbench, only: tuple[str, ...] = ()) -> Path:
+    """An archive that climbs out of its folder is refused by tar."""
+    folder.mkdir()
     bench.run(
         ["tar", "--extract", "--xz", "--file", archive, "--directory", folder, "--strip-components=1",
-         "--no-same-owner", "--no-same-permissions", "--wildcards",
-         "*/Kconfig*", "*/Makefile*", "*/scripts/*", "*/arch/x86/*.sh", "*/Kbuild*"],
+         "--no-same-owner", "--no-same-permissions", *only],
         what="the kernel's source cannot be unpacked",
     )  # fmt: skip
     return folder

@@ -17,6 +17,7 @@ from labwright.errors import Cause, LabwrightError
 from labwright.hooks import Event, ImageReady, LintFinding
 from labwright.host.ledger import Ledger
 from labwright.host.paths import Paths
+from labwright.host.probes import BUILD_GIB
 from labwright.host.run import find_tool
 from labwright.interfaces import Bootstrapper, Pins
 from labwright.pipeline.runner import Runner, default_jobs, scratch_folder
@@ -30,8 +31,6 @@ CORE_TOOLS = (
     "unshare", "setpriv", "tar", "make", "gcc", "flex", "bison", "bc", "sfdisk", "mke2fs", "grub-mkimage", "mcopy",
     "mkfs.vfat", "qemu-img", "qemu-system-x86_64",
 )  # fmt: skip
-NEEDED_GIB = 5
-"""Free space that a build with a kernel takes at its peak: the unpacked source with its objects, and two trees."""
 
 
 @dataclass(frozen=True)
@@ -94,9 +93,9 @@ def preflight(driver: Bootstrapper, workshop: Workshop, out: Path | None) -> Non
         writable(out)
     space = os.statvfs(workshop.paths.root)
     free = space.f_bavail * space.f_frsize / 2**30
-    if free < NEEDED_GIB and workshop.store.newest("kernel") is None:
+    if free < BUILD_GIB and workshop.store.newest("kernel") is None:
         raise LabwrightError(
-            f"{workshop.paths.root} has {free:.1f} GiB free, and a build with a kernel needs {NEEDED_GIB}",
+            f"{workshop.paths.root} has {free:.1f} GiB free, and a build with a kernel needs {BUILD_GIB}",
             cause=Cause.DISK_FULL,
             hint="free some space, or set LABWRIGHT_CACHE to a folder on a larger disk",
         )

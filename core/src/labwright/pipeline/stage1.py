@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
+from labwright.disk.archive import pack, unpack
 from labwright.disk.assemble import DiskOptions, assemble
 from labwright.errors import Cause, LabwrightError
 from labwright.interfaces import Bootstrapper, KernelFiles, Pins, Release, Workbench
@@ -156,29 +157,6 @@ def image_steps(recipe: Recipe) -> tuple[Step, ...]:
             ("disk", "kernel"),
         ),
     )
-
-
-def unpack(archive: Path, bench: Workbench) -> Path:
-    """Unpack a tree that we packed ourselves into the scratch folder, owners and attributes kept."""
-    root = bench.scratch / "root"
-    root.mkdir()
-    bench.run(
-        ["tar", "--extract", "--file", archive, "--directory", root, "--numeric-owner", "--same-permissions",
-         "--same-owner", "--xattrs", "--xattrs-include=*"],
-        what="unpacking the tree failed",
-    )  # fmt: skip
-    return root
-
-
-def pack(root: Path, archive: Path, bench: Workbench) -> None:
-    """Pack a tree: sorted, numeric owners, no time later than the source date."""
-    bench.run(
-        ["tar", "--create", "--file", archive, "--directory", root, "--numeric-owner", "--sort=name",
-         "--xattrs", "--xattrs-include=*", "--format=posix",
-         "--pax-option=exthdr.name=%d/PaxHeaders/%f,delete=atime,delete=ctime",
-         f"--mtime=@{bench.source_date_epoch}", "--clamp-mtime", "."],
-        what="packing the tree failed",
-    )  # fmt: skip
 
 
 def prove(recipe: Recipe, disk: Path, kernel: KernelFiles, bench: Workbench) -> dict[str, object]:

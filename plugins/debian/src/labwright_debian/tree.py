@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+from labwright.disk.archive import pack
 from labwright.errors import Cause
 from labwright.host.run import SEARCH_PATH, chroot_command
 from labwright.interfaces import Workbench
@@ -39,7 +40,7 @@ def make_tree(image: ImageSpec, archive: Archive, destination: Path, bench: Work
     (with_mmdebstrap if tool == "mmdebstrap" else with_debootstrap)(archive, packages, root, bench)
     clean.normalise(root)
     (root / "etc/apt/sources.list").write_text(archive.sources(KEYRING))
-    _pack(root, destination, bench)
+    pack(root, destination, bench, exclude=("./dev/*",))
 
 
 def with_mmdebstrap(archive: Archive, packages: tuple[str, ...], root: Path, bench: Workbench) -> None:
@@ -100,12 +101,3 @@ def _filters(prefix: str) -> list[str]:
 
 def _environment(bench: Workbench) -> dict[str, str]:
     return {"SOURCE_DATE_EPOCH": str(bench.source_date_epoch)}
-
-
-def _pack(root: Path, destination: Path, bench: Workbench) -> None:
-    bench.run(
-        ["tar", "--create", "--file", destination, "--directory", root, "--numeric-owner", "--sort=name", "--xattrs",
-         "--xattrs-include=*", "--format=posix", "--pax-option=exthdr.name=%d/PaxHeaders/%f,delete=atime,delete=ctime",
-         f"--mtime=@{bench.source_date_epoch}", "--clamp-mtime", "--exclude=./dev/*", "."],
-        what="packing the tree failed",
-    )  # fmt: skip
