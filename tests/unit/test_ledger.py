@@ -12,9 +12,12 @@ import time
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from labwright.errors import LabwrightError
-from labwright.host.ledger import Ledger, marked_processes, process_start
+from labwright.host.ledger import Ledger, parse_entry, process_start
+from labwright.host.teardown import is_mounted, marked_processes, mount_points, real_place
 
 
 def test_an_entry_is_on_disk_while_the_thing_is_held_and_gone_afterwards(tmp_path):
@@ -33,7 +36,7 @@ def test_what_a_live_owner_holds_is_left_alone(tmp_path):
     held = tmp_path / "work"
     held.mkdir()
     ledger.write("folder", str(held))
-    assert ledger.clean() == []
+    assert ledger.clean().undone == ()
     assert held.is_dir()
 
 
@@ -54,7 +57,7 @@ def test_what_a_killed_owner_held_is_undone_and_nothing_else(tmp_path):
         assert owner.stdout.readline() == b"held\n"
         owner.send_signal(signal.SIGKILL)
     assert (tmp_path / "work").exists()
-    undone = ledger.clean()
+    undone = ledger.clean().undone
     assert sorted(entry.kind for entry in undone) == ["file", "folder"]
     assert not (tmp_path / "work").exists()
     assert not (tmp_path / "part").exists()
@@ -70,7 +73,7 @@ def test_a_process_of_a_dead_owner_is_found_by_its_mark_and_ended(tmp_path):
     with subprocess.Popen(["sleep", "60"], env={"LABWRIGHT_LEDGER": "mark-of-this-test"}) as child:
         while child.pid not in marked_processes("mark-of-this-test"):
             time.sleep(0.01)
-        assert [undone.what for undone in ledger.clean()] == ["mark-of-this-test"]
+        assert [undone.what for undone in ledger.clean().undone] == ["mark-of-this-test"]
         assert child.wait(5) == -signal.SIGTERM
 
 
@@ -90,21 +93,176 @@ def test_an_entry_that_cannot_be_read_is_named(tmp_path):
         Ledger(folder).entries()
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="needs root: mounts a tmpfs")
-def test_a_folder_with_a_mount_in_it_is_not_removed(tmp_path):
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root: mounts a tmpfs")
+
+
+def abandon(ledger: Ledger, entry) -> None:
+    """Make an entry look as if its owner had died."""
+    path = ledger.folder / f"{entry.identity}.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"owner_start": 1}))
+
+
+@pytest.fixture(params=["inside", "mit Leerzeichen", "schön", "back\\slash", "tab\tand\nline", "\udcff"])
+def mounted(request, tmp_path):
+    """A folder of ours, reached through a link, with a tmpfs in it that holds a file nobody may lose."""
+    folder = tmp_path / "data" / "work"
+    point = folder / request.param
+    point.mkdir(parents=True)
+    (tmp_path / "link").symlink_to("data")
+    subprocess.run(["mount", "-t", "tmpfs", "none", point], check=True)
+    (point / "precious").touch()
+    yield tmp_path / "link" / "work", point
+    subprocess.run(["umount", point], check=False, stderr=subprocess.DEVNULL)
+
+
+@needs_root
+def test_a_folder_with_a_mount_in_it_is_not_removed_whatever_its_path_looks_like(tmp_path, mounted):
+    folder, point = mounted
     ledger = Ledger(tmp_path / "ledger")
-    folder = tmp_path / "work"
-    (folder / "inside").mkdir(parents=True)
-    subprocess.run(["mount", "-t", "tmpfs", "none", folder / "inside"], check=True)
-    try:
-        entry = ledger.write("folder", str(folder))
-        with pytest.raises(LabwrightError, match="mounted"):
-            ledger.release(entry)
-        assert ledger.entries() == [entry]
-    finally:
-        subprocess.run(["umount", folder / "inside"], check=True)
+    entry = ledger.write("folder", str(folder))
+    with pytest.raises(LabwrightError, match="mounted"):
+        ledger.release(entry)
+    assert (point / "precious").exists()
+    assert ledger.entries() == [entry]
+    subprocess.run(["umount", point], check=True)
     ledger.release(entry)
     assert not folder.exists()
+
+
+@needs_root
+def test_a_mount_is_given_back_whatever_its_path_looks_like(tmp_path, mounted):
+    folder, point = mounted
+    ledger = Ledger(tmp_path / "ledger")
+    entry = ledger.write("mount", str(folder / point.name))
+    assert is_mounted(folder / point.name)
+    ledger.release(entry)
+    assert point not in mount_points()
+    assert ledger.entries() == []
+
+
+@needs_root
+def test_a_mount_that_is_in_use_stays_in_the_ledger_and_does_not_stop_the_rest(tmp_path):
+    ledger = Ledger(tmp_path / "ledger")
+    point, part = tmp_path / "point", tmp_path / "part"
+    point.mkdir()
+    part.touch()
+    subprocess.run(["mount", "-t", "tmpfs", "none", point], check=True)
+    try:
+        for kind, what in (("mount", point), ("file", part)):
+            abandon(ledger, ledger.write(kind, str(what)))
+        with subprocess.Popen(["sleep", "60"], cwd=point) as user:
+            cleaned = ledger.clean()
+            user.kill()
+        assert [entry.kind for entry in cleaned.undone] == ["file"]
+        assert "umount" in cleaned.failures[0].what
+        assert [entry.kind for entry in ledger.entries()] == ["mount"]
+        assert [entry.kind for entry in ledger.clean().undone] == ["mount"]
+    finally:
+        subprocess.run(["umount", point], check=False, stderr=subprocess.DEVNULL)
+
+
+@needs_root
+def test_a_loop_device_is_found_by_its_file_even_when_that_is_deleted(tmp_path):
+    ledger = Ledger(tmp_path / "ledger")
+    backing = tmp_path / "schöne Datei"
+    backing.write_bytes(b"\0" * 1048576)
+    before = subprocess.check_output(["losetup", "-a"])
+    entry = ledger.write("loop", str(backing))
+    subprocess.run(["losetup", "--find", backing], check=True)
+    backing.unlink()
+    assert subprocess.check_output(["losetup", "-a"]) != before
+    ledger.release(entry)
+    assert subprocess.check_output(["losetup", "-a"]) == before
+
+
+def test_a_missing_tool_is_an_error_that_keeps_the_entry(tmp_path, monkeypatch):
+    ledger = Ledger(tmp_path / "ledger")
+    entry = ledger.write("mount", "/proc")
+    monkeypatch.setattr("labwright.host.environment.SEARCH_PATH", "/nowhere")
+    with pytest.raises(LabwrightError, match="umount is not installed"):
+        ledger.release(entry)
+    assert ledger.entries() == [entry]
+
+
+def test_a_relative_path_means_the_place_where_it_was_written_down(tmp_path, monkeypatch):
+    ledger = Ledger(tmp_path / "ledger")
+    here, there = tmp_path / "here", tmp_path / "there"
+    for place in (here, there):
+        (place / "work").mkdir(parents=True)
+    monkeypatch.chdir(here)
+    abandon(ledger, ledger.write("folder", "work"))
+    monkeypatch.chdir(there)
+    assert len(ledger.clean().undone) == 1
+    assert not (here / "work").exists()
+    assert (there / "work").is_dir()
+
+
+def test_one_failure_does_not_stop_the_others(tmp_path):
+    ledger = Ledger(tmp_path / "ledger")
+    part = tmp_path / "part"
+    part.touch()
+    abandon(ledger, ledger.write("file", str(tmp_path)))
+    abandon(ledger, ledger.write("file", str(part)))
+    (ledger.folder / "broken.json").write_text("[")
+    cleaned = ledger.clean()
+    assert not part.exists()
+    assert len(cleaned.undone) == 1
+    assert sorted("ledger entry" in failure.what for failure in cleaned.failures) == [False, True]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"kind": "tree"}, {"what": "relative"}, {"what": ""}, {"what": 3}, {"owner": "1"}, {"created": None}, {"more": 1},
+     {"identity": "other"}, {"kind": "process", "what": ""}],
+)  # fmt: skip
+def test_an_entry_that_we_would_not_have_written_is_refused(change):
+    facts = {"identity": "i", "kind": "folder", "what": "/x", "owner": 1, "owner_start": 1, "created": 1.0}
+    assert parse_entry(json.dumps(facts), "i").kind == "folder"
+    with pytest.raises((ValueError, TypeError)):
+        parse_entry(json.dumps(facts | change), "i")
+
+
+@given(st.text())
+def test_no_text_in_the_ledger_brings_another_error(text):
+    with pytest.raises((ValueError, TypeError, RecursionError)):
+        parse_entry(text, "i")
+
+
+def test_a_process_that_is_asked_to_end_is_asked_once(tmp_path):
+    script = textwrap.dedent("""
+        import signal, time
+        asked = []
+        signal.signal(signal.SIGTERM, lambda *_: asked.append(1))
+        print("ready", flush=True)
+        while not asked: time.sleep(0.01)
+        time.sleep(0.5)
+        print(len(asked), flush=True)
+    """)
+    ledger = Ledger(tmp_path / "ledger")
+    with subprocess.Popen(
+        [sys.executable, "-c", script], stdout=subprocess.PIPE, env={"LABWRIGHT_LEDGER": "asked-once"}
+    ) as child:
+        assert child.stdout.readline() == b"ready\n"
+        ledger.release(ledger.write("process", "asked-once"))
+        assert child.stdout.read() == b"1\n"
+
+
+def test_a_process_with_an_odd_name_has_a_start_time():
+    script = "open('/proc/self/comm','wb').write(b'a) R \\xff(\\n'); print(flush=True); input()"
+    with subprocess.Popen([sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
+        child.stdout.readline()
+        assert process_start(child.pid) >= process_start(os.getpid()) > 0
+        child.stdin.close()
+
+
+def test_the_real_place_keeps_the_last_link_and_no_other(tmp_path, monkeypatch):
+    (tmp_path / "data/work").mkdir(parents=True)
+    (tmp_path / "link").symlink_to("data")
+    assert real_place(tmp_path / "link/work") == tmp_path / "data/work"
+    assert real_place(tmp_path / "link") == tmp_path / "link"
+    assert real_place(tmp_path / "link/work/..") == tmp_path / "data"
+    monkeypatch.chdir(tmp_path / "link")
+    assert real_place(Path("work")) == tmp_path / "data/work"
 
 
 def test_a_link_to_a_folder_is_not_followed(tmp_path):

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import textwrap
 import time
+from pathlib import Path
 
 import pytest
 
@@ -29,7 +30,7 @@ def test_a_failure_names_the_command_and_shows_its_last_lines():
 
 
 def test_a_missing_tool_is_named_with_its_package(monkeypatch):
-    monkeypatch.setattr("labwright.host.run.SEARCH_PATH", "/nowhere")
+    monkeypatch.setattr("labwright.host.environment.SEARCH_PATH", "/nowhere")
     with pytest.raises(LabwrightError, match="mmdebstrap is not installed") as caught:
         run(["mmdebstrap"])
     assert caught.value.cause is Cause.HOST
@@ -100,3 +101,84 @@ def test_a_killed_child_is_said_to_be_killed():
     with pytest.raises(LabwrightError) as caught:
         run(["sh", "-c", "kill -KILL $$"])
     assert "killed" in caught.value.hint
+
+
+def quickly(started: float, limit: float = 8) -> bool:
+    return time.monotonic() - started < limit
+
+
+def test_a_log_on_a_full_disk_ends_the_command_with_that_cause():
+    started = time.monotonic()
+    with pytest.raises(LabwrightError, match="log cannot be written") as caught:
+        run(["sh", "-c", "while :; do echo words; done"], log=Path("/dev/full"), what="flooding")
+    assert caught.value.cause is Cause.DISK_FULL
+    assert quickly(started)
+
+
+def test_a_log_that_cannot_be_opened_is_an_error_in_words(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(LabwrightError, match="log cannot be opened"):
+        run(["true"], log=tmp_path / "file" / "log")
+
+
+def test_a_listener_that_raises_ends_the_command_and_its_error_arrives():
+    def stop(line: str) -> None:
+        raise ZeroDivisionError(line)
+
+    started = time.monotonic()
+    with pytest.raises(ZeroDivisionError, match="words"):
+        run(["sh", "-c", "while :; do echo words; done"], on_line=stop)
+    assert quickly(started)
+
+
+@pytest.mark.parametrize("daemon", ["sleep 4243 &", "setsid sleep 4243 &", "sleep 4243 > /dev/null 2>&1 &"])
+def test_a_child_in_the_background_does_not_outlive_its_command(daemon):
+    started = time.monotonic()
+    assert run(["sh", "-c", f"{daemon} echo done"]).output == "done\n"
+    assert quickly(started)
+    assert "sleep 4243" not in subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True).stdout
+
+
+@pytest.mark.parametrize("command", [["sleep", "60"], ["sh", "-c", "exec 0<&-; sleep 60"]])
+def test_standard_input_that_nobody_reads_does_not_hold_up_the_time_limit(command):
+    started = time.monotonic()
+    with pytest.raises(LabwrightError, match="no end after"):
+        run(command, stdin="x" * 1_000_000, timeout=0.3)
+    assert quickly(started)
+
+
+def test_a_contained_command_that_ignores_sigterm_ends_soon():
+    started = time.monotonic()
+    with pytest.raises(LabwrightError, match="no end after"):
+        run(["sh", "-c", "trap '' TERM; while :; do sleep 1; done"], contained=True, timeout=0.3)
+    assert quickly(started, 4)
+
+
+def test_a_folder_that_is_not_there_is_an_error_in_words(tmp_path):
+    with pytest.raises(LabwrightError, match="No such file"):
+        run(["true"], cwd=tmp_path / "nowhere")
+
+
+def test_output_is_utf_8_whatever_the_locale(tmp_path):
+    script = textwrap.dedent("""
+        import sys
+        from pathlib import Path
+        from labwright.host.run import run
+        done = run(["printf", r"sch\\303\\266n \\377"], log=Path(sys.argv[1]))
+        sys.exit(done.output != "sch\\xf6n \\ufffd")
+    """)
+    done = subprocess.run(
+        [sys.executable, "-X", "utf8=0", "-c", script, tmp_path / "log"],
+        env={"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PATH": "/usr/bin"},
+        check=False,
+    )
+    assert done.returncode == 0
+    assert (tmp_path / "log").read_bytes() == "schön \ufffd".encode()
+
+
+def test_a_line_without_an_end_does_not_fill_the_memory(monkeypatch):
+    monkeypatch.setattr("labwright.host.streams.LARGEST_OUTPUT", 1_000_000)
+    started = time.monotonic()
+    with pytest.raises(LabwrightError, match="it wrote more than"):
+        run(["cat", "/dev/zero"])
+    assert quickly(started)

@@ -9,11 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from labwright.errors import LabwrightError
-from labwright.ui.text import plain
+from labwright.host.text import plain
 from labwright.vm.accelerator import Accelerator, boot_sector
 from labwright.vm.boot_test import BootPlan, dynamic_address, mac_of, machine_for, parse_links
 from labwright.vm.clones import Identity, judge, read_identity
-from labwright.vm.console import ESCAPES, LOGIN
+from labwright.vm.console import LOGIN
 from labwright.vm.machine import MachineSpec, command_line
 
 TCG = Accelerator("tcg", 1.0, "test")
@@ -59,9 +59,24 @@ def test_a_login_prompt_is_one_at_the_end_of_a_line():
 
 @given(st.text())
 def test_no_console_text_keeps_a_control_sequence(text):
-    for clean in (ESCAPES.sub("", text), plain(text)):
-        assert "\x1b" not in clean
-        assert "\x07" not in clean
+    assert not set("\x1b\x07\x9b\r\u202e\u200b") & set(plain(text))
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("\x1b[31mred\x1b[0m \x1b[?25lx", "red x"),
+        ("\x1b]0;title\x07after", "after"),
+        ("\x1b]52;c;c2VjcmV0\x1b\\after", "after"),
+        ("\x1b]0;never ended\nlogin: ", "\nlogin: "),
+        ("\x1b(Bplain\x1b=", "plain"),
+        ("\x1bP1;2qsixel\x1b\\x", "x"),
+        ("\u202egnp.exe", "gnp.exe"),
+        ("a\tb\nc\r", "a\tb\nc"),
+    ],
+)
+def test_what_a_terminal_would_obey_is_taken_out(text, shown):
+    assert plain(text) == shown
 
 
 def links(address="10.0.2.15", dynamic=True):

@@ -5,6 +5,7 @@ Every error carries what failed, the class of its cause, the last lines that mat
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Sequence
 from enum import Enum
 from pathlib import Path
@@ -66,3 +67,19 @@ class LabwrightError(Exception):
         self.hint = hint
         self.details = tuple(details)
         self.log = log
+
+
+def os_error(error: OSError, doing: str) -> LabwrightError:
+    """An operating system's refusal in our words."""
+    name = f" ({error.filename})" if error.filename else ""
+    if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+        return LabwrightError(
+            f"{doing}: the disk is full{name}",
+            cause=Cause.DISK_FULL,
+            hint="free some space, or put the work elsewhere with LABWRIGHT_CACHE and --out; then run it again",
+        )
+    return LabwrightError(
+        f"{doing}: {error.strerror or error}{name}",
+        cause=Cause.HOST,
+        hint="see labwright doctor for what this host lacks",
+    )

@@ -7,7 +7,10 @@ from typing import Annotated
 
 import typer
 
-from labwright.cli.session import Json, failures, out, print_json, workshop
+from labwright.cli.session import Json, errors, failures, out, print_json, workshop
+from labwright.errors import Cause
+from labwright.host.ledger import Cleaned, Ledger
+from labwright.ui.views import error_facts, show_error
 
 
 def clean(
@@ -17,11 +20,24 @@ def clean(
     """Undo what dead builds left: mounts, loop devices, processes, folders. Nothing else is looked at."""
     with failures(json_document):
         ledger = workshop().ledger
-        left = ledger.abandoned() if dry_run else ledger.clean()
+        cleaned = _look(ledger) if dry_run else ledger.clean()
         if json_document:
-            print_json([asdict(entry) for entry in left])
-            return
-        for entry in left:
-            out.print(f"{'would undo' if dry_run else 'undone'}: {entry.kind} {entry.what}", markup=False)
-        if not left:
-            out.print("nothing was left behind")
+            undone = [asdict(entry) for entry in cleaned.undone]
+            print_json({"undone": undone, "failures": [error_facts(failure) for failure in cleaned.failures]})
+        else:
+            _say(cleaned, "would undo" if dry_run else "undone")
+    if cleaned.failures:
+        raise typer.Exit(Cause.HOST.exit_code)
+
+
+def _look(ledger: Ledger) -> Cleaned:
+    return Cleaned(tuple(ledger.abandoned()), ())
+
+
+def _say(cleaned: Cleaned, verb: str) -> None:
+    for entry in cleaned.undone:
+        out.print(f"{verb}: {entry.kind} {entry.what}", markup=False, highlight=False, soft_wrap=True)
+    for failure in cleaned.failures:
+        show_error(failure, errors)
+    if not cleaned.undone and not cleaned.failures:
+        out.print("nothing was left behind")

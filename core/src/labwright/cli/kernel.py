@@ -97,7 +97,7 @@ def build(
         place.mkdir(exist_ok=True)
         for name in ("kernel", "kernel-package"):
             for file in done[name].files:
-                copy_out(done[name].folder / file, place / file)
+                copy_out(done[name].folder / file, place / file, running.workshop.ledger)
         _say_built(running, place, kernel_files(done["kernel"]).release)
 
 

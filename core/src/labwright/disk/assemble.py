@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import errno
 import os
+import shutil
 import stat
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +16,8 @@ from labwright.disk.grub import (
     make_efi_loader,
 )
 from labwright.disk.layout import plan_layout, write_table
-from labwright.errors import Cause, LabwrightError
+from labwright.errors import Cause, LabwrightError, os_error
+from labwright.host.files import beside, sync
 from labwright.interfaces import Workbench
 
 MAXIMUM_LINKS = 8
@@ -48,7 +49,7 @@ def assemble(tree: Path, destination: Path, options: DiskOptions, bench: Workben
     make_esp(make_efi_loader(filesystem, bench), raw, layout, options.seed, options.epoch, bench)
     _convert(raw, image, bench)
     raw.unlink()
-    _put(image, destination)
+    _put(image, destination, bench)
 
 
 def check_tree(tree: Path) -> None:
@@ -119,30 +120,22 @@ def _convert(raw: Path, image: Path, bench: Workbench) -> None:
     )
 
 
-def _put(image: Path, destination: Path) -> None:
+def _put(image: Path, destination: Path, bench: Workbench) -> None:
     """Move the finished image into place in one step; scratch may be another file system, where rename cannot."""
     destination.parent.mkdir(parents=True, exist_ok=True)
     try:
         image.replace(destination)
     except OSError:
-        _copy_then_rename(image, destination)
+        _copy_then_rename(image, destination, bench)
 
 
-def _copy_then_rename(image: Path, destination: Path) -> None:
-    partial = destination.with_name(f".{destination.name}.partial")
+def _copy_then_rename(image: Path, destination: Path, bench: Workbench) -> None:
+    partial = beside(destination)
     try:
-        with image.open("rb") as reader, partial.open("wb") as writer:
-            while block := reader.read(1 << 20):
-                writer.write(block)
-            writer.flush()
-            os.fsync(writer.fileno())
-        partial.replace(destination)
+        with bench.ledger.hold("file", partial):
+            shutil.copyfile(image, partial)
+            sync(partial)
+            partial.replace(destination)
     except OSError as error:
-        raise LabwrightError(
-            f"{destination} could not be written ({error.strerror})",
-            cause=Cause.DISK_FULL if error.errno == errno.ENOSPC else Cause.HOST,
-            hint="free some space there or choose another folder, then run the same command again",
-        ) from error
-    finally:
-        partial.unlink(missing_ok=True)
+        raise os_error(error, f"{destination} could not be written") from error
     image.unlink()

@@ -9,26 +9,25 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import shutil
-import signal
-import subprocess
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 from labwright.errors import Cause, LabwrightError
+from labwright.host.files import write_whole
+from labwright.host.teardown import detach_loops, end_processes, real_place, remove_file, remove_folder, unmount
 
-Kind = Literal["folder", "file", "mount", "loop", "process"]
-LEDGER_VARIABLE = "LABWRIGHT_LEDGER"
-"""Set in the environment of every child: how `clean` recognises a process as ours after its owner has died."""
+Kind = Literal["process", "mount", "loop", "file", "folder"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
+"""In the order in which they are undone: a mount goes before the loop device under it, a folder goes last."""
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One thing held. what: a path, or for a process the mark in its environment."""
+    """One thing held. what: an absolute path, or for a process the mark in its environment."""
 
     identity: str
     kind: Kind
@@ -43,14 +42,22 @@ class Entry:
         return process_start(self.owner) == self.owner_start
 
 
+@dataclass(frozen=True)
+class Cleaned:
+    """What was undone, and what would not go; one failure does not stop the rest."""
+
+    undone: tuple[Entry, ...]
+    failures: tuple[LabwrightError, ...]
+
+
 def process_start(process: int) -> int:
     """The start time of a process in clock ticks since boot (proc(5), field 22); 0 where there is no such process."""
     try:
-        stat = Path(f"/proc/{process}/stat").read_text()
+        stat = Path(f"/proc/{process}/stat").read_bytes()
     except OSError:
         return 0
-    fields = stat.rpartition(")")[2].split()
-    return 0 if fields[0] == "Z" else int(fields[19])
+    fields = stat.rpartition(b")")[2].split()
+    return 0 if fields[0] == b"Z" else int(fields[19])
 
 
 @dataclass(frozen=True)
@@ -72,22 +79,17 @@ class Ledger:
             self.release(entry)
 
     def write(self, kind: Kind, what: str) -> Entry:
-        """Write an entry to disk before the thing is taken."""
-        self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        """Write an entry to disk before the thing is taken. A path is resolved now: `clean` runs somewhere else."""
+        place = what if kind == "process" else str(real_place(Path(what)))
         me = os.getpid()
-        entry = Entry(uuid.uuid4().hex, kind, what, me, process_start(me), time.time())
-        path = self.folder / f"{entry.identity}.json"
-        partial = path.with_suffix(".partial")
-        with partial.open("w") as stream:
-            json.dump(asdict(entry), stream)
-            stream.flush()
-            os.fsync(stream.fileno())
-        partial.rename(path)
+        entry = Entry(uuid.uuid4().hex, kind, place, me, process_start(me), time.time())
+        self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        write_whole(self._file(entry), json.dumps(asdict(entry)))
         return entry
 
     def strike(self, entry: Entry) -> None:
         """Strike an entry out: the thing is no longer held."""
-        (self.folder / f"{entry.identity}.json").unlink(missing_ok=True)
+        self._file(entry).unlink(missing_ok=True)
 
     def release(self, entry: Entry) -> None:
         """Give the thing back and strike the entry out."""
@@ -95,134 +97,80 @@ class Ledger:
         self.strike(entry)
 
     def entries(self) -> list[Entry]:
-        """All entries, oldest first; one that cannot be read is an error that names the file."""
-        found = []
-        for path in sorted(self.folder.glob("*.json")):
-            try:
-                found.append(Entry(**json.loads(path.read_text())))
-            except FileNotFoundError:
-                continue
-            except (ValueError, TypeError) as error:
-                raise LabwrightError(
-                    f"{path}: this ledger entry cannot be read ({error})",
-                    cause=Cause.HOST,
-                    hint="look at what it names, undo that by hand, then delete the file",
-                ) from error
-        return sorted(found, key=lambda entry: entry.created)
+        """All entries, oldest first. Raises LabwrightError naming the first that cannot be read."""
+        found, failures = self._read()
+        if failures:
+            raise failures[0]
+        return found
 
     def abandoned(self) -> list[Entry]:
         """The entries whose owner has died."""
         return [entry for entry in self.entries() if not entry.owner_alive]
 
-    def clean(self) -> list[Entry]:
-        """Undo what dead owners left, the newest first, and return those entries."""
-        order: dict[str, int] = {"process": 0, "mount": 1, "loop": 2, "file": 3, "folder": 4}
-        left = sorted(self.abandoned(), key=lambda entry: (order[entry.kind], -entry.created))
-        for entry in left:
-            self.release(entry)
-        return left
+    def clean(self) -> Cleaned:
+        """Undo what dead owners left, the newest of each kind first."""
+        found, failures = self._read()
+        left = [entry for entry in found if not entry.owner_alive]
+        undone = []
+        for entry in sorted(left, key=lambda entry: (KINDS.index(entry.kind), -entry.created)):
+            try:
+                self.release(entry)
+            except LabwrightError as error:
+                failures.append(error)
+            else:
+                undone.append(entry)
+        return Cleaned(tuple(undone), tuple(failures))
+
+    def _file(self, entry: Entry) -> Path:
+        return self.folder / f"{entry.identity}.json"
+
+    def _read(self) -> tuple[list[Entry], list[LabwrightError]]:
+        found, failures = [], []
+        for path in sorted(self.folder.glob("*.json")):
+            try:
+                found.append(parse_entry(path.read_text(encoding="utf-8"), path.stem))
+            except FileNotFoundError:
+                continue
+            except (OSError, ValueError, TypeError, RecursionError) as error:
+                failures.append(
+                    LabwrightError(
+                        f"{path}: this ledger entry cannot be read ({error})",
+                        cause=Cause.HOST,
+                        hint="look at what it names, undo that by hand, then delete the file",
+                    )
+                )
+        return sorted(found, key=lambda entry: entry.created), failures
+
+
+def parse_entry(text: str, identity: str) -> Entry:
+    """An entry from its file. Raises ValueError or TypeError for anything that `write` would not have written."""
+    facts = json.loads(text)
+    if not isinstance(facts, dict):
+        raise TypeError("not an object")
+    entry = Entry(**facts)
+    if entry.kind not in KINDS:
+        raise ValueError(f"unknown kind {entry.kind!r}")
+    if entry.identity != identity:
+        raise ValueError("its identity is not its file's name")
+    if not isinstance(entry.what, str) or (entry.kind != "process" and not entry.what.startswith("/")):
+        raise ValueError("it names no absolute path")
+    if entry.kind == "process" and not entry.what:
+        raise ValueError("it names no process")
+    numbers = (entry.owner, entry.owner_start, entry.created)
+    if not all(isinstance(number, (int, float)) and not isinstance(number, bool) for number in numbers):
+        raise TypeError("owner and times are not numbers")
+    return entry
 
 
 def undo(entry: Entry) -> None:
     """Undo one entry. What is already gone is fine; what will not go raises LabwrightError."""
     if entry.kind == "process":
         end_processes(entry.what)
-    elif entry.kind == "mount":
-        if is_mounted(entry.what):
-            _teardown(["umount", "--", entry.what])
-    elif entry.kind == "loop":
-        for device in _loop_devices(entry.what):
-            _teardown(["losetup", "--detach", device])
-    elif entry.kind == "file":
-        Path(entry.what).unlink(missing_ok=True)
-    else:
-        remove_folder(Path(entry.what))
-
-
-def is_mounted(path: str) -> bool:
-    """Whether something is mounted on exactly this path, in our mount namespace."""
-    return path in mount_points()
-
-
-def mount_points() -> list[str]:
-    """Every mount point of our mount namespace, decoded (proc(5), mountinfo)."""
-    lines = Path("/proc/self/mountinfo").read_text().splitlines()
-    return [line.split()[4].encode().decode("unicode_escape") for line in lines]
-
-
-def remove_folder(folder: Path) -> None:
-    """Remove a folder of ours, and refuse while anything is mounted in it."""
-    inside = [point for point in mount_points() if point == str(folder) or point.startswith(f"{folder}/")]
-    if inside:
-        raise LabwrightError(
-            f"{folder} still has {inside[-1]} mounted in it, so it was not removed",
-            cause=Cause.HOST,
-            hint=f"find who uses it (fuser -vm {inside[-1]}), unmount it, then run: labwright clean",
-        )
-    if not folder.is_symlink() and folder.exists():
-        _make_removable(folder)
-        shutil.rmtree(folder)
-
-
-def _make_removable(folder: Path) -> None:
-    """A tree may hold folders without write permission; an ordinary user could not remove what is in them."""
-    if os.geteuid() == 0:
         return
-    for parent, folders, _ in os.walk(folder):
-        for name in folders:
-            path = Path(parent, name)
-            if not path.is_symlink():
-                path.chmod(0o700)
-
-
-def marked_processes(mark: str) -> list[int]:
-    """The processes whose environment holds our mark."""
-    needle = f"{LEDGER_VARIABLE}={mark}".encode()
-    found = []
-    for folder in Path("/proc").iterdir():
-        if not folder.name.isdigit() or int(folder.name) == os.getpid():
-            continue
-        with contextlib.suppress(OSError):
-            if needle in (folder / "environ").read_bytes().split(b"\0"):
-                found.append(int(folder.name))
-    return found
-
-
-def end_processes(mark: str, patience: float = 5.0) -> None:
-    """End every process with our mark: SIGTERM, then SIGKILL after `patience` seconds."""
-    deadline = time.monotonic() + patience
-    wanted = signal.SIGTERM
-    while processes := marked_processes(mark):
-        if time.monotonic() > deadline + patience:
-            raise LabwrightError(
-                f"processes {processes} do not end",
-                cause=Cause.HOST,
-                hint="they wait in the kernel (a dead disk or network mount?): labwright clean once they are gone",
-            )
-        if time.monotonic() > deadline:
-            wanted = signal.SIGKILL
-        for process in processes:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(process, wanted)
-        time.sleep(0.05)
-
-
-def _loop_devices(backing_file: str) -> list[str]:
-    result = subprocess.run(
-        ["losetup", "--noheadings", "--output", "NAME", "--associated", backing_file],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    return result.stdout.split()
-
-
-def _teardown(argv: list[str]) -> None:
-    result = subprocess.run(argv, capture_output=True, text=True, check=False)
-    if result.returncode != 0:
-        raise LabwrightError(
-            f"teardown failed: {' '.join(argv)}",
-            cause=Cause.HOST,
-            details=result.stderr.splitlines()[-5:],
-            hint="mend what it names, then run: labwright clean",
-        )
+    ways: dict[Kind, Callable[[Path], None]] = {
+        "mount": unmount,
+        "loop": detach_loops,
+        "file": remove_file,
+        "folder": remove_folder,
+    }
+    ways[entry.kind](Path(entry.what))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,10 +20,15 @@ class Paths:
     def from_environment(cls) -> Paths:
         """LABWRIGHT_CACHE, or labwright/ in the user's cache folder (XDG base directory specification)."""
         given = os.environ.get("LABWRIGHT_CACHE")
-        if given:
-            return cls(Path(given).expanduser().absolute())
         cache = os.environ.get("XDG_CACHE_HOME", "")
-        base = Path(cache) if cache.startswith("/") else Path.home() / ".cache"
+        try:
+            if given:
+                return cls(Path(given).expanduser().absolute())
+            base = Path(cache) if cache.startswith("/") else Path.home() / ".cache"
+        except RuntimeError as error:
+            raise LabwrightError(
+                f"no cache folder: {error}", cause=Cause.CONFIG, hint="set LABWRIGHT_CACHE to an absolute path"
+            ) from error
         return cls(base / "labwright")
 
     @property
@@ -67,3 +73,11 @@ class Paths:
                 cause=Cause.CONFIG,
                 hint=f"chown it to yourself and chmod 755 {self.root}, or set LABWRIGHT_CACHE to another folder",
             )
+        for parent in self.root.resolve().parents:
+            mode = parent.stat().st_mode
+            if mode & stat.S_IWOTH and not mode & stat.S_ISVTX:
+                raise LabwrightError(
+                    f"the cache folder {self.root} is in {parent}, where everybody may rename what is there",
+                    cause=Cause.CONFIG,
+                    hint=f"chmod o-w {parent} (or o+t), or set LABWRIGHT_CACHE to another folder",
+                )

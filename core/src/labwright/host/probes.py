@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import importlib.util
 import os
-import shutil
 import sys
 import tempfile
 import time
-import urllib.request
+import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from labwright.errors import LabwrightError
+from labwright.host.environment import PACKAGE_OF_TOOL, has_tool
 from labwright.host.ledger import Ledger
 from labwright.host.paths import Paths
-from labwright.host.run import PACKAGE_OF_TOOL, SEARCH_PATH, run
+from labwright.host.run import run
 
 State = Literal["ok", "warning", "missing"]
 KvmProbe = Callable[[], tuple[bool, str]]
@@ -25,6 +25,7 @@ GIB = 2**30
 BUILD_GIB = 5
 """Free space that a build with a kernel takes at its peak: the unpacked source with its objects, and two trees."""
 BUILD_MEMORY_GIB = 2
+APT_HELPER = "/usr/lib/apt/apt-helper"
 RELEASED = 1764028800
 """When this version was made, seconds since 1970: a clock before it is wrong."""
 MOUNTABLE = {
@@ -59,7 +60,7 @@ class Surroundings:
 
 def check_tools(_: Surroundings) -> Finding:
     """Without these tools a build stops at its start."""
-    missing = sorted(tool for tool in PACKAGE_OF_TOOL if shutil.which(tool, path=SEARCH_PATH) is None)
+    missing = sorted(tool for tool in PACKAGE_OF_TOOL if not has_tool(tool))
     if not missing:
         return Finding("tools", "ok", f"all {len(PACKAGE_OF_TOOL)} are installed")
     packages = sorted({word for tool in missing for word in PACKAGE_OF_TOOL[tool].split()})
@@ -185,7 +186,7 @@ def check_clock(_: Surroundings) -> Finding:
                    "timedatectl set-ntp true")  # fmt: skip
 
 
-def check_mirror(_: Surroundings) -> Finding:
+def check_mirror(around: Surroundings) -> Finding:
     """Debian images have no packages to be made from, unless image.meta.yaml names a mirror."""
     name = "Debian mirror"
     remedy = "set up apt's sources, or set build.mirror in image.meta.yaml; check proxies and the network"
@@ -197,11 +198,19 @@ def check_mirror(_: Surroundings) -> Finding:
     if not bases:
         return Finding(name, "warning", "apt is set up for none", (check_mirror.__doc__ or ""), remedy)
     started = time.monotonic()
+    answer = around.scratch / "InRelease"
     try:
-        with urllib.request.urlopen(f"{bases[0]}InRelease", timeout=10) as answer:  # noqa: S310 - apt's own URL
-            answer.read(512)
-    except (OSError, ValueError) as error:
-        return Finding(name, "missing", f"{bases[0]}: {error}", (check_mirror.__doc__ or ""), remedy)
+        # By apt's own way out, so that its proxy and its certificates are tried too.
+        run([APT_HELPER, "-o", "APT::Sandbox::User=root", "-o", "Acquire::Retries=0", "-o", "Acquire::http::Timeout=10",
+             "download-file", f"{bases[0]}InRelease", answer], timeout=60)  # fmt: skip
+        text = answer.read_bytes()[:4096]
+    except (OSError, LabwrightError) as error:
+        words = [line for line in getattr(error, "details", ()) if line.startswith("E: Failed to fetch")]
+        found = words[-1].rpartition("  ")[2] if words else str(error)
+        return Finding(name, "missing", f"{bases[0]}: {found}", (check_mirror.__doc__ or ""), remedy)
+    if not text.startswith(b"-----BEGIN PGP SIGNED MESSAGE-----") or b"\nSuite: " not in text:
+        return Finding(name, "missing", f"{bases[0]} answers with something else than a Release file",
+                       (check_mirror.__doc__ or ""), f"a login page of this network? {remedy}")  # fmt: skip
     return Finding(name, "ok", f"{bases[0]} answers in {time.monotonic() - started:.1f} s")
 
 
@@ -226,14 +235,14 @@ def examine(paths: Paths, kvm: KvmProbe, deep: bool = False) -> list[Finding]:
     """Run every check; one that breaks is a finding of its own, not the end of the others."""
     ledger = Ledger(paths.ledger)
     findings = []
-    folder = Path(tempfile.gettempdir()) / f"labwright-doctor-{os.getpid()}"
+    folder = Path(tempfile.gettempdir()) / f"labwright-{uuid.uuid4().hex}"
     with ledger.hold("folder", folder):
         folder.mkdir(mode=0o700)
         for check in CHECKS:
             try:
                 findings.append(check(Surroundings(paths, ledger, folder, kvm, deep)))
-            except (OSError, LabwrightError, StopIteration) as error:
+            except Exception as error:
                 name = check.__name__.removeprefix("check_").replace("_", " ")
-                findings.append(Finding(name, "warning", f"the check itself failed: {error}", (check.__doc__ or ""),
-                                        "please report this"))  # fmt: skip
+                what = f"the check itself failed: {type(error).__name__}: {error}"
+                findings.append(Finding(name, "warning", what, check.__doc__ or "", "please report this"))
     return findings

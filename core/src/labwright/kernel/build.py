@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from labwright.errors import Cause, LabwrightError
-from labwright.host.run import SEARCH_PATH, environment
+from labwright.host.environment import environment, has_tool
 from labwright.interfaces import KernelFiles, Workbench
 from labwright.kernel.config import ConfiguredSource, configure, unpack_source
 from labwright.kernel.fragments import load_fragments
@@ -23,7 +23,7 @@ def toolchain() -> str:
     """The compiler and linker of this host: another one makes another kernel."""
     lines = []
     for tool in ("gcc", "ld"):
-        if shutil.which(tool, path=SEARCH_PATH) is None:
+        if not has_tool(tool):
             lines.append(f"{tool} is not installed")
             continue
         done = subprocess.run([tool, "--version"], capture_output=True, text=True, check=False, env=environment())
@@ -60,7 +60,7 @@ def build_kernel(archive: Path, fragments: Sequence[str], destination: Path, ben
 def _make(tree: Path, targets: list[str], bench: Workbench, on_line: Callable[[str], None] | None = None) -> None:
     """make, with everything that would find its way into the bits set (kernel docs, reproducible-builds)."""
     stamp = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(bench.source_date_epoch))
-    compiler = ["CC=ccache gcc"] if shutil.which("ccache", path=SEARCH_PATH) else []
+    compiler = ["CC=ccache gcc"] if has_tool("ccache") else []
     bench.run(
         ["make", "-C", tree, f"-j{bench.jobs}", *compiler, *targets],
         env={

@@ -15,10 +15,11 @@ import pluggy
 from labwright import __version__
 from labwright.errors import Cause, LabwrightError
 from labwright.hooks import Event, ImageReady, LintFinding
+from labwright.host.environment import find_tool
+from labwright.host.files import write_whole
 from labwright.host.ledger import Ledger
 from labwright.host.paths import Paths
 from labwright.host.probes import BUILD_GIB
-from labwright.host.run import find_tool
 from labwright.interfaces import Bootstrapper, Pins
 from labwright.pipeline.runner import Runner, default_jobs, scratch_folder
 from labwright.pipeline.stage1 import Recipe, choose_release, image_steps, kernel_files, kernel_steps
@@ -171,9 +172,7 @@ def ask_mirrors(spec: ImageSpec, driver: Bootstrapper, workshop: Workshop, offli
             raise
     place = _pins_file(spec, workshop)
     place.parent.mkdir(exist_ok=True)
-    partial = place.with_suffix(f".{uuid.uuid4().hex[:8]}")
-    partial.write_text(json.dumps(asdict(pins)))
-    partial.rename(place)
+    write_whole(place, json.dumps(asdict(pins)))
     seconds = time.monotonic() - started
     workshop.emit(Event("step-finished", spec.slug, "resolve", "Ask the mirrors", "ran", seconds))
     return pins
@@ -209,13 +208,13 @@ def build_image(spec: ImageSpec, workshop: Workshop, out: Path, offline: bool = 
     pins = ask_mirrors(spec, driver, workshop, offline)
     recipe = Recipe(spec, driver, release, pins)
     done = workshop.runner(spec.slug, epoch_of(pins)).run(image_steps(recipe))
-    built = deliver(recipe, done, out)
+    built = deliver(recipe, done, out, workshop.ledger)
     workshop.emit(Event("build-finished", spec.slug, text=str(built.image), seconds=time.monotonic() - started))
     workshop.hooks.hook.labwright_image_ready(ready=ImageReady(spec, built.image, built.report))
     return built
 
 
-def deliver(recipe: Recipe, done: dict[str, Stored], out: Path) -> Built:
+def deliver(recipe: Recipe, done: dict[str, Stored], out: Path, ledger: Ledger) -> Built:
     """Put image, kernel and report in the output folder. The report comes last: it vouches for the rest."""
     slug = recipe.image.slug
     built = Built(out / f"{slug}.qcow2", out / f"{slug}.json", out / f"{slug}-kernel")
@@ -226,12 +225,10 @@ def deliver(recipe: Recipe, done: dict[str, Stored], out: Path) -> Built:
     wanted[built.kernel / "kernel.package"] = (done["kernel-package"], "kernel.package")
     for place, (stored, name) in wanted.items():
         if not _same(place, stored, name):
-            copy_out(stored.folder / name, place)
+            copy_out(stored.folder / name, place, ledger)
     report = _report(recipe, done)
     if not built.report.is_file() or built.report.read_text() != report:
-        partial = built.report.with_name(f".{built.report.name}.partial")
-        partial.write_text(report)
-        partial.rename(built.report)
+        write_whole(built.report, report)
     return built
 
 

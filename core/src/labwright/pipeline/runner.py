@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import functools
 import os
 import time
@@ -12,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from labwright.errors import Cause, LabwrightError
+from labwright.errors import Cause, LabwrightError, os_error
 from labwright.hooks import Event
 from labwright.host.ledger import Ledger
 from labwright.host.paths import Paths
@@ -123,17 +122,6 @@ def scratch_folder(paths: Paths, ledger: Ledger) -> Iterator[Path]:
     with ledger.hold("folder", folder):
         folder.mkdir(parents=True, mode=0o700)
         yield folder
-
-
-def os_error(error: OSError, doing: str) -> LabwrightError:
-    """An operating system's refusal in our words."""
-    if error.errno in {errno.ENOSPC, errno.EDQUOT}:
-        return LabwrightError(
-            f"{doing}: the disk is full ({error.filename or 'work folder'})",
-            cause=Cause.DISK_FULL,
-            hint="free some space, or put the work elsewhere with LABWRIGHT_CACHE and --out; then run it again",
-        )
-    return LabwrightError(f"{doing}: {error}", cause=Cause.HOST, hint="see labwright doctor for what this host lacks")
 
 
 def default_jobs() -> int:

@@ -6,7 +6,6 @@ import contextlib
 import fcntl
 import hashlib
 import json
-import os
 import shutil
 import time
 import uuid
@@ -16,7 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from labwright.errors import Cause, LabwrightError
-from labwright.host.ledger import Ledger, remove_folder
+from labwright.host.files import beside, sync
+from labwright.host.ledger import Ledger
+from labwright.host.teardown import remove_folder
 
 MANIFEST = "manifest.json"
 
@@ -131,21 +132,20 @@ class Store:
         elif place.exists():
             remove_folder(place)
         incoming.rename(place)
-        _sync_one(place.parent)
+        sync(place.parent)
         stored = _read(place)
         if stored is None:
             raise LabwrightError(f"{place} vanished while it was published", cause=Cause.HOST, hint="build again")
         return stored
 
 
-def copy_out(source: Path, destination: Path) -> None:
+def copy_out(source: Path, destination: Path, ledger: Ledger) -> None:
     """Put a copy at `destination`, whole or not at all; the blocks are shared where the file system can."""
-    partial = destination.with_name(f".{destination.name}.{uuid.uuid4().hex[:8]}")
-    try:
+    partial = beside(destination)
+    with ledger.hold("file", partial):
         shutil.copyfile(source, partial)
-        partial.rename(destination)
-    finally:
-        partial.unlink(missing_ok=True)
+        sync(partial)
+        partial.replace(destination)
 
 
 def _facts(path: Path) -> dict[str, Any]:
@@ -170,13 +170,5 @@ def _read(folder: Path) -> Stored | None:
 def _sync(folder: Path) -> None:
     for path in folder.rglob("*"):
         if path.is_file():
-            _sync_one(path)
-    _sync_one(folder)
-
-
-def _sync_one(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+            sync(path)
+    sync(folder)

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import re
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 
 SLUG = r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?$"
-INTERFACE_NAME = re.compile(r"^[A-Za-z0-9._/-]{1,15}$")
-PACKAGE_NAME = re.compile(r"^[a-z0-9][a-z0-9+.-]+$")
+USER_NAME = r"^[a-z_][a-z0-9_-]{0,31}$"
+INTERFACE_NAME = re.compile(r"[A-Za-z0-9._-]{1,15}")
+PACKAGE_NAME = re.compile(r"[a-z0-9][a-z0-9+.-]+")
+UNFIT_FOR_SOURCES = re.compile(r"[\s\[\]\"'#\x00-\x1f\x7f]")
+"""What apt's sources.list(5) would read as something else."""
 
 
 class Strict(BaseModel):
@@ -36,35 +40,59 @@ class BuildSpec(Strict):
     @classmethod
     def _package_names(cls, names: tuple[str, ...]) -> tuple[str, ...]:
         for name in names:
-            if not PACKAGE_NAME.match(name):
+            if not PACKAGE_NAME.fullmatch(name):
                 raise ValueError(f"{name!r} is not a package name")
         return names
 
     @field_validator("mirror", "security_mirror")
     @classmethod
-    def _no_credentials(cls, url: str | None) -> str | None:
+    def _mirror(cls, url: str | None) -> str | None:
         if url is None or url == "none":
             return url
-        if not re.match(r"^(https?|file|copy)://?[^\s\[\]\"']+$", url):
-            raise ValueError("a mirror is an http, https or file URL")
-        if "@" in url.split("/")[2]:
-            raise ValueError("a mirror with a password would end up in the image: put it in apt's auth.conf instead")
+        check_mirror_url(url)
         return url.rstrip("/")
+
+    @field_validator("keyring")
+    @classmethod
+    def _keyring(cls, path: str | None) -> str | None:
+        if path is not None and (not path or UNFIT_FOR_SOURCES.search(path)):
+            raise ValueError("a keyring is the path of a file, without blanks, quotes and brackets")
+        return path
+
+
+def check_mirror_url(url: str) -> None:
+    """Raises ValueError unless apt can read the URL and it holds no credentials; the message does not repeat it."""
+    wanted = "a mirror is an http://, https:// or file:/ URL"
+    try:
+        parts = urlsplit(url)
+        host = parts.hostname
+    except ValueError:
+        raise ValueError(wanted) from None
+    if UNFIT_FOR_SOURCES.search(url) or parts.query:
+        raise ValueError(wanted)
+    if "@" in parts.netloc or (parts.scheme in {"http", "https"} and not host and "@" in url):
+        raise ValueError("a mirror with a password would end up in the image: put it in apt's auth.conf instead")
+    network = parts.scheme in {"http", "https"} and host
+    local = parts.scheme in {"file", "copy"} and not parts.netloc and parts.path.startswith("/")
+    if not network and not local:
+        raise ValueError(wanted)
 
 
 class ImageSpec(Strict):
     """One image, as its author wrote it."""
 
-    slug: str = Field(pattern=SLUG, description="Name of the image; the folder's name.")
+    slug: str = Field(pattern=SLUG, max_length=63, description="Name of the image; the folder's name.")
     description: str = Field(min_length=1, description="One line for people.")
     flavor: Literal["trusted", "untrusted", "legacy"] = Field("trusted", description="How the platform runs it.")
     enable_forwarding: bool = Field(False, alias="enableForwarding", description="Let it forward packets.")
     network_interfaces: tuple[str, ...] = Field(
         (), alias="networkInterfaces", description="Data interfaces in bus order, after the management one, eth0."
     )
-    ssh_user: str = Field("antidote", alias="sshUser", pattern=r"^[a-z_][a-z0-9_-]{0,31}$", description="Login.")
+    ssh_user: str = Field("antidote", alias="sshUser", pattern=USER_NAME, description="Login.")
     ssh_password: SecretStr = Field(SecretStr("antidotepassword"), alias="sshPassword", description="Its password.")
-    config_user: str = Field("antidote", alias="configUser", description="User that lessons are configured as.")
+    config_user: str = Field(
+        "antidote", alias="configUser", pattern=USER_NAME, description="User that lessons are configured as."
+    )
     config_password: SecretStr = Field(
         SecretStr("antidotepassword"), alias="configPassword", description="Its password."
     )
@@ -76,15 +104,15 @@ class ImageSpec(Strict):
         for name in names:
             if name == "eth0":
                 raise ValueError("eth0 is the management interface; list only the interfaces after it")
-            if name in {".", ".."} or "/" in name or not INTERFACE_NAME.match(name):
+            if name in {".", ".."} or not INTERFACE_NAME.fullmatch(name):
                 raise ValueError(f"{name!r} is not an interface name of at most 15 characters")
         if len(set(names)) != len(names):
             raise ValueError("an interface is listed twice")
         return names
 
-    @model_validator(mode="after")
-    def _password_fits_one_line(self) -> ImageSpec:
-        for secret in (self.ssh_password, self.config_password):
-            if not secret.get_secret_value() or re.search(r"[\x00-\x1f:]", secret.get_secret_value()):
-                raise ValueError("a password is not empty and has no colon or control character")
-        return self
+    @field_validator("ssh_password", "config_password")
+    @classmethod
+    def _password_fits_one_line(cls, secret: SecretStr) -> SecretStr:
+        if not secret.get_secret_value() or re.search(r"[\x00-\x1f\x7f:]", secret.get_secret_value()):
+            raise ValueError("a password is not empty and has no colon or control character")
+        return secret

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import difflib
+import os
+import re
+import stat
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -15,7 +18,9 @@ from labwright.errors import Cause, LabwrightError
 from labwright.spec.image import BuildSpec, ImageSpec
 
 FILE = "image.meta.yaml"
-LARGEST = 256 * 1024
+LARGEST = 64 * 1024
+DEEPEST = 16
+"""Levels of nesting; the format has three."""
 SECRET_FIELDS = ("sshPassword", "configPassword")
 
 Location = tuple[str | int, ...]
@@ -25,24 +30,27 @@ def load_image(place: Path) -> ImageSpec:
     """The image that a folder (or its image.meta.yaml) describes. Raises LabwrightError (config)."""
     path = place if place.name == FILE else place / FILE
     nodes = _compose(path, _read(path))
-    lines: dict[Location, int] = {}
-    data = _plain(nodes, path, lines, ())
+    plain = _Plain()
+    data = plain.values(nodes, ())
+    said = list(plain.mistakes)
+    spec = None
     try:
         spec = ImageSpec.model_validate(data)
     except ValidationError as error:
         found = error.errors(include_url=False, include_context=False, include_input=False)
-        said = sorted((_line(details["loc"], lines), _sentence(details, data)) for details in found)
-        messages = [f"{path}:{line}: {sentence}" for line, sentence in said]
+        said += [(_line(details["loc"], plain.lines), _sentence(details, data)) for details in found]
+    if spec is None or said:
+        messages = [f"{path}:{line}: {sentence}" for line, sentence in sorted(said)]
         raise LabwrightError(
             messages[0],
             cause=Cause.CONFIG,
             details=messages[1:],
             hint="docs/write-an-image.md lists the keys; `labwright schema` prints a schema for your editor",
-        ) from None
-    folder = path.absolute().parent.name
+        )
+    folder = path.parent.resolve().name
     if spec.slug != folder:
         raise LabwrightError(
-            f"{path}:{lines[('slug',)]}: slug is {spec.slug!r}, but the folder is called {folder!r}",
+            f"{path}:{plain.lines[('slug',)]}: slug is {spec.slug!r}, but the folder is called {folder!r}",
             cause=Cause.CONFIG,
             hint="make them the same: the platform finds the image by its slug",
         )
@@ -51,7 +59,10 @@ def load_image(place: Path) -> ImageSpec:
 
 def _read(path: Path) -> str:
     try:
-        with path.open("rb") as stream:
+        # A pipe of that name would keep us waiting for its writer.
+        with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as stream:
+            if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
+                raise LabwrightError(f"{path} is not a file", cause=Cause.CONFIG, hint="put a file of text there")
             data = stream.read(LARGEST + 1)
         text = data.decode("utf-8")
     except FileNotFoundError:
@@ -72,20 +83,21 @@ def _read(path: Path) -> str:
 
 
 def _compose(path: Path, text: str) -> yaml.MappingNode:
-    """The node tree, without building any object. Aliases are refused: a few lines of them can fill the memory."""
+    """The node tree, without building any object.
+
+    Refused before there is a tree: aliases, since a few lines of them can fill the memory; tags, which name types of
+    the reader's; and deep nesting, which takes the parser longer with every level.
+    """
     hint = "mend the YAML: two spaces for each level, a space after each colon, texts with special signs in quotes"
     try:
-        for event in yaml.parse(text, Loader=yaml.SafeLoader):
-            if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
-                line = event.start_mark.line + 1 if event.start_mark else 1
-                raise LabwrightError(
-                    f"{path}:{line}: anchors and aliases are not allowed", cause=Cause.CONFIG, hint="write it out"
-                )
+        _refuse_unusual(path, text)
         node = yaml.compose(text, Loader=yaml.SafeLoader)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line = mark.line + 1 if mark else 1
         problem = getattr(error, "problem", None) or getattr(error, "reason", None) or "it cannot be read"
+        # What it quotes may be part of a password; a single character and the names of tokens are not.
+        problem = re.sub(r"(['\"])(?!<)[^'\"]{4,}\1", "…", problem)
         raise LabwrightError(f"{path}:{line}: not YAML: {problem}", cause=Cause.CONFIG, hint=hint) from None
     except (RecursionError, ValueError) as error:
         raise LabwrightError(f"{path}:1: not YAML that can be read: {error}", cause=Cause.CONFIG, hint=hint) from None
@@ -99,26 +111,59 @@ def _compose(path: Path, text: str) -> yaml.MappingNode:
     return node
 
 
-def _plain(node: yaml.Node, path: Path, lines: dict[Location, int], place: Location) -> Any:
-    """Plain values of a node tree; `lines` gets the line of every place."""
-    lines.setdefault(place, node.start_mark.line + 1)
-    if isinstance(node, yaml.MappingNode):
-        mapping = {}
+def _refuse_unusual(path: Path, text: str) -> None:
+    depth = 0
+    for event in yaml.parse(text, Loader=yaml.SafeLoader):
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        unusual = ""
+        if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
+            unusual = "anchors and aliases are not allowed"
+        elif getattr(event, "tag", None):
+            unusual = "tags (words after an exclamation mark) are not allowed"
+        elif depth > DEEPEST:
+            unusual = f"nested more than {DEEPEST} levels deep"
+        if unusual:
+            line = event.start_mark.line + 1 if event.start_mark else 1
+            raise LabwrightError(
+                f"{path}:{line}: {unusual}",
+                cause=Cause.CONFIG,
+                hint="write the value out; a text that begins with & * or ! needs quotes",
+            )
+
+
+class _Plain:
+    """Plain values of a node tree. lines: the line of every place. mistakes: line and sentence of each."""
+
+    def __init__(self) -> None:
+        self.lines: dict[Location, int] = {}
+        self.mistakes: list[tuple[int, str]] = []
+
+    def values(self, node: yaml.Node, place: Location) -> Any:
+        """The values of this node and all below it."""
+        self.lines.setdefault(place, node.start_mark.line + 1)
+        if isinstance(node, yaml.MappingNode):
+            return self._mapping(node, place)
+        if isinstance(node, yaml.SequenceNode):
+            return tuple(self.values(value, (*place, index)) for index, value in enumerate(node.value))
+        try:
+            return yaml.SafeLoader("").construct_object(node)
+        except (yaml.YAMLError, ValueError, OverflowError, LookupError):
+            return str(node.value)
+
+    def _mapping(self, node: yaml.MappingNode, place: Location) -> dict[str, Any]:
+        mapping: dict[str, Any] = {}
         for key, value in node.value:
             name = str(key.value) if isinstance(key, yaml.ScalarNode) else ""
             line = key.start_mark.line + 1
-            if not name or name in mapping:
-                what = f"the key {name!r} is there twice" if name else "a key is not a word"
-                raise LabwrightError(f"{path}:{line}: {what}", cause=Cause.CONFIG, hint="remove one of them")
-            lines[(*place, name)] = line
-            mapping[name] = _plain(value, path, lines, (*place, name))
+            if not name:
+                self.mistakes.append((line, "a key is not a word"))
+                continue
+            if name in mapping:
+                self.mistakes.append((line, f"the key {name!r} is there twice: remove one of them"))
+                continue
+            self.lines[(*place, name)] = line
+            mapping[name] = self.values(value, (*place, name))
         return mapping
-    if isinstance(node, yaml.SequenceNode):
-        return tuple(_plain(value, path, lines, (*place, index)) for index, value in enumerate(node.value))
-    try:
-        return yaml.SafeLoader("").construct_object(node)
-    except (yaml.YAMLError, ValueError, OverflowError):
-        return str(node.value)
 
 
 def _line(place: Sequence[str | int], lines: dict[Location, int]) -> int:

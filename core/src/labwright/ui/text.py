@@ -1,15 +1,6 @@
-"""Words from outside made safe to print, and numbers made easy to read."""
+"""Numbers made easy to read."""
 
 from __future__ import annotations
-
-import re
-
-CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\x1b\][^\x07\x1b]*(\x07|\x1b\\)|[\x00-\x08\x0b-\x1f\x7f-\x9f]")
-
-
-def plain(text: str) -> str:
-    """Text of a child or a guest without escape sequences: it must not drive the user's terminal."""
-    return CONTROL.sub("", text)
 
 
 def duration(seconds: float) -> str:

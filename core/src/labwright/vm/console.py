@@ -7,9 +7,9 @@ import time
 
 from labwright.errors import Cause, LabwrightError
 from labwright.host.clock import Deadline, Heartbeat
+from labwright.host.text import plain
 from labwright.vm.machine import Machine
 
-ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\x1b[()][A-Z0-9]|\x1b\][^\x07]*\x07|[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 LARGEST = 4 * 1024 * 1024
 LOGIN = re.compile(r"login: ?$", re.MULTILINE)
 
@@ -20,7 +20,7 @@ def read_console(machine: Machine) -> str:
         with machine.console.open("rb") as stream:
             stream.seek(0, 2)
             stream.seek(max(0, stream.tell() - LARGEST))
-            return ESCAPES.sub("", stream.read().decode(errors="replace"))
+            return plain(stream.read().decode(errors="replace"))
     except FileNotFoundError:
         return ""
 
@@ -30,7 +30,7 @@ def last_lines(machine: Machine, count: int = 12) -> list[str]:
     lines = [line.rstrip()[:200] for line in read_console(machine).splitlines() if line.strip()]
     if not machine.running:
         words = machine.complaints.read_text(errors="replace").splitlines()
-        lines += [f"QEMU: {ESCAPES.sub('', line)}" for line in words[-3:]]
+        lines += [f"QEMU: {plain(line)}" for line in words[-3:]]
         lines.append(f"QEMU ended with exit code {machine.process.returncode}")
     return lines[-count:]
 

@@ -13,8 +13,10 @@ from pathlib import Path
 from typing import Literal
 
 from labwright.errors import Cause, LabwrightError
-from labwright.host.ledger import LEDGER_VARIABLE, Ledger
-from labwright.host.run import environment, find_tool, run
+from labwright.host.environment import environment, find_tool
+from labwright.host.ledger import Ledger
+from labwright.host.run import run
+from labwright.host.teardown import MARK_VARIABLE
 
 Firmware = Literal["bios", "uefi", "direct"]
 FIRST_SLOT = 4
@@ -139,7 +141,7 @@ def launch(spec: MachineSpec, folder: Path, ledger: Ledger) -> Iterator[Machine]
             stdin=subprocess.DEVNULL,
             stdout=stream,
             stderr=stream,
-            env=environment() | {LEDGER_VARIABLE: mark},
+            env=environment() | {MARK_VARIABLE: mark},
             start_new_session=True,
         )
         try:

@@ -8,13 +8,12 @@ from __future__ import annotations
 import email.utils
 import hashlib
 import re
-import shutil
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
 from labwright.errors import Cause, LabwrightError
-from labwright.host.run import SEARCH_PATH, environment
+from labwright.host.environment import environment, has_tool
 from labwright.interfaces import Workbench
 from labwright.spec.image import ImageSpec
 
@@ -172,7 +171,7 @@ def host_mirror(origin: str, security: str, wanted: bool = True) -> str:
 
     Read from `apt-get indextargets`, apt's own interface for that (apt's docs, acquire-additional-files).
     """
-    if shutil.which("apt-get", path=SEARCH_PATH) is None:
+    if not has_tool("apt-get"):
         return ""
     form = "$(ORIGIN)|$(LABEL)|$(REPO_URI)"
     done = subprocess.run(

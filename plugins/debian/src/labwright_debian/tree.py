@@ -7,7 +7,8 @@ from pathlib import Path
 
 from labwright.disk.archive import pack
 from labwright.errors import Cause
-from labwright.host.run import SEARCH_PATH, chroot_command
+from labwright.host.environment import has_tool
+from labwright.host.run import chroot_command
 from labwright.interfaces import Workbench
 from labwright.spec.image import ImageSpec
 from labwright_debian import clean
@@ -32,7 +33,7 @@ def make_tree(image: ImageSpec, archive: Archive, destination: Path, bench: Work
     """Write the tree to `destination`, a tar file."""
     tool = image.build.bootstrap
     if tool == "auto":
-        tool = "mmdebstrap" if shutil.which("mmdebstrap", path=SEARCH_PATH) else "debootstrap"
+        tool = "mmdebstrap" if has_tool("mmdebstrap") else "debootstrap"
     packages = tuple(sorted({*BASE_PACKAGES, *image.build.packages}))
     root = bench.scratch / "tree"
     root.mkdir(mode=0o755)

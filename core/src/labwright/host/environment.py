@@ -1,0 +1,52 @@
+"""What a child process sees of the host: a fixed path and locale, and the tools that are found on that path."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Mapping
+
+from labwright.errors import Cause, LabwrightError
+
+SEARCH_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+PASSED_ON = ("http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "SSL_CERT_FILE",
+             "TMPDIR", "HOME", "CCACHE_DIR", "SOURCE_DATE_EPOCH")  # fmt: skip
+"""The only variables of our own environment that a child sees: the host must not leak into what is built."""
+
+PACKAGE_OF_TOOL = {
+    "mmdebstrap": "mmdebstrap", "debootstrap": "debootstrap", "sfdisk": "fdisk", "mke2fs": "e2fsprogs",
+    "grub-mkimage": "grub-common grub-pc-bin grub-efi-amd64-bin", "mcopy": "mtools", "mmd": "mtools",
+    "mkfs.vfat": "dosfstools", "qemu-img": "qemu-utils", "qemu-system-x86_64": "qemu-system-x86",
+    "make": "build-essential bc bison flex libelf-dev libssl-dev", "gcc": "build-essential", "flex": "flex",
+    "bison": "bison", "bc": "bc", "zstd": "zstd", "xz": "xz-utils", "apt-get": "apt", "dpkg-deb": "dpkg",
+    "rsync": "rsync", "cpio": "cpio", "depmod": "kmod", "losetup": "mount", "umount": "mount",
+    "unshare": "util-linux", "setpriv": "util-linux",
+}  # fmt: skip
+"""The Debian packages that bring the tools we call, for the remedy of a missing one."""
+
+
+def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
+    """The environment of a child: a fixed path and locale, proxies, and what `extra` adds."""
+    base = {"PATH": SEARCH_PATH, "LC_ALL": "C.UTF-8", "LANG": "C.UTF-8", "TZ": "UTC"}
+    base.update({name: os.environ[name] for name in PASSED_ON if name in os.environ})
+    base.setdefault("HOME", "/nonexistent")
+    base.update(extra or {})
+    return base
+
+
+def has_tool(name: str) -> bool:
+    """Whether a tool is installed."""
+    return shutil.which(name, path=SEARCH_PATH) is not None
+
+
+def find_tool(name: str) -> str:
+    """The path of a tool, or LabwrightError naming the package that brings it."""
+    found = shutil.which(name, path=SEARCH_PATH)
+    if found is None:
+        package = PACKAGE_OF_TOOL.get(name, name)
+        raise LabwrightError(
+            f"the tool {name} is not installed",
+            cause=Cause.HOST,
+            hint=f"install it: apt-get install {package} (or everything at once: make setup)",
+        )
+    return found

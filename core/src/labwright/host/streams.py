@@ -1,0 +1,133 @@
+"""The streams of a child: read at once into memory, a log and a listener, and never left full, whatever goes wrong."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import signal
+import subprocess
+import threading
+from collections import deque
+from collections.abc import Callable
+from pathlib import Path
+from typing import IO
+
+from labwright.errors import Cause, LabwrightError, os_error
+
+KEEP_LINES = 40
+LARGEST_OUTPUT = 64 * 1024 * 1024
+"""Characters of standard output that are kept; a child that writes more is ended."""
+LONGEST_LINE = 64 * 1024
+JOIN_SECONDS = 10.0
+"""For a process that is not ours to end and holds a stream: a set-user-ID one, say."""
+
+
+class Streams:
+    """Threads for one child. failure: why the child was ended early, if it was; reading goes on."""
+
+    def __init__(self, log: Path | None, subject: str, on_line: Callable[[str], None] | None) -> None:
+        self.failure: BaseException | None = None
+        self._subject = subject
+        self._on_line = on_line
+        self._lines: list[str] = []
+        self._size = 0
+        self._tail: deque[str] = deque(maxlen=KEEP_LINES)
+        self._lock = threading.Lock()
+        self._threads: list[threading.Thread] = []
+        self._process: subprocess.Popen[bytes] | None = None
+        self._log = _open_log(log, subject)
+
+    def __enter__(self) -> Streams:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for thread in self._threads:
+            thread.join(JOIN_SECONDS)
+        if self._log is not None:
+            # What a full disk did not take is still in the buffer; it was reported when it was written.
+            with contextlib.suppress(OSError):
+                self._log.close()
+
+    @property
+    def output(self) -> str:
+        """Standard output so far."""
+        return "".join(self._lines)
+
+    @property
+    def tail(self) -> tuple[str, ...]:
+        """The last lines of both streams, oldest first."""
+        return tuple(self._tail)
+
+    def attach(self, process: subprocess.Popen[bytes], stdin: str | None) -> None:
+        """Read the child's streams from now on, and write its standard input."""
+        self._process = process
+        work: list[Callable[[], None]] = []
+        if process.stdout is not None:
+            work.append(lambda stream=process.stdout: self._read(stream, True))  # type: ignore[misc]
+        if process.stderr is not None:
+            work.append(lambda stream=process.stderr: self._read(stream, False))  # type: ignore[misc]
+        if stdin is not None and process.stdin is not None:
+            work.append(lambda stream=process.stdin: _write(stream, stdin))  # type: ignore[misc]
+        self._threads = [threading.Thread(target=target, daemon=True) for target in work]
+        for thread in self._threads:
+            thread.start()
+
+    def _read(self, stream: IO[bytes], keep: bool) -> None:
+        with io.TextIOWrapper(stream, encoding="utf-8", errors="replace") as text:
+            while line := text.readline(LONGEST_LINE):
+                with self._lock:
+                    self._take(line, keep)
+
+    def _take(self, line: str, keep: bool) -> None:
+        self._tail.append(line.rstrip())
+        if self.failure is not None:
+            return
+        try:
+            if keep:
+                self._keep(line)
+            if self._log is not None:
+                self._log.write(line)
+                self._log.flush()
+            if self._on_line is not None:
+                self._on_line(line.rstrip())
+        except OSError as error:
+            self._give_up(os_error(error, f"{self._subject}: its log cannot be written"))
+        except BaseException as error:
+            self._give_up(error)
+
+    def _keep(self, line: str) -> None:
+        self._lines.append(line)
+        self._size += len(line)
+        if self._size > LARGEST_OUTPUT:
+            raise LabwrightError(
+                f"{self._subject}: it wrote more than {LARGEST_OUTPUT >> 20} MiB",
+                cause=Cause.HOST,
+                details=self.tail[-3:],
+                hint="this is not what the tool is known to do: look at the lines above",
+            )
+
+    def _give_up(self, error: BaseException) -> None:
+        self.failure = error
+        if self._process is not None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signal.SIGKILL)
+
+
+def _write(stream: IO[bytes], text: str) -> None:
+    """A child that does not read is no error here: it ends, or its time limit does it."""
+    with contextlib.suppress(OSError, ValueError):
+        stream.write(text.encode())
+        stream.flush()
+    with contextlib.suppress(OSError, ValueError):
+        stream.close()
+
+
+def _open_log(log: Path | None, subject: str) -> IO[str] | None:
+    if log is None:
+        return None
+    try:
+        log.parent.mkdir(parents=True, exist_ok=True)
+        return log.open("a", encoding="utf-8")
+    except OSError as error:
+        raise os_error(error, f"{subject}: its log cannot be opened") from error

@@ -1,0 +1,189 @@
+"""Undoing what a build holds: mounts, loop devices, folders, processes. Only what is named, and never more than it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import shutil
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+from labwright.errors import Cause, LabwrightError
+from labwright.host.environment import environment, find_tool
+
+MARK_VARIABLE = "LABWRIGHT_LEDGER"
+"""Set in the environment of every child: how it is recognised as ours after its owner has died."""
+
+DELETED = " (deleted)"
+
+
+def real_place(path: Path) -> Path:
+    """The absolute path with no symbolic link on the way; a link in the last place stays, as it is the thing meant."""
+    absolute = Path.cwd() / path
+    if absolute.name in {"", ".", ".."}:
+        return absolute.resolve()
+    return absolute.parent.resolve() / absolute.name
+
+
+def mount_points() -> list[Path]:
+    """Every mount point of our mount namespace (proc(5), mountinfo: blanks and backslashes are in octal)."""
+    lines = Path("/proc/self/mountinfo").read_bytes().splitlines()
+    return [
+        Path(os.fsdecode(re.sub(rb"\\([0-7]{3})", lambda octal: bytes([int(octal[1], 8)]), line.split()[4])))
+        for line in lines
+    ]
+
+
+def is_mounted(path: Path) -> bool:
+    """Whether something is mounted on exactly this path, in our mount namespace."""
+    return real_place(path) in mount_points()
+
+
+def unmount(path: Path) -> None:
+    """Unmount what is mounted there. Nothing mounted is fine; LabwrightError when it is still mounted afterwards."""
+    place = real_place(path)
+    if not is_mounted(place):
+        return
+    _call(["umount", "--no-canonicalize", "--", str(place)])
+    if is_mounted(place):
+        raise LabwrightError(
+            f"{place} is still mounted: something else was mounted over it",
+            cause=Cause.HOST,
+            hint=f"unmount that too (umount {place}), then run: labwright clean",
+        )
+
+
+def loop_devices(backing_file: Path) -> list[str]:
+    """The loop devices of a file, also when the file is deleted (sysfs, loop/backing_file)."""
+    place = os.fsencode(real_place(backing_file))
+    found = []
+    for folder in sorted(Path("/sys/block").glob("loop*")):
+        with contextlib.suppress(OSError):
+            backing = (folder / "loop/backing_file").read_bytes().removesuffix(b"\n")
+            if backing.removesuffix(DELETED.encode()) == place:
+                found.append(f"/dev/{folder.name}")
+    return found
+
+
+def detach_loops(backing_file: Path) -> None:
+    """Detach every loop device of a file. LabwrightError when one stays: a device in use is only marked for later."""
+    for device in loop_devices(backing_file):
+        _call(["losetup", "--detach", device])
+    if left := loop_devices(backing_file):
+        raise LabwrightError(
+            f"{' '.join(left)} of {backing_file} cannot be detached: in use",
+            cause=Cause.HOST,
+            hint=f"find who uses it (lsblk {left[0]}; fuser -v {left[0]}), end that, then run: labwright clean",
+        )
+
+
+def remove_folder(folder: Path) -> None:
+    """Remove a folder of ours, and refuse while anything is mounted in it. A link is removed, not what it leads to."""
+    place = real_place(folder)
+    if place.is_symlink():
+        place.unlink()
+        return
+    inside = [point for point in mount_points() if point.is_relative_to(place)]
+    if inside:
+        raise LabwrightError(
+            f"{place} still has {inside[-1]} mounted in it, so it was not removed",
+            cause=Cause.HOST,
+            hint=f"find who uses it (fuser -vm {inside[-1]}), unmount it, then run: labwright clean",
+        )
+    if not place.exists():
+        return
+    try:
+        _make_removable(place)
+        shutil.rmtree(place)
+    except OSError as error:
+        raise LabwrightError(
+            f"{place} cannot be removed: {error.strerror} ({error.filename})",
+            cause=Cause.HOST,
+            hint="mend its owner and mode, or run as its owner: labwright clean",
+        ) from error
+
+
+def _make_removable(folder: Path) -> None:
+    """A tree may hold folders without write permission; an ordinary user could not remove what is in them."""
+    if os.geteuid() == 0:
+        return
+    for parent, folders, _ in os.walk(folder):
+        for name in folders:
+            path = Path(parent, name)
+            if not path.is_symlink():
+                path.chmod(0o700)
+
+
+def remove_file(path: Path) -> None:
+    """Remove one file; gone already is fine."""
+    try:
+        real_place(path).unlink(missing_ok=True)
+    except OSError as error:
+        raise LabwrightError(
+            f"{path} cannot be removed: {error.strerror}", cause=Cause.HOST, hint="mend its owner and mode"
+        ) from error
+
+
+def marked_processes(mark: str) -> list[int]:
+    """The processes whose environment holds our mark."""
+    found = []
+    for folder in Path("/proc").iterdir():
+        if folder.name.isdigit() and int(folder.name) != os.getpid() and _is_marked(int(folder.name), mark):
+            found.append(int(folder.name))
+    return found
+
+
+def _is_marked(process: int, mark: str) -> bool:
+    try:
+        environ = Path(f"/proc/{process}/environ").read_bytes()
+    except OSError:
+        return False
+    return f"{MARK_VARIABLE}={mark}".encode() in environ.split(b"\0")
+
+
+def end_processes(mark: str, patience: float = 5.0) -> None:
+    """End every process with our mark: one SIGTERM each, then SIGKILL after `patience` seconds."""
+    started = time.monotonic()
+    asked: set[int] = set()
+    while processes := marked_processes(mark):
+        passed = time.monotonic() - started
+        if passed > patience + 5:
+            raise LabwrightError(
+                f"processes {', '.join(map(str, processes))} do not end",
+                cause=Cause.HOST,
+                hint="they wait in the kernel (a dead disk or network mount?): labwright clean once they are gone",
+            )
+        for process in processes:
+            if passed > patience:
+                _signal(process, mark, signal.SIGKILL)
+            elif process not in asked:
+                asked.add(process)
+                _signal(process, mark, signal.SIGTERM)
+        time.sleep(0.02)
+
+
+def _signal(process: int, mark: str, number: signal.Signals) -> None:
+    """A process id can be another process's by now; a descriptor whose mark was read afterwards cannot."""
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        descriptor = os.pidfd_open(process)
+        try:
+            if _is_marked(process, mark):
+                signal.pidfd_send_signal(descriptor, number)
+        finally:
+            os.close(descriptor)
+
+
+def _call(argv: list[str]) -> None:
+    find_tool(argv[0])
+    result = subprocess.run(argv, capture_output=True, encoding="utf-8", errors="replace", check=False,
+                            env=environment(), stdin=subprocess.DEVNULL)  # fmt: skip
+    if result.returncode != 0:
+        raise LabwrightError(
+            f"teardown failed: {' '.join(argv)}",
+            cause=Cause.HOST,
+            details=result.stderr.splitlines()[-5:],
+            hint="mend what it names, then run: labwright clean",
+        )

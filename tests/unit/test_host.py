@@ -1,0 +1,103 @@
+"""Where labwright keeps things, and a doctor whose checks may break one by one."""
+
+from __future__ import annotations
+
+import http.server
+import threading
+from pathlib import Path
+
+import pytest
+
+from labwright.errors import Cause, LabwrightError
+from labwright.host import probes
+from labwright.host.files import beside, write_whole
+from labwright.host.ledger import Ledger
+from labwright.host.paths import Paths
+
+
+def surroundings(tmp_path: Path) -> probes.Surroundings:
+    return probes.Surroundings(
+        Paths(tmp_path), Ledger(tmp_path / "ledger"), tmp_path, lambda: (False, "not tried"), deep=False
+    )
+
+
+def test_a_home_that_is_not_there_is_an_error_in_words(monkeypatch):
+    monkeypatch.setenv("LABWRIGHT_CACHE", "~nobody-of-this-name/cache")
+    with pytest.raises(LabwrightError, match="no cache folder"):
+        Paths.from_environment()
+
+
+def test_a_cache_folder_that_others_could_swap_is_refused(tmp_path):
+    parent = tmp_path / "open"
+    parent.mkdir()
+    parent.chmod(0o777)
+    with pytest.raises(LabwrightError, match="everybody may rename"):
+        Paths(parent / "cache").ensure()
+    parent.chmod(0o1777)
+    Paths(parent / "cache").ensure()
+    (parent / "cache").chmod(0o777)
+    with pytest.raises(LabwrightError, match="written by others"):
+        Paths(parent / "cache").ensure()
+
+
+@pytest.mark.parametrize("error", [KeyError("x"), RuntimeError("x"), ValueError("x"), StopIteration(), OSError("x")])
+def test_a_check_that_breaks_does_not_end_the_doctor(tmp_path, monkeypatch, error):
+    def check_broken(_: probes.Surroundings) -> probes.Finding:
+        """It broke."""
+        raise error
+
+    monkeypatch.setattr(probes, "CHECKS", (check_broken, probes.check_clock))
+    findings = probes.examine(Paths(tmp_path), lambda: (False, ""))
+    assert [(finding.name, finding.state) for finding in findings] == [("broken", "warning"), ("clock", "ok")]
+    assert type(error).__name__ in findings[0].found
+    assert Ledger(tmp_path / "ledger").entries() == []
+
+
+@pytest.mark.parametrize(
+    ("page", "found"),
+    [(b"<html>Please log in</html>", "something else than a Release file"), (None, "404")],
+)
+def test_a_mirror_that_is_none_is_noticed(tmp_path, monkeypatch, page, found):
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(200 if page else 404)
+            self.end_headers()
+            self.wfile.write(page or b"")
+
+        def log_message(self, *args):
+            pass
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    real = probes.run
+
+    def run(argv, **options):
+        if argv[0] == "apt-get":
+            # A stand-in for the sources of a host: one mirror, on loopback.
+            return real(["echo", f"Debian http://127.0.0.1:{server.server_port}/dists/x/"])
+        return real(argv, **options)
+
+    monkeypatch.setattr(probes, "run", run)
+    finding = probes.check_mirror(surroundings(tmp_path))
+    server.shutdown()
+    server.server_close()
+    assert finding.state == "missing"
+    assert found in finding.found
+    assert finding.remedy
+
+
+def test_a_file_is_written_whole_or_not_at_all(tmp_path):
+    place = tmp_path / "file"
+    write_whole(place, "one")
+    with pytest.raises(UnicodeEncodeError):
+        write_whole(place, "\udcff")
+    assert place.read_text() == "one"
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+    assert beside(Path("/x") / ("n" * 255)).name != "n" * 255
+    assert len(beside(Path("/x") / ("n" * 255)).name) <= 255
+
+
+def test_errors_have_exit_codes_of_their_own():
+    codes = [cause.exit_code for cause in Cause]
+    assert len(set(codes)) == len(codes)
+    assert 0 not in codes
