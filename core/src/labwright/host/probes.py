@@ -206,7 +206,7 @@ def check_mirror(around: Surroundings) -> Finding:
         text = answer.read_bytes()[:4096]
     except (OSError, LabwrightError) as error:
         words = [line for line in getattr(error, "details", ()) if line.startswith("E: Failed to fetch")]
-        found = words[-1].rpartition("  ")[2] if words else str(error)
+        found = words[-1].partition("InRelease ")[2].strip() if words else str(error)
         return Finding(name, "missing", f"{bases[0]}: {found}", (check_mirror.__doc__ or ""), remedy)
     if not text.startswith(b"-----BEGIN PGP SIGNED MESSAGE-----") or b"\nSuite: " not in text:
         return Finding(name, "missing", f"{bases[0]} answers with something else than a Release file",
