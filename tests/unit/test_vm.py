@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from labwright.errors import LabwrightError
 from labwright.host.text import plain
 from labwright.vm.accelerator import Accelerator, boot_sector
-from labwright.vm.boot_test import BootPlan, dynamic_address, mac_of, machine_for, parse_links
+from labwright.vm.boot_test import BootPlan, dynamic_address, has_grown, mac_of, machine_for, parse_links
 from labwright.vm.clones import Identity, judge, read_identity
 from labwright.vm.console import LOGIN
 from labwright.vm.machine import MachineSpec, command_line
@@ -21,7 +21,7 @@ PLAN = BootPlan("antidote", "antidotepassword", ("swp1", "swp2"), kernel=Path("/
 
 
 def test_addresses_fall_while_slots_rise_and_the_order_on_the_command_line_is_another():
-    spec = machine_for(Path("x.qcow2"), PLAN, TCG, 2222)
+    spec = machine_for(Path("x.qcow2"), PLAN, TCG, (2222, 2223))
     by_slot = sorted(spec.nics, key=lambda nic: nic.slot)
     assert [nic.mac for nic in by_slot] == sorted((nic.mac for nic in by_slot), reverse=True)
     assert list(spec.nics) != by_slot
@@ -31,7 +31,7 @@ def test_addresses_fall_while_slots_rise_and_the_order_on_the_command_line_is_an
 
 @pytest.mark.parametrize("firmware", ["bios", "direct"])
 def test_nothing_listens_beyond_loopback_and_there_is_no_monitor(firmware):
-    spec = machine_for(Path("x.qcow2"), PLAN, TCG, 2222)
+    spec = machine_for(Path("x.qcow2"), PLAN, TCG, (2222, 2223))
     words = command_line(MachineSpec(**{**spec.__dict__, "firmware": firmware}), Path("/o"), Path("/c"), None)
     forwards = [word for word in words if "hostfwd" in word]
     assert forwards == [word for word in forwards if "hostfwd=tcp:127.0.0.1:" in word]
@@ -137,6 +137,15 @@ def test_an_answer_that_is_no_list_of_interfaces_is_an_error_of_the_guest(text):
 
 
 def test_a_comma_in_a_path_begins_no_option_of_qemu():
-    spec = machine_for(Path("x.qcow2"), PLAN, TCG, 2222)
+    spec = machine_for(Path("x.qcow2"), PLAN, TCG, (2222, 2223))
     words = command_line(spec, Path("/a,readonly=on/o"), Path("/c"), None)
     assert "if=none,id=disk,file=/a,,readonly=on/o,format=qcow2,discard=unmap" in words
+
+
+@pytest.mark.parametrize(
+    ("sizes", "grown"),
+    [("6291456\n3100000000\n", True), ("6291456\n2000000000\n", False), ("", False), ("x\ny\n", False),
+     ("1 2 3", False), ("9" * 5000 + " 1", False)],
+)  # fmt: skip
+def test_a_root_that_fills_its_disk_has_grown(sizes, grown):
+    assert has_grown(sizes) is grown

@@ -48,6 +48,7 @@ def test(
             interfaces=tuple(report.get("interfaces", ["eth0"])[1:]),
             kernel=kernel or (beside if beside.exists() else None),
             memory=memory,
+            ours="labwright" in report,
         )
         chosen = [name for name in FIRMWARES if name == firmware or not firmware]
         if plan.kernel is None and "direct" in chosen:

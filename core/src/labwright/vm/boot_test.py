@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -13,20 +14,32 @@ from labwright.errors import Cause, LabwrightError
 from labwright.host.clock import Deadline, Heartbeat
 from labwright.interfaces import Workbench
 from labwright.vm.accelerator import Accelerator
-from labwright.vm.console import LOGIN, guest_error, wait_for
-from labwright.vm.machine import FIRST_SLOT, Firmware, Machine, MachineSpec, Nic, free_port, launch, wait_for_end
-from labwright.vm.ssh import Login, ask, connect, wait_for_banner
+from labwright.vm.console import guest_error
+from labwright.vm.machine import FIRST_SLOT, Firmware, Machine, MachineSpec, Nic, launch, wait_for_end
+from labwright.vm.ports import reserved_ports
+from labwright.vm.ready import CLOSED_PORT, Greeting, Prompt, Sign, wait_until
+from labwright.vm.ssh import Login, ask, connect
 
 Proof = Literal["login", "ssh", "systemd"]
 BOOT_SECONDS = 120.0
 COMMAND_SECONDS = 30.0
+SCREEN = (
+    "for _ in 1 2 3 4 5 6; do sudo -n grep -q login: /dev/vcs1 && exit; sleep 5; done; "
+    "cat /sys/class/vtconsole/*/name; sudo -n cat /dev/vcs1; exit 1"
+)
+"""The text of the first virtual console (vcs(4)): what is on the screen, of VGA text and of a frame buffer alike."""
+GROW_MIB = 1024
+"""By how much the disk of a boot test is larger than the image."""
 UEFI_MEMORY = 192
 """OVMF itself does not start in 128 MiB; the systems in the images run in that."""
 
 
 @dataclass(frozen=True)
 class BootPlan:
-    """What to boot and what to expect. interfaces: the data interfaces, in bus order. memory: MiB."""
+    """What to boot and what to expect. interfaces: the data interfaces, in bus order. memory: MiB.
+
+    ours: whether labwright made it; then its root grows with the disk and its screen has a login prompt too.
+    """
 
     user: str
     password: str = field(repr=False)
@@ -35,6 +48,7 @@ class BootPlan:
     kernel: Path | None = None
     firmware: Firmware = "bios"
     memory: int = 128
+    ours: bool = True
 
 
 @dataclass(frozen=True)
@@ -54,22 +68,24 @@ class BootReport:
 
 def boot_test(image: Path, plan: BootPlan, bench: Workbench, accelerator: Accelerator) -> BootReport:
     """Boot once and check. Raises LabwrightError (guest) naming what failed, with the console's last lines."""
-    port = free_port()
-    spec = machine_for(image, plan, accelerator, port)
     folder = bench.scratch / f"boot-{plan.firmware}"
-    with launch(spec, folder, bench.ledger) as machine:
-        return _check(machine, plan, Login(port, plan.user, plan.password), bench, accelerator.factor)
+    with reserved_ports(2) as ports:
+        spec = machine_for(image, plan, accelerator, ports)
+        with launch(spec, folder, bench.ledger) as machine:
+            return _check(machine, plan, ports, bench, accelerator.factor)
 
 
-def machine_for(image: Path, plan: BootPlan, accelerator: Accelerator, port: int) -> MachineSpec:
-    """The machine of a boot test.
+def machine_for(image: Path, plan: BootPlan, accelerator: Accelerator, ports: Sequence[int]) -> MachineSpec:
+    """The machine of a boot test. ports: of loopback, forwarded to SSH and to a closed port.
 
     The interfaces come in another order on QEMU's command line than on the bus, and their MAC addresses fall while
-    their slots rise, so that only naming by position on the bus gets the names right.
+    their slots rise, so that only naming by position on the bus gets the names right. The disk is larger than the
+    image, so that the root has to grow.
     """
     count = 1 + len(plan.interfaces)
     nics = [Nic(mac_of(index, count), FIRST_SLOT + index, f"net{index}") for index in range(count)]
-    backends = [f"user,id=net0,restrict=on,ipv6=off,hostfwd=tcp:127.0.0.1:{port}-:22"]
+    forwards = f"hostfwd=tcp:127.0.0.1:{ports[0]}-:22,hostfwd=tcp:127.0.0.1:{ports[1]}-:{CLOSED_PORT}"
+    backends = [f"user,id=net0,restrict=on,ipv6=off,{forwards}"]
     backends += [f"user,id=net{index},restrict=on,net=10.9.{index}.0/24,ipv6=off" for index in range(1, count)]
     return MachineSpec(
         name="labwright-test",
@@ -80,6 +96,7 @@ def machine_for(image: Path, plan: BootPlan, accelerator: Accelerator, port: int
         nics=tuple(nics[1:] + nics[:1]),
         backends=tuple(backends),
         kernel=plan.kernel,
+        larger=GROW_MIB if plan.ours else 0,
     )
 
 
@@ -88,13 +105,15 @@ def mac_of(index: int, count: int) -> str:
     return f"52:54:00:4c:57:{0x80 + count - index:02x}"
 
 
-def _check(machine: Machine, plan: BootPlan, login: Login, bench: Workbench, factor: float) -> BootReport:
-    deadline, beat = Deadline(BOOT_SECONDS * factor), Heartbeat(bench.say)
-    ssh = wait_for_banner(machine, login.port, deadline, beat) if plan.proof != "login" else 0.0
-    prompt = wait_for(machine, LOGIN, deadline, beat, "login prompt")
-    report = BootReport(plan.firmware, machine.spec.memory, round(prompt, 1), round(ssh, 1))
+def _check(machine: Machine, plan: BootPlan, ports: Sequence[int], bench: Workbench, factor: float) -> BootReport:
+    signs: list[Sign] = [Prompt(machine)]
+    if plan.proof != "login":
+        signs.append(Greeting(*ports))
+    times = wait_until(machine, signs, Deadline(BOOT_SECONDS * factor), Heartbeat(bench.say))
+    report = BootReport(plan.firmware, machine.spec.memory, times[Prompt.name], times.get(Greeting.name, 0.0))
     if plan.proof != "systemd":
         return report
+    login = Login(ports[0], plan.user, plan.password)
     try:
         with connect(login, COMMAND_SECONDS * factor) as client:
             return _inspect(machine, client, plan, report, factor)
@@ -142,6 +161,19 @@ def _inspect(
     address = dynamic_address(links)
     if not address:
         raise guest_error(machine, f"{plan.firmware}: eth0 has no address by DHCP", "is networkd enabled for eth0?")
+    if plan.ours:
+        sizes = must("cat /sys/block/vda/size; findmnt --noheadings --bytes --output SIZE /", "no size of the root", "")
+        if not has_grown(sizes):
+            raise guest_error(
+                machine,
+                f"{plan.firmware}: the root has not grown with its disk (sectors and bytes: {' '.join(sizes.split())})",
+                "what does labwright-grow-root.service say in the image's journal?",
+            )
+        must(
+            SCREEN,
+            "there is no login prompt on the screen",
+            "is getty@tty1.service enabled? Is there a console driver?",
+        )
     used = must("awk '/MemTotal/{t=$2} /MemAvailable/{a=$2} END{print int((t-a)/1024)}' /proc/meminfo", "no /proc", "")
     before = machine.age
     ask(client, "sudo -n systemctl poweroff --no-block", limit)
@@ -151,6 +183,14 @@ def _inspect(
         report.firmware, report.memory, report.login, report.ssh, round(ready, 1), round(machine.age - before, 1),
         address, seen, int(used) if used.strip().isdigit() else 0,
     )  # fmt: skip
+
+
+def has_grown(sizes: str) -> bool:
+    """Whether the root, in bytes, fills nine tenths of its disk, in sectors of 512 bytes; a guest's answer."""
+    words = sizes.split()
+    if len(words) != 2 or not all(word.isdecimal() and len(word) < 20 for word in words):
+        return False
+    return int(words[1]) >= int(words[0]) * 512 * 9 // 10
 
 
 def parse_links(text: str) -> list[dict[str, object]]:

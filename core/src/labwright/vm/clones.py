@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,9 +13,10 @@ from labwright.host.clock import Deadline, Heartbeat
 from labwright.interfaces import Workbench
 from labwright.vm.accelerator import Accelerator
 from labwright.vm.boot_test import BOOT_SECONDS, COMMAND_SECONDS, BootPlan, dynamic_address, parse_links
-from labwright.vm.console import LOGIN, wait_for
-from labwright.vm.machine import FIRST_SLOT, MachineSpec, Nic, free_port, launch
-from labwright.vm.ssh import Login, ask, connect, wait_for_banner
+from labwright.vm.machine import FIRST_SLOT, MachineSpec, Nic, launch
+from labwright.vm.ports import reserved_ports
+from labwright.vm.ready import Greeting, Prompt, wait_until
+from labwright.vm.ssh import Login, ask, connect
 
 MACS = ("52:54:00:4c:57:01", "52:54:00:4c:57:02")
 ADDRESSES = ("10.0.2.15", "10.0.2.16")
@@ -42,7 +43,13 @@ class CloneReport:
 
 def compare_clones(image: Path, plan: BootPlan, bench: Workbench, accelerator: Accelerator) -> CloneReport:
     """Boot two clones and compare them. Raises LabwrightError (guest) naming what they share."""
-    ports = (free_port(), free_port())
+    with reserved_ports(2) as ports:
+        return _compare(image, plan, bench, accelerator, ports)
+
+
+def _compare(
+    image: Path, plan: BootPlan, bench: Workbench, accelerator: Accelerator, ports: Sequence[int]
+) -> CloneReport:
     wire = bench.scratch / "w"
     # One DHCP server for both. Which clone gets which address is chance, so both addresses are forwarded.
     forwards = ",".join(
@@ -66,9 +73,9 @@ def compare_clones(image: Path, plan: BootPlan, bench: Workbench, accelerator: A
         identities = []
         # QEMU 7.2 dies of a connection that is forwarded into a hub before the guest's interface is up.
         for machine in (one, two):
-            wait_for(machine, LOGIN, deadline, beat, "login prompt")
+            wait_until(machine, [Prompt(machine)], deadline, beat)
         for port in ports:
-            wait_for_banner(one, port, deadline, beat)
+            wait_until(one, [Greeting(port)], deadline, beat)
             with connect(Login(port, plan.user, plan.password), COMMAND_SECONDS * limit) as client:
                 identities.append(
                     read_identity(

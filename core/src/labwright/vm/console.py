@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import re
-import time
 
 from labwright.errors import Cause, LabwrightError
-from labwright.host.clock import Deadline, Heartbeat
 from labwright.host.text import plain
 from labwright.vm.machine import Machine
 
@@ -39,19 +37,3 @@ def guest_error(machine: Machine, what: str, hint: str) -> LabwrightError:
     """An error of the guest with the end of its console as evidence."""
     lines = last_lines(machine) or ["(the console is empty)"]
     return LabwrightError(what, cause=Cause.GUEST, details=lines, hint=hint)
-
-
-def wait_for(machine: Machine, pattern: re.Pattern[str], deadline: Deadline, beat: Heartbeat, what: str) -> float:
-    """Wait until the console shows the pattern; seconds from power-on. Raises LabwrightError with the last lines."""
-    while not pattern.search(read_console(machine)):
-        if not machine.running:
-            raise guest_error(machine, f"the machine stopped before {what}", "the lines above are its last words")
-        if deadline.expired:
-            raise guest_error(
-                machine,
-                f"no {what} after {deadline.passed:.0f} s",
-                "the lines above say how far it came; a busy host needs more time: run it again when it is idle",
-            )
-        beat.beat(f"waiting for {what}: {(last_lines(machine, 1) or ['nothing on the console yet'])[0]}")
-        time.sleep(0.05)
-    return machine.age

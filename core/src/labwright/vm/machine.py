@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import shutil
-import socket
 import subprocess
 import time
 from collections.abc import Iterator
@@ -41,7 +40,10 @@ class Nic:
 
 @dataclass(frozen=True)
 class MachineSpec:
-    """A machine. backends: QEMU -netdev values, each with its id. memory: MiB. kernel: for direct boot."""
+    """A machine. backends: QEMU -netdev values, each with its id. memory: MiB. kernel: for direct boot.
+
+    larger: MiB by which the disk is larger than the image.
+    """
 
     name: str
     image: Path
@@ -51,6 +53,7 @@ class MachineSpec:
     nics: tuple[Nic, ...] = ()
     backends: tuple[str, ...] = ()
     kernel: Path | None = None
+    larger: int = 0
 
 
 @dataclass(frozen=True)
@@ -110,13 +113,6 @@ def find_ovmf() -> tuple[Path, Path]:
     raise LabwrightError("no UEFI firmware for QEMU", cause=Cause.HOST, hint="install it: apt-get install ovmf")
 
 
-def free_port() -> int:
-    """A TCP port of loopback that nobody uses now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 @contextlib.contextmanager
 def launch(spec: MachineSpec, folder: Path, ledger: Ledger) -> Iterator[Machine]:
     """Start a machine on a throw-away overlay of its image, and end it, whatever happens.
@@ -130,6 +126,8 @@ def launch(spec: MachineSpec, folder: Path, ledger: Ledger) -> Iterator[Machine]
         ["qemu-img", "create", "-q", "-f", "qcow2", "-F", "qcow2", "-b", spec.image.absolute(), overlay],
         what=f"no overlay of {spec.image} can be made",
     )
+    if spec.larger:
+        run(["qemu-img", "resize", "-q", "-f", "qcow2", overlay, f"+{spec.larger}M"], what="the disk cannot be larger")
     variables = None
     if spec.firmware == "uefi":
         variables = folder / "variables"

@@ -2,21 +2,13 @@
 
 from __future__ import annotations
 
-import socket
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import paramiko
 
 from labwright.errors import Cause, LabwrightError
-from labwright.host.clock import Deadline, Heartbeat
-from labwright.vm.console import guest_error, last_lines
-from labwright.vm.machine import Machine
-
-PATIENCE = 10.0
-"""Seconds from a connection to the server's greeting."""
 
 
 @dataclass(frozen=True)
@@ -34,32 +26,6 @@ class Answer:
 
     code: int
     text: str
-
-
-def wait_for_banner(machine: Machine, port: int, deadline: Deadline, beat: Heartbeat) -> float:
-    """Wait until the SSH server itself answers; seconds from power-on.
-
-    A connection alone proves nothing: user-mode networking accepts before the guest is up.
-    """
-    while not _banner(port):
-        if not machine.running:
-            raise guest_error(machine, "the machine stopped before SSH answered", "the lines above are its last words")
-        if deadline.expired:
-            raise guest_error(
-                machine,
-                f"SSH does not answer after {deadline.passed:.0f} s",
-                "the lines above say how far it came: is the network up, is sshd running?",
-            )
-        beat.beat(f"waiting for SSH: {(last_lines(machine, 1) or ['nothing on the console yet'])[0]}")
-        time.sleep(0.1)
-    return machine.age
-
-
-def _banner(port: int) -> bool:
-    """Each try is patient: a connection that is given up costs a slow guest one more process, and soon its last."""
-    with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=PATIENCE) as connection:
-        return connection.recv(4) == b"SSH-"
-    return False
 
 
 @contextmanager

@@ -18,7 +18,8 @@ ROOTFS = Path(__file__).with_name("rootfs")
 
 ENABLED = (
     "systemd-networkd.service", "systemd-resolved.service", "systemd-timesyncd.service", "ssh.service",
-    "labwright-interfaces.service", "labwright-host-keys.service", "labwright-grow-root.service",
+    "labwright-interfaces.service", "labwright-host-keys.service", "labwright-coldplug.service",
+    "labwright-grow-root.service",
 )  # fmt: skip
 MASKED = (
     # Timers that load the internet or the disk of a machine that lives for an hour.
@@ -27,7 +28,18 @@ MASKED = (
     # What waits for hardware that a virtual machine of ours does not have, or for a network that a lab may not have.
     "systemd-networkd-wait-online.service", "systemd-pstore.service", "systemd-rfkill.socket",
     "systemd-rfkill.service", "sys-kernel-debug.mount", "sys-kernel-tracing.mount", "dev-hugepages.mount",
+    # What asks for modules that are built in or that this kernel does not have.
+    "modprobe@configfs.service", "modprobe@dm_mod.service", "modprobe@drm.service", "modprobe@fuse.service",
+    "modprobe@loop.service", "sys-kernel-config.mount", "sys-fs-fuse-connections.mount", "systemd-repart.service",
+    # The journal stays in memory, the addresses come by DHCP, and nobody reads records of past boots here.
+    "systemd-journal-flush.service", "systemd-network-generator.service", "systemd-update-utmp.service",
+    "systemd-update-utmp-runlevel.service",
 )  # fmt: skip
+MASKED_GENERATORS = (
+    "bless-boot", "cryptsetup", "gpt-auto", "hibernate-resume", "integritysetup", "tpm2", "veritysetup",
+)  # fmt: skip
+"""Programs that look, before anything else starts, for what this kernel or disk does not have (systemd.generator(7)
+says how they are masked)."""
 
 
 def finish_tree(image: ImageSpec, tree: Path, kernel_package: Path, bench: Workbench) -> None:
@@ -39,6 +51,7 @@ def finish_tree(image: ImageSpec, tree: Path, kernel_package: Path, bench: Workb
     _units(tree, bench)
     clean.remove_traces(tree)
     _identity(image, tree)
+    _first_boot(tree)
 
 
 def _chroot(tree: Path, argv: Sequence[str], bench: Workbench, stdin: str | None = None) -> str:
@@ -113,6 +126,12 @@ def _make_user(image: ImageSpec, tree: Path, bench: Workbench) -> None:
 def _units(tree: Path, bench: Workbench) -> None:
     _chroot(tree, ["systemctl", "--quiet", "enable", *ENABLED], bench)
     _chroot(tree, ["systemctl", "--quiet", "mask", *MASKED], bench)
+    generators = tree / "etc/systemd/system-generators"
+    generators.mkdir(exist_ok=True)
+    for name in MASKED_GENERATORS:
+        link = generators / f"systemd-{name}-generator"
+        link.unlink(missing_ok=True)
+        link.symlink_to("/dev/null")
 
 
 def _identity(image: ImageSpec, tree: Path) -> None:
@@ -127,3 +146,15 @@ def _identity(image: ImageSpec, tree: Path) -> None:
     resolver = tree / "etc/resolv.conf"
     resolver.unlink(missing_ok=True)
     resolver.symlink_to("/run/systemd/resolve/stub-resolv.conf")
+
+
+def _first_boot(tree: Path) -> None:
+    """Have the first boot do no work that was done here already."""
+    # Newer than /usr, so that users and caches are not made once more (systemd-update-done.service(8)).
+    for folder in ("etc", "var"):
+        _write(tree / folder / ".updated", "# The packages' files are as they were installed.\n")
+    table = tree / "etc/fstab"
+    lines = table.read_text().splitlines() if table.is_file() and not table.is_symlink() else ["kept"]
+    if not any(line.strip() and not line.startswith("#") for line in lines):
+        # The root comes from the kernel's command line; without a table nothing is mounted again.
+        table.unlink()
