@@ -97,7 +97,7 @@ def test_both_tools_install_the_same_packages(bench, tmp_path):
     from labwright_debian.archive import Archive
 
     spec = load_image(REPOSITORY / "images/debian")
-    archive = Archive.of(spec, "bookworm")
+    archive = Archive.of(spec, "bookworm", bench)
     DebianBootstrapper().resolve(spec, bench)
     packages = {}
     for tool in ("mmdebstrap", "debootstrap"):

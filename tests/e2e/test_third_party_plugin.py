@@ -47,7 +47,7 @@ class BusyBoxBootstrapper(DebianBootstrapper):
     )
 
     def make_tree(self, image, pins, destination, bench):
-        archive = Archive.of(image, "bookworm")
+        archive = Archive.of(image, "bookworm", bench)
         package = archive.download("busybox-static", archive.candidate("busybox-static", bench), bench)
         root = bench.scratch / "tree"
         bench.run(["dpkg-deb", "--extract", package, root])

@@ -91,12 +91,10 @@ def test_a_mirror_without_the_suite(cli, tmp_path, own_cache):
     nothing_left(own_cache)
 
 
-def test_a_release_file_that_was_tampered_with(cli, tmp_path, own_cache):
+def test_a_release_file_that_was_tampered_with(cli, tmp_path, own_cache, bench):
     import urllib.request
 
-    with urllib.request.urlopen(
-        f"{host_mirror('Debian', 'debian-security', wanted=False)}/dists/bookworm/InRelease"
-    ) as got:
+    with urllib.request.urlopen(f"{host_mirror(bench, security=False)}/dists/bookworm/InRelease") as got:
         text = got.read()
     suite = tmp_path / "www/debian/dists/bookworm"
     suite.mkdir(parents=True)

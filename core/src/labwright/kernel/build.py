@@ -74,6 +74,8 @@ def _make(tree: Path, targets: list[str], bench: Workbench, on_line: Callable[[s
             "CCACHE_BASEDIR": str(tree),
             "CCACHE_NOHASHDIR": "1",
             "CCACHE_MAXSIZE": "2G",
+            # Without it ccache preprocesses each file once more: half as long again for a kernel it has not seen.
+            "CCACHE_DEPEND": "1",
         },
         contained=True,
         what=f"compiling the kernel failed at {targets[0]}",

@@ -8,12 +8,11 @@ from __future__ import annotations
 import email.utils
 import hashlib
 import re
-import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
 from labwright.errors import Cause, LabwrightError
-from labwright.host.environment import environment, has_tool
+from labwright.host.environment import has_tool
 from labwright.interfaces import Workbench
 from labwright.spec.image import ImageSpec
 
@@ -30,7 +29,7 @@ class Archive:
     keyring: str
 
     @classmethod
-    def of(cls, image: ImageSpec, suite: str) -> Archive:
+    def of(cls, image: ImageSpec, suite: str, bench: Workbench) -> Archive:
         """The archive that the image names, or the one that this machine's apt is set up for."""
         build = image.build
         keyring = build.keyring or KEYRING
@@ -40,14 +39,14 @@ class Archive:
                 cause=Cause.CONFIG if build.keyring else Cause.HOST,
                 hint="mend build.keyring" if build.keyring else "install it: apt-get install debian-archive-keyring",
             )
-        mirror = build.mirror or host_mirror("Debian", "debian-security", wanted=False)
+        mirror = build.mirror or host_mirror(bench, security=False)
         if not mirror:
             raise LabwrightError(
                 "no Debian mirror is known: this machine's apt is not set up for one",
                 cause=Cause.CONFIG,
                 hint="set build.mirror in image.meta.yaml to the URL of a Debian mirror",
             )
-        security = build.security_mirror or ("" if build.mirror else host_mirror("Debian", "debian-security"))
+        security = build.security_mirror or ("" if build.mirror else host_mirror(bench, security=True))
         return cls(suite, mirror, "" if security == "none" else security, keyring)
 
     def sources(self, keyring: str | None = None) -> str:
@@ -166,19 +165,24 @@ class Archive:
         return next(folder.glob("*.deb"))
 
 
-def host_mirror(origin: str, security: str, wanted: bool = True) -> str:
-    """The mirror that this machine's apt is set up for: of security updates if wanted, else of the archive itself.
+def host_mirror(bench: Workbench, security: bool) -> str:
+    """The mirror that this machine's apt is set up for, of security updates or of the archive itself; empty for none.
 
     Read from `apt-get indextargets`, apt's own interface for that (apt's docs, acquire-additional-files).
     """
     if not has_tool("apt-get"):
         return ""
-    form = "$(ORIGIN)|$(LABEL)|$(REPO_URI)"
-    done = subprocess.run(
-        ["apt-get", "indextargets", "--format", form], capture_output=True, text=True, check=False, env=environment()
-    )
-    for line in done.stdout.splitlines():
+    cache = bench.downloads / "apt-of-this-host"
+    cache.mkdir(exist_ok=True)
+    done = bench.run(
+        ["apt-get", "indextargets", "--format", "$(ORIGIN)|$(LABEL)|$(REPO_URI)",
+         # Containers' apt settings switch its caches off; this is what makes it answer at once.
+         "-o", f"Dir::Cache::pkgcache={cache}/pkgcache.bin", "-o", f"Dir::Cache::srcpkgcache={cache}/srcpkgcache.bin"],
+        what="this machine's apt cannot say which mirrors it uses",
+        hint="mend its sources, or set build.mirror in image.meta.yaml",
+    )  # fmt: skip
+    for line in done.output.splitlines():
         found, label, url = line.split("|", 2)
-        if found == origin and (label.lower() == f"{security}") == wanted:
+        if found == "Debian" and (label.lower() == "debian-security") == security:
             return url.rstrip("/")
     return ""

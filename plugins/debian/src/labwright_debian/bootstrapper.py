@@ -25,14 +25,14 @@ class DebianBootstrapper(Bootstrapper):
 
     def resolve(self, image: ImageSpec, bench: Workbench) -> Pins:
         """The signed indexes as they are now, and the version of the kernel's source in them."""
-        archive = Archive.of(image, self.suite(image))
+        archive = Archive.of(image, self.suite(image), bench)
         archive.update(bench)
         source = archive.candidate(self.kernel_source(image), bench)
         return Pins(archive=archive.digest(bench), kernel_source=source, epoch=archive.epoch(bench))
 
     def fetch_kernel_source(self, image: ImageSpec, pins: Pins, destination: Path, bench: Workbench) -> None:
         """Fetched and verified by apt against the image's suite, whatever suite the host runs."""
-        archive = Archive.of(image, self.suite(image))
+        archive = Archive.of(image, self.suite(image), bench)
         package = archive.download(self.kernel_source(image), pins.kernel_source, bench)
         unpacked = bench.scratch / "source"
         bench.run(["dpkg-deb", "--extract", package, unpacked], what=f"unpacking {package.name} failed")
@@ -41,7 +41,7 @@ class DebianBootstrapper(Bootstrapper):
 
     def make_tree(self, image: ImageSpec, pins: Pins, destination: Path, bench: Workbench) -> None:
         """The base set, the image's packages and nothing of the host."""
-        tree.make_tree(image, Archive.of(image, self.suite(image)), destination, bench)
+        tree.make_tree(image, Archive.of(image, self.suite(image), bench), destination, bench)
 
     def package_kernel(self, kernel: KernelFiles, destination: Path, bench: Workbench) -> None:
         """A .deb, so that dpkg owns the kernel's files."""
