@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
+import subprocess
+import tarfile
 from pathlib import Path
 
 import pytest
 
+from labwright.spec.load import load_image
+from labwright_debian import DebianBootstrapper
+from labwright_debian.archive import Archive
 from labwright_debian.tree import make_tree
 
 REPOSITORY = Path(__file__).parents[2]
@@ -88,31 +94,51 @@ def test_the_review_holds_for_the_other_release(cli):
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_both_tools_install_the_same_packages(bench, tmp_path):
-    """Same packages in the same versions."""
-    import subprocess
+NOT_COMPARED = ("./var/lib/dpkg/", "./var/lib/apt/", "./var/cache/", "./var/log/", "./etc/ld.so.cache")
+"""What records in which order a tool worked: databases, caches, logs."""
+IDENTITIES = ("./etc/passwd", "./etc/group", "./etc/shadow", "./etc/gshadow")
+"""Users and groups, whose numbers follow from the order in which packages are configured; compared by name."""
 
-    from labwright.spec.load import load_image
-    from labwright_debian import DebianBootstrapper
-    from labwright_debian.archive import Archive
 
+def contents(archive: Path) -> dict[str, tuple[object, ...]]:
+    """Type, mode, owner and group by name, target, and content of everything in a tree."""
+    with tarfile.open(archive) as tar:
+        names = {}
+        for table in ("passwd", "group"):
+            lines = tar.extractfile(f"./etc/{table}").read().decode().splitlines()
+            names[table] = {int(line.split(":")[2]): line.split(":")[0] for line in lines}
+        found = {}
+        for member in tar:
+            if not member.name.startswith(NOT_COMPARED) and member.name not in IDENTITIES:
+                owners = names["passwd"].get(member.uid, member.uid), names["group"].get(member.gid, member.gid)
+                content = hashlib.sha256(tar.extractfile(member).read()).hexdigest() if member.isreg() else ""
+                found[member.name] = (member.type, oct(member.mode), *owners, member.linkname, content)
+        found["users and groups"] = tuple(sorted(set(names["passwd"].values()) | set(names["group"].values())))
+        return found
+
+
+def test_both_tools_give_the_same_tree(bench, tmp_path):
+    """Same packages in the same versions, and the same files, links, modes and owners."""
     spec = load_image(REPOSITORY / "images/debian")
     archive = Archive.of(spec, "bookworm", bench)
     DebianBootstrapper().resolve(spec, bench)
-    packages = {}
+    packages, trees = {}, {}
     for tool in ("mmdebstrap", "debootstrap"):
         chosen = spec.model_copy(update={"build": spec.build.model_copy(update={"bootstrap": tool})})
-        make_tree(chosen, archive, tmp_path / f"{tool}.tar", bench)
+        made = tmp_path / f"{tool}.tar"
+        make_tree(chosen, archive, made, bench)
         shutil.rmtree(bench.scratch / "tree")
-        status = subprocess.check_output(["tar", "-xOf", tmp_path / f"{tool}.tar", "./var/lib/dpkg/status"], text=True)
+        status = subprocess.check_output(["tar", "-xOf", made, "./var/lib/dpkg/status"], text=True)
         packages[tool] = sorted(line for line in status.splitlines() if line.startswith(("Package:", "Version:")))
+        trees[tool] = contents(made)
     assert packages["mmdebstrap"] == packages["debootstrap"]
+    one, two = trees["mmdebstrap"], trees["debootstrap"]
+    assert {
+        name: (one.get(name), two.get(name)) for name in one.keys() | two.keys() if one.get(name) != two.get(name)
+    } == {}
 
 
 def test_another_release_than_the_host_s(bench, tmp_path):
-    from labwright.spec.load import load_image
-    from labwright_debian import DebianBootstrapper
-
     spec = load_image(REPOSITORY / "images/debian")
     trixie = spec.model_copy(update={"build": spec.build.model_copy(update={"release": "trixie"})})
     driver = DebianBootstrapper()

@@ -214,6 +214,21 @@ def test_a_key_that_is_there_twice_hides_no_other_mistake(tmp_path):
     ]
 
 
+def test_a_keyring_is_found_beside_the_file_that_names_it(tmp_path, monkeypatch):
+    folder = write(tmp_path, GOOD.replace("type: debian", "type: debian\n  keyring: keys.gpg"))
+    monkeypatch.chdir(tmp_path)
+    assert load_image(Path("router")).build.keyring == str(folder / "keys.gpg")
+    folder = write(tmp_path, GOOD.replace("type: debian", "type: debian\n  keyring: /etc/keys.gpg"))
+    assert load_image(folder).build.keyring == "/etc/keys.gpg"
+
+
+def test_a_keyring_whose_whole_path_apt_cannot_read_is_refused(tmp_path):
+    place = tmp_path / "my images"
+    place.mkdir()
+    found = messages(write(place, GOOD.replace("type: debian", "type: debian\n  keyring: keys.gpg")))
+    assert found[0].startswith("image.meta.yaml:6: build.keyring: apt cannot read the path")
+
+
 def test_a_pipe_does_not_keep_us_waiting(tmp_path):
     folder = tmp_path / "router"
     folder.mkdir()

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from labwright.errors import Cause, LabwrightError
-from labwright.spec.image import BuildSpec, ImageSpec
+from labwright.spec.image import UNFIT_FOR_SOURCES, BuildSpec, ImageSpec
 
 FILE = "image.meta.yaml"
 LARGEST = 64 * 1024
@@ -54,7 +54,17 @@ def load_image(place: Path) -> ImageSpec:
             cause=Cause.CONFIG,
             hint="make them the same: the platform finds the image by its slug",
         )
-    return spec
+    if spec.build.keyring is None:
+        return spec
+    # Beside the file that names it, wherever labwright is started.
+    keyring = str(path.parent.resolve() / spec.build.keyring)
+    if UNFIT_FOR_SOURCES.search(keyring):
+        raise LabwrightError(
+            f"{path}:{plain.lines[('build', 'keyring')]}: build.keyring: apt cannot read the path {keyring!r}",
+            cause=Cause.CONFIG,
+            hint="put the keyring where no folder's name has blanks, quotes or brackets, and write its whole path",
+        )
+    return spec.model_copy(update={"build": spec.build.model_copy(update={"keyring": keyring})})
 
 
 def _read(path: Path) -> str:
