@@ -16,8 +16,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from labwright.errors import LabwrightError
-from labwright.host.ledger import Ledger, parse_entry, process_start
-from labwright.host.teardown import is_mounted, marked_processes, mount_points, real_place
+from labwright.host.ledger import Ledger, parse_entry
+from labwright.host.teardown import is_mounted, marked_processes, mount_points, process_start, real_place
 
 
 def test_an_entry_is_on_disk_while_the_thing_is_held_and_gone_afterwards(tmp_path):

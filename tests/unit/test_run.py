@@ -139,6 +139,15 @@ def test_a_child_in_the_background_does_not_outlive_its_command(daemon):
     assert "sleep 4243" not in subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True).stdout
 
 
+def test_a_child_that_is_just_being_started_is_ended_too():
+    """Its environment reads as empty in the middle of execve, and its parent is gone by then."""
+    for _ in range(60):
+        started = time.monotonic()
+        run(["sh", "-c", "setsid sleep 4244 & setsid sh -c 'sleep 4244 & sleep 4244' &"])
+        assert quickly(started)
+    assert "sleep 4244" not in subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True).stdout
+
+
 @pytest.mark.parametrize("command", [["sleep", "60"], ["sh", "-c", "exec 0<&-; sleep 60"]])
 def test_standard_input_that_nobody_reads_does_not_hold_up_the_time_limit(command):
     started = time.monotonic()

@@ -18,7 +18,15 @@ from typing import Literal, get_args
 
 from labwright.errors import Cause, LabwrightError
 from labwright.host.files import write_whole
-from labwright.host.teardown import detach_loops, end_processes, real_place, remove_file, remove_folder, unmount
+from labwright.host.teardown import (
+    detach_loops,
+    end_processes,
+    process_start,
+    real_place,
+    remove_file,
+    remove_folder,
+    unmount,
+)
 
 Kind = Literal["process", "mount", "loop", "file", "folder"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
@@ -48,16 +56,6 @@ class Cleaned:
 
     undone: tuple[Entry, ...]
     failures: tuple[LabwrightError, ...]
-
-
-def process_start(process: int) -> int:
-    """The start time of a process in clock ticks since boot (proc(5), field 22); 0 where there is no such process."""
-    try:
-        stat = Path(f"/proc/{process}/stat").read_bytes()
-    except OSError:
-        return 0
-    fields = stat.rpartition(b")")[2].split()
-    return 0 if fields[0] == b"Z" else int(fields[19])
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,10 @@ MARK_VARIABLE = "LABWRIGHT_LEDGER"
 """Set in the environment of every child: how it is recognised as ours after its owner has died."""
 
 DELETED = " (deleted)"
+KERNEL_THREAD = 0x00200000
+"""In a process's flags (proc(5), field 9): PF_KTHREAD of include/linux/sched.h."""
+EXEC_LOOKS, EXEC_PAUSE = 10, 0.01
+"""How often, and after how many seconds, the environment of a process that is just being started is read again."""
 
 
 def real_place(path: Path) -> Path:
@@ -127,21 +131,51 @@ def remove_file(path: Path) -> None:
         ) from error
 
 
+def process_start(process: int) -> int:
+    """The start time of a process in clock ticks since boot (proc(5), field 22); 0 where there is no such process."""
+    fields = _stat(process)
+    return 0 if not fields or fields[0] == b"Z" else int(fields[19])
+
+
+def _stat(process: int) -> list[bytes]:
+    """The fields of /proc/PID/stat from the third on, the state; empty where there is no such process."""
+    try:
+        return Path(f"/proc/{process}/stat").read_bytes().rpartition(b")")[2].split()
+    except OSError:
+        return []
+
+
+def _may_be_starting(process: int) -> bool:
+    """Whether it is a program, not a thread of the kernel, that was started after us and has not ended."""
+    fields = _stat(process)
+    return bool(fields) and not int(fields[6]) & KERNEL_THREAD and process_start(process) >= process_start(os.getpid())
+
+
 def marked_processes(mark: str) -> list[int]:
-    """The processes whose environment holds our mark."""
-    found = []
-    for folder in Path("/proc").iterdir():
-        if folder.name.isdigit() and int(folder.name) != os.getpid() and _is_marked(int(folder.name), mark):
-            found.append(int(folder.name))
-    return found
+    """The processes whose environment holds our mark.
+
+    One scan can miss a process that its parent starts while /proc is read, so what counts as none is none twice.
+    """
+    return _scan(mark) or _scan(mark)
+
+
+def _scan(mark: str) -> list[int]:
+    processes = (int(folder.name) for folder in Path("/proc").iterdir() if folder.name.isdigit())
+    return [process for process in processes if process != os.getpid() and _is_marked(process, mark)]
 
 
 def _is_marked(process: int, mark: str) -> bool:
-    try:
-        environ = Path(f"/proc/{process}/environ").read_bytes()
-    except OSError:
-        return False
-    return f"{MARK_VARIABLE}={mark}".encode() in environ.split(b"\0")
+    needle = f"{MARK_VARIABLE}={mark}".encode()
+    for _ in range(EXEC_LOOKS):
+        try:
+            environ = Path(f"/proc/{process}/environ").read_bytes()
+        except OSError:
+            return False
+        # In the middle of execve(2) it reads as empty.
+        if environ or not _may_be_starting(process):
+            return needle in environ.split(b"\0")
+        time.sleep(EXEC_PAUSE)
+    return False
 
 
 def end_processes(mark: str, patience: float = 5.0) -> None:
