@@ -45,8 +45,10 @@ def row(name: str, value: float, unit: str, target: float | None = None, floor: 
 
 
 def disk(workshop: Workshop) -> None:
-    stored = workshop.store.newest("system")
-    assert stored is not None, "build an image first: make image"
+    report = json.loads(Path("out/debian.json").read_text())
+    # By its key: the newest system in the store can be another image's.
+    stored = workshop.store.find("system", report["steps"]["system"]["key"])
+    assert stored is not None, "build the image first: make image"
     with tempfile.TemporaryDirectory(dir=workshop.paths.root) as folder:
         scratch = Path(folder)
         bench = workshop.runner("bench", 1_700_000_000).workbench(scratch, lambda _: None, scratch / "log")
