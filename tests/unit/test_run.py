@@ -131,6 +131,14 @@ def test_a_listener_that_raises_ends_the_command_and_its_error_arrives():
     assert quickly(started)
 
 
+def test_a_listener_whose_own_output_is_gone_is_not_taken_for_a_full_log(tmp_path):
+    def stop(_: str) -> None:
+        raise BrokenPipeError
+
+    with pytest.raises(BrokenPipeError):
+        run(["echo", "words"], on_line=stop, log=tmp_path / "log")
+
+
 @pytest.mark.parametrize("daemon", ["sleep 4243 &", "setsid sleep 4243 &", "sleep 4243 > /dev/null 2>&1 &"])
 def test_a_child_in_the_background_does_not_outlive_its_command(daemon):
     started = time.monotonic()

@@ -62,16 +62,15 @@ class Streams:
     def attach(self, process: subprocess.Popen[bytes], stdin: str | None) -> None:
         """Read the child's streams from now on, and write its standard input."""
         self._process = process
-        work: list[Callable[[], None]] = []
-        if process.stdout is not None:
-            work.append(lambda stream=process.stdout: self._read(stream, True))  # type: ignore[misc]
-        if process.stderr is not None:
-            work.append(lambda stream=process.stderr: self._read(stream, False))  # type: ignore[misc]
-        if stdin is not None and process.stdin is not None:
-            work.append(lambda stream=process.stdin: _write(stream, stdin))  # type: ignore[misc]
-        self._threads = [threading.Thread(target=target, daemon=True) for target in work]
-        for thread in self._threads:
-            thread.start()
+        self._start(self._read, process.stdout, True)
+        self._start(self._read, process.stderr, False)
+        if stdin is not None:
+            self._start(_write, process.stdin, stdin)
+
+    def _start(self, work: Callable[..., None], *arguments: object) -> None:
+        thread = threading.Thread(target=work, args=arguments, daemon=True)
+        thread.start()
+        self._threads.append(thread)
 
     def _read(self, stream: IO[bytes], keep: bool) -> None:
         with io.TextIOWrapper(stream, encoding="utf-8", errors="replace") as text:
@@ -86,15 +85,20 @@ class Streams:
         try:
             if keep:
                 self._keep(line)
-            if self._log is not None:
-                self._log.write(line)
-                self._log.flush()
+            self._write_log(line)
             if self._on_line is not None:
                 self._on_line(line.rstrip())
-        except OSError as error:
-            self._give_up(os_error(error, f"{self._subject}: its log cannot be written"))
         except BaseException as error:
             self._give_up(error)
+
+    def _write_log(self, line: str) -> None:
+        if self._log is None:
+            return
+        try:
+            self._log.write(line)
+            self._log.flush()
+        except OSError as error:
+            raise os_error(error, f"{self._subject}: its log cannot be written") from error
 
     def _keep(self, line: str) -> None:
         self._lines.append(line)
