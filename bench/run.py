@@ -18,6 +18,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from labwright.disk.archive import unpack
 from labwright.disk.assemble import DiskOptions, assemble
@@ -44,10 +45,13 @@ def row(name: str, value: float, unit: str, target: float | None = None, floor: 
     print(f"| {name} | {value:.2f} {unit} | {goal} | {ratio} |")
 
 
+def report() -> dict[str, Any]:
+    return json.loads(Path("out/debian.json").read_text())
+
+
 def disk(workshop: Workshop) -> None:
-    report = json.loads(Path("out/debian.json").read_text())
     # By its key: the newest system in the store can be another image's.
-    stored = workshop.store.find("system", report["steps"]["system"]["key"])
+    stored = workshop.store.find("system", report()["steps"]["system"]["key"])
     assert stored is not None, "build the image first: make image"
     with tempfile.TemporaryDirectory(dir=workshop.paths.root) as folder:
         scratch = Path(folder)
@@ -81,11 +85,11 @@ def nothing_changed() -> None:
 
 
 def image() -> None:
-    report = json.loads(Path("out/debian.json").read_text())
-    row("image", report["bytes"] / 1e6, "MB", 80)
+    facts = report()
+    row("image", facts["bytes"] / 1e6, "MB", 80)
     row("bzImage", Path("out/debian-kernel/bzImage").stat().st_size / 1e6, "MB", 5)
-    boots = report["tests"]["boots"]
-    name = report["tests"]["accelerator"]["name"]
+    boots = facts["tests"]["boots"]
+    name = facts["tests"]["accelerator"]["name"]
     row(f"SSH after power-on, direct kernel, {name}", boots["direct"]["ssh"], "s", 8)
     row(f"SSH after power-on, BIOS, {name}", boots["bios"]["ssh"], "s", 11)
     row(f"SSH after power-on, UEFI, {name}", boots["uefi"]["ssh"], "s")

@@ -8,13 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from labwright.host.ledger import Ledger
+from labwright.host.ledger import Ledger, copy_whole
 from labwright.host.run import run
 from labwright.interfaces import Workbench
 from labwright.kernel.build import review_source
 from labwright.kernel.config import ConfiguredSource, configure, unpack_configuration_only
 from labwright.kernel.fragments import fragment_folder, load_fragments
-from labwright.pipeline.store import copy_out
 from labwright.spec.load import load_image
 from labwright_debian import DebianBootstrapper
 
@@ -36,7 +35,7 @@ def tree(request, tmp_path_factory):
     if not archive.is_file():
         archive.parent.mkdir(parents=True, exist_ok=True)
         driver.fetch_kernel_source(spec, pins, folder / "fetched", bench)
-        copy_out(folder / "fetched", archive, bench.ledger)
+        copy_whole(folder / "fetched", archive, bench.ledger)
     return unpack_configuration_only(archive, bench)
 
 

@@ -9,7 +9,7 @@ import typer
 
 from labwright.cli.session import Json, errors, failures, out, print_json, workshop
 from labwright.errors import Cause
-from labwright.host.ledger import Cleaned, Ledger
+from labwright.host.ledger import Cleaned
 from labwright.ui.views import error_facts, show_error
 
 
@@ -20,7 +20,7 @@ def clean(
     """Undo what dead builds left: mounts, loop devices, processes, folders. Nothing else is looked at."""
     with failures(json_document):
         ledger = workshop().ledger
-        cleaned = _look(ledger) if dry_run else ledger.clean()
+        cleaned = Cleaned(tuple(ledger.abandoned()), ()) if dry_run else ledger.clean()
         if json_document:
             undone = [asdict(entry) for entry in cleaned.undone]
             print_json({"undone": undone, "failures": [error_facts(failure) for failure in cleaned.failures]})
@@ -28,10 +28,6 @@ def clean(
             _say(cleaned, "would undo" if dry_run else "undone")
     if cleaned.failures:
         raise typer.Exit(Cause.HOST.exit_code)
-
-
-def _look(ledger: Ledger) -> Cleaned:
-    return Cleaned(tuple(ledger.abandoned()), ())
 
 
 def _say(cleaned: Cleaned, verb: str) -> None:

@@ -14,6 +14,7 @@ from rich.table import Table
 
 from labwright.cli.session import Json, Session, failures, out, print_json, session, workshop
 from labwright.errors import Cause, LabwrightError
+from labwright.host.ledger import copy_whole
 from labwright.kernel.build import review_source
 from labwright.kernel.config import ConfiguredSource, configure, parse_config, unpack_configuration_only
 from labwright.kernel.fragments import load_fragments
@@ -21,7 +22,6 @@ from labwright.kernel.review import Difference, Review, compare
 from labwright.pipeline.build import Workshop, ask_mirrors, build_kernel_only, epoch_of, preflight, writable
 from labwright.pipeline.runner import scratch_folder
 from labwright.pipeline.stage1 import Recipe, choose_release, kernel_files, kernel_steps
-from labwright.pipeline.store import copy_out
 from labwright.plugins import bootstrapper
 from labwright.spec.image import BuildSpec, ImageSpec
 
@@ -97,7 +97,7 @@ def build(
         place.mkdir(exist_ok=True)
         for name in ("kernel", "kernel-package"):
             for file in done[name].files:
-                copy_out(done[name].folder / file, place / file, running.workshop.ledger)
+                copy_whole(done[name].folder / file, place / file, running.workshop.ledger)
         _say_built(running, place, kernel_files(done["kernel"]).release)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import stat
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +16,7 @@ from labwright.disk.grub import (
 )
 from labwright.disk.layout import plan_layout, write_table
 from labwright.errors import Cause, LabwrightError, os_error
-from labwright.host.files import beside, sync
+from labwright.host.ledger import copy_whole
 from labwright.interfaces import Workbench
 
 MAXIMUM_LINKS = 8
@@ -126,16 +125,12 @@ def _put(image: Path, destination: Path, bench: Workbench) -> None:
     try:
         image.replace(destination)
     except OSError:
-        _copy_then_rename(image, destination, bench)
+        _copy_then_remove(image, destination, bench)
 
 
-def _copy_then_rename(image: Path, destination: Path, bench: Workbench) -> None:
-    partial = beside(destination)
+def _copy_then_remove(image: Path, destination: Path, bench: Workbench) -> None:
     try:
-        with bench.ledger.hold("file", partial):
-            shutil.copyfile(image, partial)
-            sync(partial)
-            partial.replace(destination)
+        copy_whole(image, destination, bench.ledger)
     except OSError as error:
         raise os_error(error, f"{destination} could not be written") from error
     image.unlink()

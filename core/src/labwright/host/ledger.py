@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -17,7 +18,7 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from labwright.errors import Cause, LabwrightError
-from labwright.host.files import write_whole
+from labwright.host.files import beside, sync, write_whole
 from labwright.host.teardown import (
     detach_loops,
     end_processes,
@@ -138,6 +139,18 @@ class Ledger:
                     )
                 )
         return sorted(found, key=lambda entry: entry.created), failures
+
+
+def copy_whole(source: Path, destination: Path, ledger: Ledger) -> None:
+    """Put a copy at `destination`, whole or not at all, also when we are killed and `clean` comes after.
+
+    The blocks are shared where the file system can. Raises OSError, with nothing left beside it.
+    """
+    partial = beside(destination)
+    with ledger.hold("file", partial):
+        shutil.copyfile(source, partial)
+        sync(partial)
+        partial.replace(destination)
 
 
 def parse_entry(text: str, identity: str) -> Entry:

@@ -18,12 +18,10 @@ from pathlib import Path
 from labwright.errors import Cause, LabwrightError, os_error
 from labwright.host.environment import environment, find_tool
 from labwright.host.streams import Streams
-from labwright.host.teardown import MARK_VARIABLE, end_processes
+from labwright.host.teardown import MARK_VARIABLE, PATIENCE, end_processes
 
-PATIENCE = 5.0
-"""Seconds between SIGTERM and SIGKILL."""
 CONTAINED_PATIENCE = 0.5
-"""The same for a command in namespaces of its own: what it would clean up goes with them, and as process 1 of them it
+"""PATIENCE for a command in namespaces of its own: what it would clean up goes with them, and as process 1 of them it
 does not see a SIGTERM that it has no handler for (pid_namespaces(7))."""
 
 

@@ -18,6 +18,8 @@ MARK_VARIABLE = "LABWRIGHT_LEDGER"
 """Set in the environment of every child: how it is recognised as ours after its owner has died."""
 
 DELETED = " (deleted)"
+PATIENCE = 5.0
+"""Seconds between SIGTERM and SIGKILL."""
 KERNEL_THREAD = 0x00200000
 """In a process's flags (proc(5), field 9): PF_KTHREAD of include/linux/sched.h."""
 EXEC_LOOKS, EXEC_PAUSE = 10, 0.01
@@ -133,7 +135,10 @@ def remove_file(path: Path) -> None:
 
 def process_start(process: int) -> int:
     """The start time of a process in clock ticks since boot (proc(5), field 22); 0 where there is no such process."""
-    fields = _stat(process)
+    return _start(_stat(process))
+
+
+def _start(fields: list[bytes]) -> int:
     return 0 if not fields or fields[0] == b"Z" else int(fields[19])
 
 
@@ -148,7 +153,7 @@ def _stat(process: int) -> list[bytes]:
 def _may_be_starting(process: int) -> bool:
     """Whether it is a program, not a thread of the kernel, that was started after us and has not ended."""
     fields = _stat(process)
-    return bool(fields) and not int(fields[6]) & KERNEL_THREAD and process_start(process) >= process_start(os.getpid())
+    return bool(fields) and not int(fields[6]) & KERNEL_THREAD and _start(fields) >= process_start(os.getpid())
 
 
 def marked_processes(mark: str) -> list[int]:
@@ -178,7 +183,7 @@ def _is_marked(process: int, mark: str) -> bool:
     return False
 
 
-def end_processes(mark: str, patience: float = 5.0) -> None:
+def end_processes(mark: str, patience: float = PATIENCE) -> None:
     """End every process with our mark: one SIGTERM each, then SIGKILL after `patience` seconds."""
     started = time.monotonic()
     asked: set[int] = set()

@@ -17,14 +17,14 @@ from labwright.errors import Cause, LabwrightError
 from labwright.hooks import Event, ImageReady, LintFinding
 from labwright.host.environment import find_tool
 from labwright.host.files import write_whole
-from labwright.host.ledger import Ledger
+from labwright.host.ledger import Ledger, copy_whole
 from labwright.host.paths import Paths
 from labwright.host.probes import BUILD_GIB
 from labwright.interfaces import Bootstrapper, Pins
 from labwright.pipeline.runner import Runner, default_jobs, scratch_folder
 from labwright.pipeline.stage1 import Recipe, choose_release, image_steps, kernel_files, kernel_steps
 from labwright.pipeline.steps import Planned, plan
-from labwright.pipeline.store import Store, Stored, copy_out, file_digest, text_digest
+from labwright.pipeline.store import Store, Stored, file_digest, text_digest
 from labwright.plugins import bootstrapper
 from labwright.spec.image import ImageSpec
 
@@ -225,7 +225,7 @@ def deliver(recipe: Recipe, done: dict[str, Stored], out: Path, ledger: Ledger) 
     wanted[built.kernel / "kernel.package"] = (done["kernel-package"], "kernel.package")
     for place, (stored, name) in wanted.items():
         if not _same(place, stored, name):
-            copy_out(stored.folder / name, place, ledger)
+            copy_whole(stored.folder / name, place, ledger)
     report = _report(recipe, done)
     if not built.report.is_file() or built.report.read_text() != report:
         write_whole(built.report, report)

@@ -6,7 +6,6 @@ import contextlib
 import fcntl
 import hashlib
 import json
-import shutil
 import time
 import uuid
 from collections.abc import Iterator
@@ -15,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from labwright.errors import Cause, LabwrightError
-from labwright.host.files import beside, sync
+from labwright.host.files import sync
 from labwright.host.ledger import Ledger
 from labwright.host.teardown import remove_folder
 
@@ -137,15 +136,6 @@ class Store:
         if stored is None:
             raise LabwrightError(f"{place} vanished while it was published", cause=Cause.HOST, hint="build again")
         return stored
-
-
-def copy_out(source: Path, destination: Path, ledger: Ledger) -> None:
-    """Put a copy at `destination`, whole or not at all; the blocks are shared where the file system can."""
-    partial = beside(destination)
-    with ledger.hold("file", partial):
-        shutil.copyfile(source, partial)
-        sync(partial)
-        partial.replace(destination)
 
 
 def _facts(path: Path) -> dict[str, Any]:

@@ -154,7 +154,8 @@ def _first_boot(tree: Path) -> None:
     for folder in ("etc", "var"):
         _write(tree / folder / ".updated", "# The packages' files are as they were installed.\n")
     table = tree / "etc/fstab"
-    lines = table.read_text().splitlines() if table.is_file() and not table.is_symlink() else ["kept"]
-    if not any(line.strip() and not line.startswith("#") for line in lines):
+    if table.is_symlink() or not table.is_file():
+        return
+    if all(not line.strip() or line.startswith("#") for line in table.read_text().splitlines()):
         # The root comes from the kernel's command line; without a table nothing is mounted again.
         table.unlink()
