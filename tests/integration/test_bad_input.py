@@ -125,7 +125,9 @@ def test_an_error_as_json_is_one_object_with_cause_and_remedy(cli, tmp_path, own
 def test_a_build_that_is_stopped_leaves_nothing(cli, tmp_path, own_cache, number, code):
     """Stopped while mmdebstrap or the compiler runs: whichever comes first, it is a real child with real mounts."""
     with subprocess.Popen(
-        [sys.executable, "-m", "labwright", "build", image(tmp_path), "--out", tmp_path / "out", "--json"],
+        # A shell starts what it puts in the background with Ctrl-C ignored, and a runner of CI may be started so.
+        ["env", "--default-signal=INT", sys.executable, "-m", "labwright", "build", image(tmp_path), "--out",
+         tmp_path / "out", "--json"],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=REPOSITORY,
     ) as building:  # fmt: skip
         for line in building.stdout:
