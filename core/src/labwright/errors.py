@@ -23,6 +23,7 @@ class Cause(Enum):
     PLUGIN = "plugin"
     REVIEW = "review"
     INTERRUPTED = "interrupted"
+    MEMORY = "memory"
     INTERNAL = "internal"
 
     @property
@@ -41,6 +42,7 @@ EXIT_CODES = {
     Cause.GUEST: 7,
     Cause.PLUGIN: 8,
     Cause.INTERNAL: 9,
+    Cause.MEMORY: 10,
     Cause.INTERRUPTED: 130,
 }
 
@@ -72,6 +74,8 @@ class LabwrightError(Exception):
 def os_error(error: OSError, doing: str) -> LabwrightError:
     """An operating system's refusal in our words."""
     name = f" ({error.filename})" if error.filename else ""
+    if error.errno == errno.ENOMEM:
+        return out_of_memory(doing)
     if error.errno in {errno.ENOSPC, errno.EDQUOT}:
         return LabwrightError(
             f"{doing}: the disk is full{name}",
@@ -82,4 +86,13 @@ def os_error(error: OSError, doing: str) -> LabwrightError:
         f"{doing}: {error.strerror or error}{name}",
         cause=Cause.HOST,
         hint="see labwright doctor for what this host lacks",
+    )
+
+
+def out_of_memory(doing: str) -> LabwrightError:
+    """This process may take no more memory."""
+    return LabwrightError(
+        f"{doing}: out of memory",
+        cause=Cause.MEMORY,
+        hint="give it more (ulimit -v, the container's limit), run it again",
     )

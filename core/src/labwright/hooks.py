@@ -20,7 +20,9 @@ HOOKS = "labwright.hooks"
 hookspec = pluggy.HookspecMarker("labwright")
 hookimpl = pluggy.HookimplMarker("labwright")
 
-EventKind = Literal["build-started", "step-started", "progress", "step-finished", "step-failed", "build-finished"]
+EventKind = Literal[
+    "build-started", "step-started", "progress", "warning", "step-finished", "step-failed", "build-finished"
+]
 Outcome = Literal["", "ran", "cached"]
 
 

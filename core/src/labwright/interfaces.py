@@ -19,8 +19,15 @@ from typing import ClassVar, Literal
 from labwright.host.ledger import Ledger
 from labwright.host.run import Completed
 from labwright.spec.image import ImageSpec
+from labwright.spec.pins import Package, Pins
 
-INTERFACE_VERSION = 1
+__all__ = [
+    "BOOTSTRAPPERS", "CONFIGURATORS", "INTERFACE_VERSION", "PROVISIONERS", "Bootstrapper", "ConfigurationJob",
+    "ConfigurationResult", "DiskRequest", "Distribution", "DriverFacts", "Endpoint", "ImageSpec", "KernelFiles",
+    "LessonConfigurator", "Package", "Pins", "Provisioner", "Release", "Workbench",
+]  # fmt: skip
+
+INTERFACE_VERSION = 2
 """Raised when a change here breaks drivers; a driver built for another version is reported and not used."""
 
 BOOTSTRAPPERS = "labwright.bootstrappers"
@@ -45,7 +52,7 @@ class Workbench:
 
     run: labwright.host.run.run with the log of the current step. scratch: a folder that is removed after the step.
     downloads: a folder that stays between builds (package caches; nothing in it is trusted). say: progress in words.
-    source_date_epoch: seconds since 1970 for every time stamp made.
+    source_date_epoch: seconds since 1970 for every time stamp made; 0 where the step has to find it out.
     """
 
     run: Callable[..., Completed]
@@ -67,30 +74,25 @@ class Release:
 
 @dataclass(frozen=True)
 class Distribution(DriverFacts):
-    """The facts of a distribution. fragments: kernel configuration fragments, in order, beside the common ones."""
+    """The facts of a distribution.
+
+    fragments: kernel configuration fragments, in order, beside the common ones. packages: what every image gets.
+    """
 
     releases: tuple[Release, ...] = ()
     default_release: str = ""
     tools: tuple[str, ...] = ()
     fragments: tuple[str, ...] = ()
+    packages: tuple[str, ...] = ()
     proof: Literal["login", "ssh", "systemd"] = "systemd"
 
     def release(self, name: str) -> Release | None:
         """The release of this name."""
         return next((release for release in self.releases if release.name == name), None)
 
-
-@dataclass(frozen=True)
-class Pins:
-    """What the mirrors would give now: enough to tell whether a step has to run again.
-
-    archive: a digest of the signed indexes. kernel_source: name, version and hash of the kernel's source.
-    epoch: the date of that state of the archive, in seconds since 1970: the default for every time stamp made.
-    """
-
-    archive: str
-    kernel_source: str
-    epoch: int = 0
+    def asked(self, image: ImageSpec) -> tuple[str, ...]:
+        """The packages that an image asks for by name: the distribution's and its own."""
+        return tuple(sorted({*self.packages, *image.build.packages}))
 
 
 @dataclass(frozen=True)
@@ -128,16 +130,26 @@ class Bootstrapper(ABC):
     distribution: ClassVar[Distribution]
 
     @abstractmethod
-    def resolve(self, image: ImageSpec, bench: Workbench) -> Pins:
-        """Ask the mirrors what they would give now. Raises LabwrightError (network, signature, config)."""
+    def resolve(self, image: ImageSpec, bench: Workbench, snapshot: str = "") -> Pins:
+        """Ask the mirrors what they would give now, or gave at the date `snapshot`, every package of it.
+
+        Raises LabwrightError (network, signature, config).
+        """
 
     @abstractmethod
-    def fetch_kernel_source(self, image: ImageSpec, pins: Pins, destination: Path, bench: Workbench) -> None:
-        """Put the kernel's source as one .tar.xz file at `destination`, its signature checked."""
+    def fetch_kernel_source(self, pins: Pins, destination: Path, bench: Workbench) -> int:
+        """Put the pinned kernel source as one .tar.xz file at `destination`.
+
+        Returns its date in seconds since 1970. Raises LabwrightError naming what a mirror cannot give any more.
+        """
 
     @abstractmethod
-    def make_tree(self, image: ImageSpec, pins: Pins, destination: Path, bench: Workbench) -> None:
-        """Put the root file system with its packages at `destination`, a tar file with numeric owners."""
+    def make_tree(self, image: ImageSpec, pins: Pins, destination: Path, bench: Workbench) -> int:
+        """Put the root file system with the pinned packages at `destination`, a tar file with numeric owners.
+
+        No time in it is later than the bench's source_date_epoch, or where that is 0 than the date of the newest
+        package. Returns that time. Raises LabwrightError naming the package that a mirror cannot give any more.
+        """
 
     @abstractmethod
     def package_kernel(self, kernel: KernelFiles, destination: Path, bench: Workbench) -> None:

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from labwright import __version__
-from labwright.cli import build, cache, clean, doctor, kernel, plan, plugins, schema, test
+from labwright.cli import build, cache, clean, doctor, explain, kernel, lock, plan, plugins, schema, test
 
 app = typer.Typer(
     name="labwright",
@@ -21,6 +21,8 @@ app = typer.Typer(
 )
 app.command("build")(build.build)
 app.command("plan")(plan.plan)
+app.command("lock")(lock.lock)
+app.command("explain")(explain.explain)
 app.command("test")(test.test)
 app.add_typer(kernel.app, name="kernel")
 app.add_typer(plugins.app, name="plugins")

@@ -9,11 +9,15 @@ import typer
 
 from labwright.cli.session import ImageFolder, Json, session
 from labwright.errors import Cause, LabwrightError
-from labwright.pipeline.build import Built, build_image
+from labwright.pipeline.build import Wish, build_image
+from labwright.pipeline.deliver import Built
 from labwright.spec.image import ImageSpec
 from labwright.spec.load import load_image
 
 Offline = Annotated[bool, typer.Option("--offline", help="Ask no mirror: use what it gave the last time.")]
+Locked = Annotated[
+    bool, typer.Option("--locked", help="Only the packages of image.lock.json (labwright lock), by their hashes.")
+]
 
 
 def build(
@@ -21,6 +25,8 @@ def build(
     stage: Annotated[int, typer.Option(min=1, max=2, help="How far to go.")] = 1,
     out: Annotated[Path, typer.Option(help="Folder for the image, its kernel and its report.")] = Path("out"),
     offline: Offline = False,
+    locked: Locked = False,
+    until: Annotated[str, typer.Option(help="Stop after this step (labwright plan lists them).")] = "",
     json_lines: Json = False,
 ) -> None:
     """Build an image and test it by booting it."""
@@ -30,12 +36,16 @@ def build(
                 "stage 2 is not there yet: no provisioner is ready", cause=Cause.PLUGIN, hint="build with --stage 1"
             )
         spec = load_image(image_dir)
-        built = build_image(spec, running.workshop, out, offline)
+        built = build_image(Wish(spec, image_dir, locked, offline, until), running.workshop, out)
+        if built is None:
+            running.result(f"the step {until} is done; nothing was put into {out}", step=until)
+            return
         running.result(
             how_to_log_in(spec, built),
             image=str(built.image),
             report=str(built.report),
             kernel=str(built.kernel),
+            files=str(built.files),
             user=spec.ssh_user,
         )
 

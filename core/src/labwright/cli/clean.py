@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from labwright.cli.session import Json, errors, failures, out, print_json, workshop
+from labwright.cli.session import Json, as_root, errors, failures, out, print_json, workshop
 from labwright.errors import Cause
 from labwright.host.ledger import Cleaned
 from labwright.ui.views import error_facts, show_error
@@ -19,6 +19,7 @@ def clean(
 ) -> None:
     """Undo what dead builds left: mounts, loop devices, processes, folders. Nothing else is looked at."""
     with failures(json_document):
+        as_root()
         ledger = workshop().ledger
         cleaned = Cleaned(tuple(ledger.abandoned()), ()) if dry_run else ledger.clean()
         if json_document:

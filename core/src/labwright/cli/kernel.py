@@ -12,17 +12,19 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from labwright.cli.session import Json, Session, failures, out, print_json, session, workshop
+from labwright.cli.session import Json, Session, as_root, failures, out, print_json, session, workshop
 from labwright.errors import Cause, LabwrightError
 from labwright.host.ledger import copy_whole
 from labwright.kernel.build import review_source
 from labwright.kernel.config import ConfiguredSource, configure, parse_config, unpack_configuration_only
 from labwright.kernel.fragments import load_fragments
 from labwright.kernel.review import Difference, Review, compare
-from labwright.pipeline.build import Workshop, ask_mirrors, build_kernel_only, epoch_of, preflight, writable
+from labwright.pipeline.build import Wish, build_kernel_only, prepared
+from labwright.pipeline.mirrors import ask_mirrors
+from labwright.pipeline.preflight import check_host, writable
 from labwright.pipeline.runner import scratch_folder
-from labwright.pipeline.stage1 import Recipe, choose_release, kernel_files, kernel_steps
-from labwright.plugins import bootstrapper
+from labwright.pipeline.stage1 import Recipe, kernel_files, kernel_steps
+from labwright.pipeline.workshop import Workshop, source_date_epoch
 from labwright.spec.image import BuildSpec, ImageSpec
 
 app = typer.Typer(help="The kernel that images of a type get.", no_args_is_help=True)
@@ -41,23 +43,30 @@ def image_for(kind: str, release: str | None) -> ImageSpec:
 def configured(kind: str, release: str | None, at: Workshop) -> Iterator[ConfiguredSource]:
     """The configuration that a build would use, made from the distribution's own source."""
     spec = image_for(kind, release)
-    driver = bootstrapper(kind)
-    chosen = choose_release(spec, driver)
+    driver, chosen = prepared(spec)
     options = load_fragments(driver.distribution.fragments)
-    preflight(driver, at, None)
-    pins = ask_mirrors(spec, driver, at, offline=False)
-    steps = kernel_steps(Recipe(spec, driver, chosen, pins))[:1]
-    runner = at.runner(spec.slug, epoch_of(pins))
-    source = runner.run(steps)["kernel-source"].folder / "linux.tar.xz"
+    check_host(driver, at, None)
+    pins = ask_mirrors(spec, driver, at)
+    steps = kernel_steps(Recipe(spec, driver, chosen, pins, source_date_epoch()))[:1]
+    runner = at.runner(spec.slug)
+    source = runner.run(steps, lambda done: done["kernel-source"].folder / "linux.tar.xz")
     with scratch_folder(at.paths, at.ledger) as scratch:
         bench = runner.workbench(scratch, lambda _: None, scratch / "log")
         yield configure(unpack_configuration_only(source, bench), options, bench)
 
 
+@contextlib.contextmanager
+def as_root_configured(kind: str, release: str | None) -> Iterator[ConfiguredSource]:
+    """The same, as root."""
+    as_root()
+    with configured(kind, release, workshop()) as source:
+        yield source
+
+
 @app.command()
 def config(kind: Type, release: Release = None, json_document: Json = False) -> None:
     """Print the configuration, as a .config file."""
-    with failures(json_document), configured(kind, release, workshop()) as source:
+    with failures(json_document), as_root_configured(kind, release) as source:
         if json_document:
             print_json(source.config)
             return
@@ -68,7 +77,7 @@ def config(kind: Type, release: Release = None, json_document: Json = False) -> 
 @app.command()
 def review(kind: Type, release: Release = None, against: Against = None, json_document: Json = False) -> None:
     """Review the configuration: exit code 0 when it holds, 1 when something is missing or too much."""
-    with failures(json_document), configured(kind, release, workshop()) as source:
+    with failures(json_document), as_root_configured(kind, release) as source:
         result = review_source(source)
         difference = compare(source.config, _read_config(against)) if against else None
         if json_document:
@@ -92,7 +101,7 @@ def build(
     """Compile the kernel and package it: bzImage, vmlinux, modules, configuration, package."""
     with session(json_lines) as running:
         writable(out_folder)
-        done = build_kernel_only(image_for(kind, release), running.workshop)
+        done = build_kernel_only(Wish(image_for(kind, release), Path()), running.workshop)
         place = out_folder / f"{kind}-kernel"
         place.mkdir(exist_ok=True)
         for name in ("kernel", "kernel-package"):

@@ -2,36 +2,61 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+
 from rich.markup import escape
 from rich.table import Table
 
+from labwright.cli.build import Locked
 from labwright.cli.session import ImageFolder, Json, failures, out, print_json, workshop
-from labwright.pipeline.build import plan_image
+from labwright.pipeline.build import Wish, plan_image
+from labwright.pipeline.steps import Planned, estimate
 from labwright.spec.load import load_image
 from labwright.ui.text import duration, size
 
 
-def plan(image_dir: ImageFolder, json_document: Json = False) -> None:
-    """Say what a build would run, and why. Touches nothing and asks no mirror."""
+def plan(image_dir: ImageFolder, locked: Locked = False, json_document: Json = False) -> None:
+    """Say what a build would run, why, and what it takes. Touches nothing and asks no mirror."""
     with failures(json_document):
         spec = load_image(image_dir)
-        steps = plan_image(spec, workshop())
+        steps = plan_image(Wish(spec, image_dir, locked), workshop())
+        total = estimate(steps)
         if json_document:
-            print_json(
-                [
-                    {"step": step.step.name, "runs": step.runs, "why": step.why, "expected_seconds": step.expected}
-                    for step in steps
-                ]
-            )
+            print_json({"steps": [facts(step) for step in steps], "total": asdict(total)})
             return
-        table = Table("step", "", "why", "last time", box=None, pad_edge=False)
+        table = Table("step", "", "why", "time", "disk", "memory", box=None, pad_edge=False)
         for step in steps:
-            took = duration(step.expected) if step.expected else ""
-            kept = f" ({size(step.stored.size)})" if step.stored else ""
-            table.add_row(step.step.name, "runs" if step.runs else "kept", escape(step.why) + kept, took)
+            table.add_row(*cells(step))
         out.print(table)
-        running = [step for step in steps if step.runs]
-        if not running:
+        if not any(step.runs for step in steps):
             out.print("nothing to do, unless the mirrors have something new")
-        elif all(step.expected for step in running):
-            out.print(f"about {duration(sum(step.expected for step in running))}", highlight=False)
+            return
+        guess = "" if total.known else "; ~ is a guess, as the step has not run here yet"
+        out.print(
+            f"about {duration(total.seconds)}, {size(total.disk)} of disk and {size(total.memory)} of memory at their "
+            f"peaks{guess}",
+            highlight=False,
+        )
+
+
+def facts(step: Planned) -> dict[str, object]:
+    """A planned step as data; seconds, and bytes."""
+    return {
+        "step": step.step.name,
+        "runs": step.runs,
+        "why": step.why,
+        "seconds": step.seconds,
+        "disk": step.disk,
+        "memory": step.memory,
+        "guess": step.last is None,
+    }
+
+
+def cells(step: Planned) -> tuple[str, ...]:
+    """A planned step as a line of the table."""
+    if not step.runs:
+        kept = f" ({size(step.stored.size)})" if step.stored else ""
+        return step.step.name, "kept", escape(step.why) + kept, "", "", ""
+    about = "" if step.last else "~"
+    costs = (duration(step.seconds), size(step.disk), size(step.memory))
+    return step.step.name, "runs", escape(step.why), *(f"{about}{cost}" for cost in costs)

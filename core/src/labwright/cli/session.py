@@ -14,9 +14,10 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from labwright.errors import Cause, LabwrightError
+from labwright.errors import Cause, LabwrightError, out_of_memory
+from labwright.host import namespace
 from labwright.host.paths import Paths
-from labwright.pipeline.build import Workshop
+from labwright.pipeline.workshop import Workshop
 from labwright.plugins import hook_manager
 from labwright.ui.views import JsonView, RichView, error_facts, show_error
 
@@ -41,10 +42,16 @@ class Session:
             out.print(text, highlight=False, soft_wrap=True)
 
 
+def as_root() -> None:
+    """Go on as root: an ordinary user's command starts again in a user namespace. Raises LabwrightError (host)."""
+    namespace.enter(sys.argv[1:])
+
+
 @contextlib.contextmanager
 def session(json_lines: bool) -> Iterator[Session]:
-    """A workshop with a view listening; errors become messages and exit codes."""
+    """A workshop for a command that builds, with a view listening; errors become messages and exit codes."""
     with failures(json_lines, lines=True):
+        as_root()
         manager, broken = hook_manager()
         for plugin in broken:
             errors.print(f"the hooks {plugin.name} of {plugin.package} are not used: {plugin.note}", markup=False)
@@ -77,6 +84,9 @@ def failures(json_wanted: bool = False, lines: bool = False) -> Iterator[None]:
         )
         _say(stopped, json_wanted, lines)
         raise typer.Exit(stopped.cause.exit_code) from error
+    except MemoryError as error:
+        _say(out_of_memory("labwright"), json_wanted, lines)
+        raise typer.Exit(Cause.MEMORY.exit_code) from error
     except BrokenPipeError as error:
         raise typer.Exit(Cause.INTERNAL.exit_code) from error
     except (typer.Exit, typer.Abort):

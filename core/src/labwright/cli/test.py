@@ -57,7 +57,7 @@ def test(
                     f"no kernel beside {image}", cause=Cause.CONFIG, hint="name one: --kernel out/debian-kernel/vmlinux"
                 )
             chosen.remove("direct")
-        runner = running.workshop.runner(image.stem, 0)
+        runner = running.workshop.runner(image.stem)
         running.workshop.paths.ensure()
         seen: list[dict[str, Any]] = []
         with scratch_folder(running.workshop.paths, running.workshop.ledger) as scratch:

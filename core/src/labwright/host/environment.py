@@ -19,6 +19,7 @@ PACKAGE_OF_TOOL = {
     "mkfs.vfat": "dosfstools", "qemu-img": "qemu-utils", "qemu-system-x86_64": "qemu-system-x86",
     "make": "build-essential bc bison flex libelf-dev libssl-dev", "gcc": "build-essential", "flex": "flex",
     "bison": "bison", "bc": "bc", "zstd": "zstd", "xz": "xz-utils", "apt-get": "apt", "dpkg-deb": "dpkg",
+    "dpkg-scanpackages": "dpkg-dev",
     "rsync": "rsync", "cpio": "cpio", "depmod": "kmod", "losetup": "mount", "umount": "mount",
     "unshare": "util-linux", "setpriv": "util-linux",
 }  # fmt: skip

@@ -127,14 +127,20 @@ def _start(
 
 
 SIGNS = (
+    (Cause.MEMORY, ("Cannot allocate memory", "virtual memory exhausted", "out of memory", "Out of memory",
+                    "MemoryError",
+                    "cannot set up guest memory", "Killed signal terminated program"),
+     "give it more memory (ulimit -v, the container's limit, swap) or build less at once; then run it again"),
     (Cause.DISK_FULL, ("No space left on device", "Disk quota exceeded", "not enough free space"),
      "free some space, or put the work elsewhere with LABWRIGHT_CACHE and --out; then run the same command again"),
     (Cause.SIGNATURE, ("NO_PUBKEY", "BADSIG", "EXPKEYSIG", "is not signed", "not live until", "Hash Sum mismatch",
-                       "Release file is expired", "Release signed by unknown key", "Invalid Release signature"),
+                       "Release file is expired", "Release signed by unknown key", "Invalid Release signature",
+                       "is not valid yet", "is expired", "File has unexpected size"),
      "the mirror's signature does not hold: check build.mirror and build.keyring, and this machine's clock"),
     (Cause.NETWORK, ("Could not resolve", "Temporary failure resolving", "Could not connect", "Connection refused",
                      "404  Not Found", "Connection timed out", "Unable to connect", "503  ", "does not have a Release"
-                     " file", "Failed to fetch", "Network is unreachable", "Connection failed"),
+                     " file", "Failed to fetch", "Network is unreachable", "Connection failed",
+                     "Clearsigned file isn't valid", "Undetermined Error", "Connection timed out"),
      "check build.mirror, the suite's name and this machine's network; then run the same command again"),
 )  # fmt: skip
 """What the tools that we call print when the cause is not their own, and the remedy."""
@@ -152,7 +158,7 @@ def recognise(lines: Iterable[str]) -> tuple[Cause, str] | None:
 def _failure(done: Completed, subject: str, cause: Cause, hint: str, log: Path | None) -> LabwrightError:
     seen = recognise(done.log_tail)
     if done.code == -signal.SIGKILL:
-        seen = (Cause.HOST, "something killed it: out of memory? (dmesg | tail) give it more, or build less at once")
+        seen = (Cause.MEMORY, "something killed it, most likely for want of memory (dmesg | tail shows): give it more")
     kind, remedy = seen or (cause, hint)
     return LabwrightError(f"{subject} (exit code {done.code})", cause=kind, hint=remedy or hint,
                           details=done.log_tail[-12:], log=log)  # fmt: skip

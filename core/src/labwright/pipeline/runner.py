@@ -10,18 +10,23 @@ import uuid
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeVar
 
-from labwright.errors import Cause, LabwrightError, os_error
+from labwright.errors import os_error, out_of_memory
 from labwright.hooks import Event
 from labwright.host.ledger import Ledger
 from labwright.host.paths import Paths
 from labwright.host.run import run
+from labwright.host.usage import Usage
 from labwright.interfaces import Workbench
 from labwright.pipeline.steps import Step, key_of
-from labwright.pipeline.store import Store, Stored
+from labwright.pipeline.store import Damaged, Store, Stored
 
 Emit = Callable[[Event], None]
+Result = TypeVar("Result")
 KEEP_LOGS = 20
+REPAIRS = 3
+"""How often damaged outputs are made anew in one build: more is not chance any more, but a failing disk or memory."""
 
 
 @dataclass(frozen=True)
@@ -36,13 +41,30 @@ class Runner:
     jobs: int
     epoch: int
 
-    def run(self, steps: tuple[Step, ...]) -> dict[str, Stored]:
-        """Run the steps that have to run, in order. Raises LabwrightError, with everything before it kept."""
-        done: dict[str, Stored] = {}
+    def run(self, steps: tuple[Step, ...], use: Callable[[dict[str, Stored]], Result]) -> Result:
+        """Run the steps that have to run, in order, and give their outputs to `use`, which is the last to need them.
+
+        Nobody removes an output while it is in use here. One that turns out to be damaged is made anew, and what does
+        not depend on it is kept. Raises LabwrightError, with everything before it kept.
+        """
         logs = self.logs()
+        for attempt in range(REPAIRS + 1):
+            try:
+                with contextlib.ExitStack() as locks:
+                    return use(self._all(steps, logs, locks))
+            except Damaged as damage:
+                self.store.remove(damage.stored)
+                if attempt == REPAIRS:
+                    raise
+                text = f"the stored output of {damage.stored.step} is damaged: making it anew"
+                self.emit(Event("warning", self.image, damage.stored.step, text))
+        raise AssertionError("the last attempt returns or raises")
+
+    def _all(self, steps: tuple[Step, ...], logs: Path, locks: contextlib.ExitStack) -> dict[str, Stored]:
+        done: dict[str, Stored] = {}
         for index, step in enumerate(steps, start=1):
             event = Event("step-started", self.image, step.name, step.title, index=index, count=len(steps))
-            done[step.name] = self._step(step, done, event, logs / f"{index:02}-{step.name}.log")
+            done[step.name] = self._step(step, done, event, logs / f"{index:02}-{step.name}.log", locks)
         return done
 
     def logs(self) -> Path:
@@ -55,51 +77,58 @@ class Runner:
         stamp = time.strftime("%Y%m%d-%H%M%S", time.gmtime())
         return parent / f"{stamp}-{self.image}-{uuid.uuid4().hex[:6]}"
 
-    def _step(self, step: Step, done: Mapping[str, Stored], event: Event, log: Path) -> Stored:
+    def _step(
+        self, step: Step, done: Mapping[str, Stored], event: Event, log: Path, locks: contextlib.ExitStack
+    ) -> Stored:
         ingredients = step.ingredients(done)
         key = key_of(step, ingredients)
-        last = self.store.newest(step.name)
+        last = self.store.costliest(step.name)
         self.emit(replace(event, expected=last.seconds if last else 0.0))
-        started = time.monotonic()
-        with self.store.lock(step.name, key):
-            found = self.store.find(step.name, key)
-            try:
-                stored = found or self._make(step, key, ingredients, done, event, log)
-            except BaseException as error:
-                self.emit(replace(event, kind="step-failed", text=str(error), seconds=time.monotonic() - started))
-                raise
-        seconds = time.monotonic() - started
-        self.emit(replace(event, kind="step-finished", outcome="cached" if found else "ran", seconds=seconds))
-        return stored
-
-    def _make(
-        self, step: Step, key: str, ingredients: dict[str, str], done: Mapping[str, Stored], event: Event, log: Path
-    ) -> Stored:
-        inputs = {name: done[name] for name in step.inputs}
-        self._check(inputs)
         started = time.monotonic()
 
         def say(text: str) -> None:
             self.emit(replace(event, kind="progress", text=text, seconds=time.monotonic() - started))
 
+        def make() -> Stored:
+            return self._make(step, key, ingredients, done, say, log)
+
+        try:
+            stored, cached, lock = self.store.obtain(
+                step.name, key, make, lambda: say("waiting for another build that makes the same")
+            )
+        except BaseException as error:
+            self.emit(replace(event, kind="step-failed", text=str(error), seconds=time.monotonic() - started))
+            raise
+        locks.enter_context(lock)
+        seconds = time.monotonic() - started
+        self.emit(replace(event, kind="step-finished", outcome="cached" if cached else "ran", seconds=seconds))
+        return stored
+
+    def _make(
+        self,
+        step: Step,
+        key: str,
+        ingredients: dict[str, str],
+        done: Mapping[str, Stored],
+        say: Callable[[str], None],
+        log: Path,
+    ) -> Stored:
+        inputs = {name: done[name] for name in step.inputs}
+        for stored in inputs.values():
+            # An input whose bits have changed since it was published must not go into an image.
+            self.store.check(stored)
+        started = time.monotonic()
         with self.store.incoming() as output, scratch_folder(self.paths, self.ledger) as scratch:
             bench = self.workbench(scratch, say, log)
             try:
-                step.make(output, inputs, bench)
+                with Usage(self.paths.root) as usage:
+                    step.make(output, inputs, bench)
             except OSError as error:
                 raise os_error(error, step.title) from error
-            return self.store.publish(step.name, key, output, ingredients, time.monotonic() - started)
-
-    def _check(self, inputs: Mapping[str, Stored]) -> None:
-        """An input whose bits have changed since it was published must not go into an image."""
-        for name, stored in inputs.items():
-            if not self.store.intact(stored):
-                self.store.remove(stored)
-                raise LabwrightError(
-                    f"the stored output of the step {name} was damaged, and has been removed",
-                    cause=Cause.HOST,
-                    hint="run the same command again: only that step is made anew. Check this machine's disk",
-                )
+            except MemoryError as error:
+                raise out_of_memory(step.title) from error
+            seconds = time.monotonic() - started
+            return self.store.publish(step.name, key, output, ingredients, seconds, usage.disk, usage.memory)
 
     def workbench(self, scratch: Path, say: Callable[[str], None], log: Path) -> Workbench:
         """What a driver may touch during one step."""

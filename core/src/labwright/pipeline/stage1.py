@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
@@ -9,11 +10,12 @@ from pathlib import Path
 
 from labwright.disk.archive import pack, unpack
 from labwright.disk.assemble import DiskOptions, assemble
+from labwright.disk.manifest import FILES, describe
 from labwright.errors import Cause, LabwrightError
 from labwright.interfaces import Bootstrapper, KernelFiles, Pins, Release, Workbench
 from labwright.kernel.build import build_kernel, toolchain
 from labwright.kernel.fragments import fragment_files
-from labwright.pipeline.steps import Step, code_digest
+from labwright.pipeline.steps import Needs, Step, code_digest
 from labwright.pipeline.store import Stored, file_digest, text_digest
 from labwright.spec.image import ImageSpec
 from labwright.vm.accelerator import choose_accelerator
@@ -21,19 +23,21 @@ from labwright.vm.boot_test import BootPlan, boot_test
 from labwright.vm.clones import compare_clones
 from labwright.vm.machine import Firmware
 
-KERNEL_VERSION = "1"
+PINS = "pins.json"
+KERNEL_VERSION = "2"
 """Raised when the way kernels are compiled changes: everything else that goes in is hashed."""
 FIRMWARES: tuple[Firmware, ...] = ("bios", "uefi", "direct")
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """What stage 1 needs to know: the image, its driver, its release, what the mirrors give."""
+    """What stage 1 needs to know. epoch: SOURCE_DATE_EPOCH where the user sets it, else 0."""
 
     image: ImageSpec
     driver: Bootstrapper
     release: Release
     pins: Pins
+    epoch: int = 0
 
 
 def choose_release(image: ImageSpec, driver: Bootstrapper) -> Release:
@@ -57,20 +61,27 @@ def kernel_steps(recipe: Recipe) -> tuple[Step, ...]:
     code = code_digest(type(driver).__module__.partition(".")[0])
 
     def source(output: Path, _: Mapping[str, Stored], bench: Workbench) -> None:
-        driver.fetch_kernel_source(recipe.image, recipe.pins, output / "linux.tar.xz", bench)
+        write_epoch(output, driver.fetch_kernel_source(recipe.pins, output / "linux.tar.xz", bench))
 
     def kernel(output: Path, done: Mapping[str, Stored], bench: Workbench) -> None:
-        tarball = done["kernel-source"].folder / "linux.tar.xz"
-        dated = replace(bench, source_date_epoch=int(tarball.stat().st_mtime))
-        build_kernel(tarball, fragments, output, dated)
+        epoch = recipe.epoch or epoch_of(done["kernel-source"])
+        dated = replace(bench, source_date_epoch=epoch)
+        build_kernel(done["kernel-source"].folder / "linux.tar.xz", fragments, output, dated)
+        write_epoch(output, epoch)
 
     def package(output: Path, done: Mapping[str, Stored], bench: Workbench) -> None:
-        kernel = kernel_files(done["kernel"])
-        dated = replace(bench, source_date_epoch=int(kernel.config.stat().st_mtime))
-        driver.package_kernel(kernel, output / "kernel.package", dated)
+        dated = replace(bench, source_date_epoch=epoch_of(done["kernel"]))
+        driver.package_kernel(kernel_files(done["kernel"]), output / "kernel.package", dated)
 
+    pinned = recipe.pins.kernel_source
     return (
-        Step("kernel-source", "Fetch the kernel's source", source, {"source": recipe.pins.kernel_source}),
+        Step(
+            "kernel-source",
+            "Fetch the kernel's source",
+            source,
+            {"source": f"{pinned.name} {pinned.version} {pinned.sha256}"},
+            needs=Needs(disk=600, memory=200, seconds=30),
+        ),
         Step(
             "kernel",
             "Compile the kernel",
@@ -79,11 +90,23 @@ def kernel_steps(recipe: Recipe) -> tuple[Step, ...]:
                 "version": KERNEL_VERSION,
                 "kernel configuration": text_digest(*(file_digest(path) for path in fragment_files(fragments))),
                 "compiler": toolchain(),
+                "SOURCE_DATE_EPOCH": str(recipe.epoch),
             },
             ("kernel-source",),
+            Needs(disk=2500, memory=1200, seconds=600),
         ),
-        Step("kernel-package", "Package the kernel", package, {"driver": code}, ("kernel",)),
+        Step("kernel-package", "Package the kernel", package, {"driver": code}, ("kernel",), Needs(100, 100, 10)),
     )
+
+
+def write_epoch(output: Path, epoch: int) -> None:
+    """Keep the date of an output's time stamps beside it."""
+    (output / "epoch").write_text(f"{epoch}\n")
+
+
+def epoch_of(stored: Stored) -> int:
+    """The date of an output's time stamps in seconds since 1970."""
+    return int((stored.folder / "epoch").read_text())
 
 
 def kernel_files(stored: Stored) -> KernelFiles:
@@ -97,17 +120,23 @@ def image_steps(recipe: Recipe) -> tuple[Step, ...]:
     code = code_digest(type(driver).__module__.partition(".")[0])
 
     def tree(output: Path, _: Mapping[str, Stored], bench: Workbench) -> None:
-        driver.make_tree(image, recipe.pins, output / "tree.tar", bench)
+        dated = replace(bench, source_date_epoch=recipe.epoch)
+        write_epoch(output, driver.make_tree(image, recipe.pins, output / "tree.tar", dated))
+        recipe.pins.write(output / PINS)
 
     def system(output: Path, done: Mapping[str, Stored], bench: Workbench) -> None:
-        root = unpack(done["tree"].folder / "tree.tar", bench)
-        driver.finish_tree(image, root, done["kernel-package"].folder / "kernel.package", bench)
-        pack(root, output / "system.tar", bench)
+        dated = replace(bench, source_date_epoch=epoch_of(done["tree"]))
+        root = unpack(done["tree"].folder / "tree.tar", dated)
+        driver.finish_tree(image, root, done["kernel-package"].folder / "kernel.package", dated)
+        pack(root, output / "system.tar", dated)
+        write_epoch(output, dated.source_date_epoch)
+        (output / FILES).write_text(describe(output / "system.tar"))
 
     def disk(output: Path, done: Mapping[str, Stored], bench: Workbench) -> None:
-        root = unpack(done["system"].folder / "system.tar", bench)
+        dated = replace(bench, source_date_epoch=epoch_of(done["system"]))
+        root = unpack(done["system"].folder / "system.tar", dated)
         seed = f"{image.slug} {done['system'].digest}"
-        assemble(root, output / "disk.qcow2", DiskOptions(seed, build.disk_size, bench.source_date_epoch), bench)
+        assemble(root, output / "disk.qcow2", DiskOptions(seed, build.disk_size, dated.source_date_epoch), dated)
 
     def proof(output: Path, done: Mapping[str, Stored], bench: Workbench) -> None:
         report = prove(recipe, done["disk"].folder / "disk.qcow2", kernel_files(done["kernel"]), bench)
@@ -121,12 +150,14 @@ def image_steps(recipe: Recipe) -> tuple[Step, ...]:
             tree,
             {
                 "driver": code,
-                "archive": recipe.pins.archive,
+                "packages": text_digest(*(f"{one.label} {one.sha256}" for one in recipe.pins.packages)),
+                "packages asked for": " ".join(recipe.pins.asked),
                 "release": recipe.release.name,
+                "mirrors": " ".join(f"{role}={url}" for role, url in sorted(recipe.pins.mirrors.items())),
                 "build.bootstrap": build.bootstrap,
-                "build.mirror": f"{build.mirror} {build.security_mirror} {build.keyring}",
-                "build.packages": " ".join(build.packages),
+                "SOURCE_DATE_EPOCH": str(recipe.epoch),
             },
+            needs=Needs(disk=900, memory=300, seconds=60),
         ),
         Step(
             "system",
@@ -138,9 +169,10 @@ def image_steps(recipe: Recipe) -> tuple[Step, ...]:
                 "networkInterfaces": " ".join(image.network_interfaces),
                 "enableForwarding": str(image.enable_forwarding),
                 "user": image.ssh_user,
-                "password": text_digest("password", image.slug, image.ssh_password.get_secret_value()),
+                "password": password_digest(image),
             },
             ("tree", "kernel-package"),
+            Needs(disk=900, memory=300, seconds=30),
         ),
         Step(
             "disk",
@@ -148,6 +180,7 @@ def image_steps(recipe: Recipe) -> tuple[Step, ...]:
             disk,
             {"code": code_digest("labwright.disk"), "build.diskSize": str(build.disk_size)},
             ("system",),
+            Needs(disk=900, memory=400, seconds=15),
         ),
         Step(
             "test",
@@ -155,8 +188,15 @@ def image_steps(recipe: Recipe) -> tuple[Step, ...]:
             proof,
             {"code": code_digest("labwright.vm"), "proof": driver.distribution.proof},
             ("disk", "kernel"),
+            Needs(disk=700, memory=900, seconds=150),
         ),
     )
+
+
+def password_digest(image: ImageSpec) -> str:
+    """Stands for the password in a key, which manifests and reports show: slow to try passwords against (RFC 7914)."""
+    secret = image.ssh_password.get_secret_value().encode()
+    return hashlib.scrypt(secret, salt=f"labwright {image.slug}".encode(), n=2**14, r=8, p=1, dklen=32).hex()
 
 
 def prove(recipe: Recipe, disk: Path, kernel: KernelFiles, bench: Workbench) -> dict[str, object]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,11 +14,23 @@ from labwright.pipeline.store import Store, Stored, text_digest
 Make = Callable[[Path, Mapping[str, Stored], Workbench], None]
 
 
+MEGABYTE = 1_000_000
+
+
+@dataclass(frozen=True)
+class Needs:
+    """What a step takes at its peak where it has never run here: megabytes of disk and of memory, and seconds."""
+
+    disk: int = 100
+    memory: int = 100
+    seconds: int = 10
+
+
 @dataclass(frozen=True)
 class Step:
     """One named step. options: what it depends on, in words and values. inputs: the steps whose outputs it reads.
 
-    make: writes the output files into the folder that it is given.
+    make: writes the output files into the folder that it is given. needs: a guess for its first run.
     """
 
     name: str
@@ -26,6 +38,7 @@ class Step:
     make: Make
     options: Mapping[str, str] = field(default_factory=dict)
     inputs: tuple[str, ...] = ()
+    needs: Needs = Needs()
 
     def ingredients(self, done: Mapping[str, Stored]) -> dict[str, str]:
         """All that goes into the key: options by name, and the digest of each output that is read."""
@@ -40,13 +53,71 @@ def key_of(step: Step, ingredients: Mapping[str, str]) -> str:
 
 @dataclass(frozen=True)
 class Planned:
-    """What a step would do now. expected: seconds, from last time; 0 where it never ran."""
+    """What a step would do now. last: the costliest of its recent outputs, whatever went into them."""
 
     step: Step
     runs: bool
     why: str
-    expected: float
+    last: Stored | None = None
     stored: Stored | None = None
+
+    @property
+    def seconds(self) -> float:
+        """How long it takes: as last time, or a guess."""
+        return self.last.seconds if self.last else float(self.step.needs.seconds)
+
+    @property
+    def disk(self) -> int:
+        """Bytes that it takes at its peak, its output included."""
+        guess = self.step.needs.disk * MEGABYTE
+        return max(self.last.disk or guess, self.last.size) if self.last else guess
+
+    @property
+    def memory(self) -> int:
+        """Bytes of memory that it takes at its peak."""
+        return self.last.memory if self.last and self.last.memory else self.step.needs.memory * MEGABYTE
+
+    @property
+    def output(self) -> int:
+        """Bytes of its output, which stays."""
+        return self.last.size if self.last else self.step.needs.disk * MEGABYTE // 3
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What is still to be done, taken together. known: whether every step that runs has run here before."""
+
+    disk: int
+    memory: int
+    seconds: float
+    known: bool
+    hungriest: str
+
+
+def estimate(planned: Sequence[Planned]) -> Estimate:
+    """Disk: the outputs made so far stay while the next step is at its peak."""
+    running = [step for step in planned if step.runs]
+    disk = kept = 0
+    for step in running:
+        disk = max(disk, kept + step.disk)
+        kept += step.output
+    hungriest = max(running, key=lambda step: step.memory, default=None)
+    return Estimate(
+        disk=disk,
+        memory=hungriest.memory if hungriest else 0,
+        seconds=sum(step.seconds for step in running),
+        known=all(step.last for step in running),
+        hungriest=hungriest.step.name if hungriest else "",
+    )
+
+
+def until(steps: tuple[Step, ...], last: str) -> tuple[Step, ...]:
+    """The steps that are needed for one of them, itself included, in their order."""
+    needed = {last}
+    for step in reversed(steps):
+        if step.name in needed:
+            needed.update(step.inputs)
+    return tuple(step for step in steps if step.name in needed)
 
 
 def plan(steps: tuple[Step, ...], store: Store, pinned: bool = True) -> list[Planned]:
@@ -57,19 +128,18 @@ def plan(steps: tuple[Step, ...], store: Store, pinned: bool = True) -> list[Pla
     done: dict[str, Stored] = {}
     planned = []
     for step in steps:
-        last = store.newest(step.name)
-        expected = last.seconds if last else 0.0
+        last, costly = store.newest(step.name), store.costliest(step.name)
         waiting = [name for name in step.inputs if name not in done]
         if waiting:
-            planned.append(Planned(step, True, f"reads what the step {waiting[0]} will make", expected))
+            planned.append(Planned(step, True, f"reads what the step {waiting[0]} will make", costly))
             continue
         ingredients = step.ingredients(done)
         found = store.find(step.name, key_of(step, ingredients)) if pinned else None
         if found:
             done[step.name] = found
-            planned.append(Planned(step, False, "nothing that goes into it has changed", expected, found))
+            planned.append(Planned(step, False, "nothing that goes into it has changed", costly, found))
         else:
-            planned.append(Planned(step, True, reason(ingredients, last), expected))
+            planned.append(Planned(step, True, reason(ingredients, last), costly))
     return planned
 
 

@@ -6,24 +6,33 @@ import contextlib
 import fcntl
 import hashlib
 import json
+import os
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from labwright.errors import Cause, LabwrightError
 from labwright.host.files import sync
 from labwright.host.ledger import Ledger
+from labwright.host.locks import take
 from labwright.host.teardown import remove_folder
 
 MANIFEST = "manifest.json"
+RECENT = 5
+"""Outputs of a step that are looked at for what it costs; images differ, so one alone says little."""
+WAIT = 0.2
+"""Seconds between two looks at an output that another build is making."""
 
 
 @dataclass(frozen=True)
 class Stored:
-    """The published output of a step. digest: of the names and contents of its files."""
+    """The published output of a step. digest: of the names and contents of its files.
+
+    disk, memory: what making it took at its peak, in bytes; 0 where that was not measured.
+    """
 
     step: str
     key: str
@@ -33,11 +42,25 @@ class Stored:
     inputs: dict[str, str]
     seconds: float
     created: float
+    disk: int = 0
+    memory: int = 0
 
     @property
     def size(self) -> int:
         """Bytes."""
         return sum(int(facts["size"]) for facts in self.files.values())
+
+
+class Damaged(LabwrightError):
+    """A stored output no longer has the hash that was written down: it has to go, and be made anew."""
+
+    def __init__(self, stored: Stored) -> None:
+        super().__init__(
+            f"the stored output of the step {stored.step} is damaged",
+            cause=Cause.HOST,
+            hint="run the same command again: only that step is made anew. Check this machine's disk and memory",
+        )
+        self.stored = stored
 
 
 def file_digest(path: Path) -> str:
@@ -76,6 +99,10 @@ class Store:
         """The output of this step that was published last, whatever its key: what it cost last time."""
         return max(self.outputs(step), key=lambda stored: stored.created, default=None)
 
+    def costliest(self, step: str) -> Stored | None:
+        """Of the last outputs of this step the one that took longest: what to expect of the next one."""
+        return max(self.outputs(step)[-RECENT:], key=lambda stored: stored.seconds, default=None)
+
     def outputs(self, step: str = "*") -> list[Stored]:
         """All published outputs, oldest first."""
         found = (_read(path.parent) for path in self.root.glob(f"{step}/*/{MANIFEST}"))
@@ -87,10 +114,17 @@ class Store:
 
     def intact(self, stored: Stored) -> bool:
         """Whether every file still has its hash."""
-        return all(
-            _same_size(stored.folder / name, facts) and file_digest(stored.folder / name) == facts["sha256"]
-            for name, facts in stored.files.items()
-        )
+        return all(_same(stored.folder / name, facts) for name, facts in stored.files.items())
+
+    def check_file(self, stored: Stored, name: str) -> None:
+        """Raise Damaged unless one of its files still has its hash."""
+        if not _same(stored.folder / name, stored.files[name]):
+            raise Damaged(stored)
+
+    def check(self, stored: Stored) -> None:
+        """Raise Damaged unless every file still has its hash."""
+        if not self.intact(stored):
+            raise Damaged(stored)
 
     def remove(self, stored: Stored) -> None:
         """Take an output away, whole: renamed first, so that nobody finds a half of it."""
@@ -98,14 +132,47 @@ class Store:
         with self.ledger.hold("folder", grave), contextlib.suppress(FileNotFoundError):
             stored.folder.rename(grave)
 
-    @contextlib.contextmanager
-    def lock(self, step: str, key: str) -> Iterator[None]:
-        """Hold the right to make this output; a second build of the same thing waits here."""
-        folder = self.root / ".locks"
-        folder.mkdir(parents=True, exist_ok=True)
-        with (folder / f"{step}-{key}").open("w") as stream:
-            fcntl.flock(stream, fcntl.LOCK_EX)
-            yield
+    def remove_unused(self, stored: Stored) -> bool:
+        """Take an output away unless a build has it in use; says whether it went."""
+        path = self._lock_file(stored.step, stored.key)
+        lock = take(path, fcntl.LOCK_EX, wait=False)
+        if lock is None:
+            return False
+        with lock:
+            self.remove(stored)
+            path.unlink()
+        return True
+
+    def obtain(
+        self, step: str, key: str, make: Callable[[], Stored], waiting: Callable[[], None] = lambda: None
+    ) -> tuple[Stored, bool, IO[bytes]]:
+        """The output, made if it is not there, and whether it was there; it is ours to read until the lock is closed.
+
+        Of several builds that want the same output one makes it, and the others wait for that one.
+        """
+        path, told, made = self._lock_file(step, key), False, False
+        while True:
+            using = take(path, fcntl.LOCK_SH, wait=False)
+            if using is not None:
+                if found := self.find(step, key):
+                    os.utime(found.folder / MANIFEST)
+                    return found, not made, using
+                using.close()
+                making = take(path, fcntl.LOCK_EX, wait=False)
+                if making is not None:
+                    with making:
+                        if self.find(step, key) is None:
+                            make()
+                            made = True
+                    # From the top: no lock turns from making to using without a moment in which somebody removes it.
+                    continue
+            if not told:
+                told = True
+                waiting()
+            time.sleep(WAIT)
+
+    def _lock_file(self, step: str, key: str) -> Path:
+        return self.root / ".locks" / f"{step}-{key}"
 
     @contextlib.contextmanager
     def incoming(self) -> Iterator[Path]:
@@ -115,13 +182,22 @@ class Store:
             folder.mkdir(parents=True)
             yield folder
 
-    def publish(self, step: str, key: str, incoming: Path, inputs: dict[str, str], seconds: float) -> Stored:
+    def publish(
+        self,
+        step: str,
+        key: str,
+        incoming: Path,
+        inputs: dict[str, str],
+        seconds: float,
+        disk: int = 0,
+        memory: int = 0,
+    ) -> Stored:
         """Put what is in `incoming` in its place by one rename."""
         names = sorted(path.relative_to(incoming).as_posix() for path in incoming.rglob("*") if path.is_file())
         files = {name: _facts(incoming / name) for name in names}
         digest = text_digest(*(f"{name} {facts['sha256']}" for name, facts in files.items()))
         manifest = {"step": step, "key": key, "digest": digest, "files": files, "inputs": inputs,
-                    "seconds": seconds, "created": time.time()}  # fmt: skip
+                    "seconds": seconds, "created": time.time(), "disk": disk, "memory": memory}  # fmt: skip
         (incoming / MANIFEST).write_text(json.dumps(manifest, indent=1, sort_keys=True))
         _sync(incoming)
         place = self.root / step / key
@@ -147,6 +223,10 @@ def _same_size(path: Path, facts: dict[str, Any]) -> bool:
         return bool(path.stat().st_size == facts["size"])
     except OSError:
         return False
+
+
+def _same(path: Path, facts: dict[str, Any]) -> bool:
+    return _same_size(path, facts) and file_digest(path) == facts["sha256"]
 
 
 def _read(folder: Path) -> Stored | None:

@@ -33,6 +33,9 @@ class BuildSpec(Strict):
         None, alias="securityMirror", description="Mirror of security updates; 'none' for none."
     )
     keyring: str | None = Field(None, description="File with the keys that sign the mirror's Release files.")
+    snapshot: str = Field(
+        "", pattern=r"^([0-9]{4}-?[0-9]{2}-?[0-9]{2}(T[0-9]{6}Z)?)?$", description="Date of a snapshot mirror."
+    )
     packages: tuple[str, ...] = Field((), description="Packages beside the base set.")
     disk_size: Annotated[int, Field(ge=1, le=2048)] = Field(2, alias="diskSize", description="Disk size in GiB.")
 

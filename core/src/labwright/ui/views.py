@@ -98,6 +98,9 @@ class RichView:
             self._said = time.monotonic()
             self._console.print(f"  … {line}", highlight=False)
 
+    def _warning(self, event: Event) -> None:
+        self._console.print(f"  [yellow]![/yellow] {escape(plain(event.text))}", highlight=False)
+
     def _step_finished(self, event: Event) -> None:
         how = "kept from an earlier build" if event.outcome == "cached" else duration(event.seconds)
         self._console.print(f"  [green]✓[/green] {_number(event)}{escape(event.text)}: {how}", highlight=False)

@@ -17,17 +17,17 @@ class CentosBootstrapper(Bootstrapper):
 
     distribution: ClassVar[Distribution] = Distribution(title="CentOS Stream", status="planned", limits=NOT_YET)
 
-    def resolve(self, image: ImageSpec, bench: Workbench) -> Pins:
+    def resolve(self, image: ImageSpec, bench: Workbench, snapshot: str = "") -> Pins:
         """Not there yet."""
         return self._refuse()
 
-    def fetch_kernel_source(self, image: ImageSpec, pins: Pins, destination: Path, bench: Workbench) -> None:
+    def fetch_kernel_source(self, pins: Pins, destination: Path, bench: Workbench) -> int:
         """Not there yet."""
-        self._refuse()
+        return self._refuse()
 
-    def make_tree(self, image: ImageSpec, pins: Pins, destination: Path, bench: Workbench) -> None:
+    def make_tree(self, image: ImageSpec, pins: Pins, destination: Path, bench: Workbench) -> int:
         """Not there yet."""
-        self._refuse()
+        return self._refuse()
 
     def package_kernel(self, kernel: KernelFiles, destination: Path, bench: Workbench) -> None:
         """Not there yet."""

@@ -5,32 +5,41 @@ The host's apt settings for proxies and certificates do apply; its permissions t
 
 from __future__ import annotations
 
-import email.utils
+import contextlib
 import hashlib
 import re
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from labwright.errors import Cause, LabwrightError
 from labwright.host.environment import has_tool
-from labwright.interfaces import Workbench
-from labwright.spec.image import ImageSpec
+from labwright.host.locks import exclusive
+from labwright.host.retry import retried
+from labwright.interfaces import ImageSpec, Pins, Workbench
 
+SNAPSHOT = "@SNAPSHOTID@"
+"""Where the date goes in the URL of a snapshot mirror, as apt writes it (sources.list(5), Snapshots)."""
+DATE = re.compile(r"(?P<day>[0-9]{4}-?[0-9]{2}-?[0-9]{2})(?P<time>T[0-9]{6}Z)?")
 KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
 
 
 @dataclass(frozen=True)
 class Archive:
-    """One suite with its updates. security: the mirror of security updates, empty for none."""
+    """One suite with its updates. security: the mirror of security updates, empty for none. dated: a snapshot."""
 
     suite: str
     mirror: str
     security: str
     keyring: str
+    dated: bool = False
 
     @classmethod
-    def of(cls, image: ImageSpec, suite: str, bench: Workbench) -> Archive:
-        """The archive that the image names, or the one that this machine's apt is set up for."""
+    def of(cls, image: ImageSpec, suite: str, bench: Workbench, snapshot: str = "") -> Archive:
+        """The archive that the image names, or the one that this machine's apt is set up for.
+
+        snapshot: a date, put into the mirrors' URLs at @SNAPSHOTID@.
+        """
         build = image.build
         keyring = build.keyring or KEYRING
         if not Path(keyring).is_file():
@@ -47,11 +56,25 @@ class Archive:
                 hint="set build.mirror in image.meta.yaml to the URL of a Debian mirror",
             )
         security = build.security_mirror or ("" if build.mirror else host_mirror(bench, security=True))
-        return cls(suite, mirror, "" if security == "none" else security, keyring)
+        security = "" if security == "none" else security
+        dated = [at_date(url, snapshot) for url in (mirror, security)]
+        return cls(suite, dated[0], dated[1], keyring, dated=bool(snapshot))
 
-    def sources(self, keyring: str | None = None) -> str:
+    @classmethod
+    def of_pins(cls, pins: Pins) -> Archive:
+        """The archive that these pins were taken from, as the image's own apt sees it."""
+        mirrors = pins.mirrors
+        return cls(pins.release, mirrors["archive"], mirrors.get("security", ""), KEYRING, dated=bool(pins.snapshot))
+
+    @property
+    def mirrors(self) -> Mapping[str, str]:
+        """The mirrors by their role."""
+        return {"archive": self.mirror} | ({"security": self.security} if self.security else {})
+
+    def sources(self) -> str:
         """The text of a sources.list. Updates and security come with a full mirror only."""
-        signed = f"[signed-by={keyring or self.keyring}]"
+        # A snapshot is as old as it is wanted to be.
+        signed = f"[signed-by={self.keyring}{' check-valid-until=no' if self.dated else ''}]"
         lines = [f"deb {signed} {self.mirror} {self.suite} main"]
         if self.security:
             lines.append(f"deb {signed} {self.mirror} {self.suite}-updates main")
@@ -92,6 +115,13 @@ class Archive:
         }
         return [word for name, value in settings.items() for word in ("-o", f"{name}={value}")]
 
+    @contextlib.contextmanager
+    def alone(self, bench: Workbench) -> Iterator[None]:
+        """Hold our folder: a second build of the same archive waits rather than fail at apt's own lock."""
+        folder = self.folder(bench)
+        with exclusive(folder / "in-use", lambda: bench.say("waiting for another build that reads the same mirror")):
+            yield
+
     def update(self, bench: Workbench) -> None:
         """Bring our lists up to date. Raises LabwrightError: network or signature."""
         folder = self.folder(bench)
@@ -99,6 +129,9 @@ class Archive:
             (folder / name).mkdir(parents=True, exist_ok=True)
         (folder / "status").touch()
         (folder / "sources.list").write_text(self.sources())
+        retried(lambda: self._update(bench), bench.say)
+
+    def _update(self, bench: Workbench) -> None:
         bench.run(
             ["apt-get", *self.options(bench), "update", "-q"],
             what=f"the archive of {self.suite} at {self.mirror} cannot be read",
@@ -118,51 +151,25 @@ class Archive:
             joined.update(path.name.encode() + b"\0" + path.read_bytes())
         return joined.hexdigest()
 
-    def epoch(self, bench: Workbench) -> int:
-        """The date of the newest Release file, in seconds since 1970."""
-        dates = [
-            int(email.utils.parsedate_to_datetime(found.group(1).replace(" UTC", " +0000")).timestamp())
-            for path in self.releases(bench)
-            if (found := re.search(r"^Date: (.+)$", path.read_text(errors="replace"), re.MULTILINE))
-        ]
-        return max(dates, default=0)
+    def answer_key(self, words: Sequence[str], bench: Workbench) -> str:
+        """A name for apt's answer to these words in this state of the archive."""
+        return hashlib.sha256("\0".join([self.digest(bench), *words]).encode()).hexdigest()[:32]
 
-    def candidate(self, package: str, bench: Workbench) -> str:
-        """File name, size and hash of a package as apt would fetch it now; remembered for this state of the archive."""
-        known = self.folder(bench) / f"candidate-{package}-{self.digest(bench)[:16]}"
-        if known.is_file():
-            return known.read_text()
-        done = bench.run(
-            ["apt-get", *self.options(bench), "--print-uris", "-q", "download", package],
-            what=f"{self.mirror} has no package {package} in {self.suite}",
+
+def at_date(url: str, snapshot: str) -> str:
+    """A mirror's URL with the date in its place. Raises LabwrightError (config) where they do not go together."""
+    if not url or (not snapshot and SNAPSHOT not in url):
+        return url
+    found = DATE.fullmatch(snapshot)
+    if not found or SNAPSHOT not in url:
+        what = f"{snapshot!r} is not a date" if snapshot and not found else f"{url} and a snapshot do not go together"
+        raise LabwrightError(
+            what,
             cause=Cause.CONFIG,
-            hint="check that build.mirror is a full mirror of build.release",
+            hint=f"a snapshot is a date such as 2026-11-01 or 20261101T120000Z, and wants build.mirror with {SNAPSHOT} "
+            "where the date belongs, and build.securityMirror likewise or none",
         )
-        fields = done.output.splitlines()[-1].split()
-        answer = " ".join(fields[1:])
-        known.write_text(answer)
-        return answer
-
-    def download(self, package: str, pinned: str, bench: Workbench) -> Path:
-        """Fetch a package, checked by apt against the signed indexes, and refuse another than the pinned one."""
-        if self.candidate(package, bench) != pinned:
-            raise LabwrightError(
-                f"{package} changed on the mirror while the build ran",
-                cause=Cause.NETWORK,
-                hint="run the same command again",
-            )
-        name, size = pinned.split()[:2]
-        bench.say(f"fetching {name} ({int(size) // 1_000_000} MB)")
-        folder = bench.scratch / "download"
-        folder.mkdir()
-        bench.run(
-            ["apt-get", *self.options(bench), "-q", "download", package],
-            cwd=folder,
-            what=f"fetching {package} failed",
-            cause=Cause.NETWORK,
-            timeout=3600,
-        )
-        return next(folder.glob("*.deb"))
+    return url.replace(SNAPSHOT, found["day"].replace("-", "") + (found["time"] or "T000000Z"))
 
 
 def host_mirror(bench: Workbench, security: bool) -> str:
@@ -173,14 +180,15 @@ def host_mirror(bench: Workbench, security: bool) -> str:
     if not has_tool("apt-get"):
         return ""
     cache = bench.downloads / "apt-of-this-host"
-    cache.mkdir(exist_ok=True)
-    done = bench.run(
-        ["apt-get", "indextargets", "--format", "$(ORIGIN)|$(LABEL)|$(REPO_URI)",
-         # Containers' apt settings switch its caches off; this is what makes it answer at once.
-         "-o", f"Dir::Cache::pkgcache={cache}/pkgcache.bin", "-o", f"Dir::Cache::srcpkgcache={cache}/srcpkgcache.bin"],
-        what="this machine's apt cannot say which mirrors it uses",
-        hint="mend its sources, or set build.mirror in image.meta.yaml",
-    )  # fmt: skip
+    with exclusive(cache / "in-use"):
+        done = bench.run(
+            ["apt-get", "indextargets", "--format", "$(ORIGIN)|$(LABEL)|$(REPO_URI)",
+             # Containers' apt settings switch its caches off; this is what makes it answer at once.
+             "-o", f"Dir::Cache::pkgcache={cache}/pkgcache.bin",
+             "-o", f"Dir::Cache::srcpkgcache={cache}/srcpkgcache.bin"],
+            what="this machine's apt cannot say which mirrors it uses",
+            hint="mend its sources, or set build.mirror in image.meta.yaml",
+        )  # fmt: skip
     for line in done.output.splitlines():
         found, label, url = line.split("|", 2)
         if found == "Debian" and (label.lower() == "debian-security") == security:

@@ -5,10 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 from typing import ClassVar
 
-from labwright.interfaces import Bootstrapper, Distribution, KernelFiles, Pins, Release, Workbench
-from labwright.spec.image import ImageSpec
-from labwright_debian import finish, kernel_package, tree
+from labwright.interfaces import Bootstrapper, Distribution, ImageSpec, KernelFiles, Pins, Release, Workbench
+from labwright_debian import finish, kernel_package, resolve, tree
 from labwright_debian.archive import Archive
+from labwright_debian.fetch import fetch
+
+BASE_PACKAGES = (
+    "ca-certificates", "dbus", "e2fsprogs", "fdisk", "iproute2", "iputils-ping", "kmod", "libpam-systemd", "netbase",
+    "openssh-server", "sudo", "systemd", "systemd-resolved", "systemd-sysv", "systemd-timesyncd", "udev",
+    "usr-is-merged",
+)  # fmt: skip
+"""What every image needs to boot, to be reached and to be provisioned; docs/write-an-image.md says why."""
 
 
 class DebianBootstrapper(Bootstrapper):
@@ -18,30 +25,41 @@ class DebianBootstrapper(Bootstrapper):
         title="Debian",
         releases=(Release("bookworm", "linux-source-6.1"), Release("trixie", "linux-source-6.12")),
         default_release="bookworm",
-        tools=("apt-get", "dpkg-deb"),
+        tools=("apt-get", "dpkg-deb", "dpkg-scanpackages"),
         fragments=("debian",),
+        packages=BASE_PACKAGES,
         proof="systemd",
     )
 
-    def resolve(self, image: ImageSpec, bench: Workbench) -> Pins:
-        """The signed indexes as they are now, and the version of the kernel's source in them."""
-        archive = Archive.of(image, self.suite(image), bench)
-        archive.update(bench)
-        source = archive.candidate(self.kernel_source(image), bench)
-        return Pins(archive=archive.digest(bench), kernel_source=source, epoch=archive.epoch(bench))
+    def resolve(self, image: ImageSpec, bench: Workbench, snapshot: str = "") -> Pins:
+        """The signed indexes as they are now, and what apt would take from them."""
+        archive = Archive.of(image, self.suite(image), bench, snapshot)
+        asked = self.distribution.asked(image)
+        with archive.alone(bench):
+            archive.update(bench)
+            return Pins(
+                type=image.build.type,
+                release=archive.suite,
+                snapshot=snapshot,
+                asked=asked,
+                mirrors=archive.mirrors,
+                kernel_source=resolve.single(archive, self.kernel_source(image), bench),
+                packages=resolve.system(archive, asked, bench),
+            )
 
-    def fetch_kernel_source(self, image: ImageSpec, pins: Pins, destination: Path, bench: Workbench) -> None:
-        """Fetched and verified by apt against the image's suite, whatever suite the host runs."""
-        archive = Archive.of(image, self.suite(image), bench)
-        package = archive.download(self.kernel_source(image), pins.kernel_source, bench)
+    def fetch_kernel_source(self, pins: Pins, destination: Path, bench: Workbench) -> int:
+        """The package is checked by its hash, which came from the signed indexes, now or when the lock was made."""
+        (package,) = fetch([pins.kernel_source], pins, bench.scratch / "pool", bench)
         unpacked = bench.scratch / "source"
         bench.run(["dpkg-deb", "--extract", package, unpacked], what=f"unpacking {package.name} failed")
-        name = self.kernel_source(image)
-        (unpacked / "usr/src" / f"{name}.tar.xz").rename(destination)
+        tarball = unpacked / "usr/src" / f"{pins.kernel_source.name}.tar.xz"
+        date = int(tarball.stat().st_mtime)
+        tarball.rename(destination)
+        return date
 
-    def make_tree(self, image: ImageSpec, pins: Pins, destination: Path, bench: Workbench) -> None:
+    def make_tree(self, image: ImageSpec, pins: Pins, destination: Path, bench: Workbench) -> int:
         """The base set, the image's packages and nothing of the host."""
-        tree.make_tree(image, Archive.of(image, self.suite(image), bench), destination, bench)
+        return tree.make_tree(image, pins, destination, bench)
 
     def package_kernel(self, kernel: KernelFiles, destination: Path, bench: Workbench) -> None:
         """A .deb, so that dpkg owns the kernel's files."""

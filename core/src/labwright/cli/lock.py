@@ -1,0 +1,51 @@
+"""labwright lock."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from labwright.cli.session import ImageFolder, Json, session
+from labwright.pipeline.build import Wish, lock_image
+from labwright.spec.image import ImageSpec
+from labwright.spec.load import load_image
+from labwright.spec.pins import LOCK_FILE, Pins, read_pins
+
+
+def lock(
+    image_dir: ImageFolder,
+    snapshot: Annotated[str, typer.Option(help="Date of a snapshot mirror, such as 2026-11-01.")] = "",
+    json_lines: Json = False,
+) -> None:
+    """Write down every package of an image, and its kernel's source, by version and hash."""
+    with session(json_lines) as running:
+        spec: ImageSpec = load_image(image_dir)
+        folder = image_dir if image_dir.is_dir() else image_dir.parent
+        place = folder / LOCK_FILE
+        before = read_pins(place) if place.is_file() else None
+        pins = lock_image(Wish(spec, image_dir), running.workshop, snapshot)
+        pins.write(place)
+        running.result(describe(pins, before, place), lock=str(place), packages=len(pins.packages),
+                       changes=changes(before, pins))  # fmt: skip
+
+
+def describe(pins: Pins, before: Pins | None, place: Path) -> str:
+    """The lock in words."""
+    total = sum(package.size for package in pins.packages) / 1e6
+    lines = [f"{place}: {len(pins.packages)} packages, {total:.0f} MB, and {pins.kernel_source.label}"]
+    if before:
+        lines += changes(before, pins) or ["nothing has changed"]
+    return "\n".join(lines)
+
+
+def changes(before: Pins | None, after: Pins) -> list[str]:
+    """What the new lock has that the old one had not, in words."""
+    if before is None:
+        return []
+    old, new = ({one.name: one.version for one in (*pins.packages, pins.kernel_source)} for pins in (before, after))
+    said = [f"{name} {old[name]} -> {new[name]}" for name in sorted(old.keys() & new.keys()) if old[name] != new[name]]
+    said += [f"{name} {new[name]} is new" for name in sorted(new.keys() - old.keys())]
+    said += [f"{name} {old[name]} is gone" for name in sorted(old.keys() - new.keys())]
+    return said

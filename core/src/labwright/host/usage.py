@@ -1,0 +1,98 @@
+"""What a piece of work takes of this machine while it runs: the peak of memory and of disk."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import threading
+from pathlib import Path
+
+EVERY = 0.5
+"""Seconds between two looks; each takes a few milliseconds."""
+
+
+class Usage:
+    """Watches our children and the space on one file system from entry to exit. memory, disk: peaks in bytes.
+
+    Memory is the resident memory of all processes that we started, so pages that they share count more than once. Disk
+    is by how much the free space shrank, whoever used it.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.memory = 0
+        self.disk = 0
+        self._folder = folder
+        self._free = 0
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+
+    def __enter__(self) -> Usage:
+        self._free = free_space(self._folder)
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self._thread.join()
+        self._look()
+
+    def _watch(self) -> None:
+        while not self._over.wait(EVERY):
+            self._look()
+
+    def _look(self) -> None:
+        with contextlib.suppress(OSError):
+            self.memory = max(self.memory, children_memory(os.getpid()))
+            self.disk = max(self.disk, self._free - free_space(self._folder))
+
+
+def free_space(folder: Path) -> int:
+    """Bytes that an ordinary user may still write to the file system of a folder, or of its nearest parent."""
+    while not folder.exists():
+        folder = folder.parent
+    facts = os.statvfs(folder)
+    return facts.f_bavail * facts.f_frsize
+
+
+def children_memory(ancestor: int) -> int:
+    """The resident memory in bytes of all that a process started, directly or not (proc(5), stat)."""
+    parents: dict[int, int] = {}
+    resident: dict[int, int] = {}
+    for folder in Path("/proc").iterdir():
+        if folder.name.isdigit():
+            with contextlib.suppress(OSError, ValueError, IndexError):
+                fields = (folder / "stat").read_bytes().rpartition(b")")[2].split()
+                parents[int(folder.name)] = int(fields[1])
+                resident[int(folder.name)] = int(fields[21])
+    ours = {ancestor}
+    grown = True
+    while grown:
+        more = {process for process, parent in parents.items() if parent in ours} - ours
+        ours |= more
+        grown = bool(more)
+    pages = sum(resident.get(process, 0) for process in ours - {ancestor})
+    return pages * os.sysconf("SC_PAGE_SIZE")
+
+
+def available_memory() -> int:
+    """Bytes that programs may still take: what the system has free, swap included, and no more than our limits."""
+    facts = {}
+    for line in Path("/proc/meminfo").read_text().splitlines():
+        name, _, value = line.partition(":")
+        facts[name] = int(value.split()[0]) * 1024
+    free = facts.get("MemAvailable", 0) + facts.get("SwapFree", 0)
+    return min([free, *_group_limits()])
+
+
+def _group_limits() -> list[int]:
+    """What our control groups leave us (cgroup v2: memory.max, memory.current), the nearest first."""
+    limits = []
+    with contextlib.suppress(OSError, ValueError):
+        line = next(text for text in Path("/proc/self/cgroup").read_text().splitlines() if text.startswith("0::"))
+        folder = Path("/sys/fs/cgroup", line.removeprefix("0::").lstrip("/"))
+        while folder != Path("/sys/fs"):
+            with contextlib.suppress(OSError, ValueError):
+                most, used = ((folder / name).read_text().strip() for name in ("memory.max", "memory.current"))
+                limits.append(max(0, int(most) - int(used)))
+            folder = folder.parent
+    return limits

@@ -1,0 +1,87 @@
+"""The outputs of a build, put where the user wants them."""
+
+from __future__ import annotations
+
+import json
+import platform
+from dataclasses import dataclass
+from pathlib import Path
+
+from labwright import __version__
+from labwright.disk.manifest import FILES
+from labwright.host.files import write_whole
+from labwright.host.ledger import copy_whole
+from labwright.pipeline.stage1 import Recipe, epoch_of, kernel_files
+from labwright.pipeline.store import Stored, file_digest
+from labwright.pipeline.workshop import Workshop
+
+
+@dataclass(frozen=True)
+class Built:
+    """What a build left in the output folder. files: the list of everything in the image."""
+
+    image: Path
+    report: Path
+    kernel: Path
+    files: Path
+
+
+def deliver(recipe: Recipe, done: dict[str, Stored], out: Path, locked: bool, workshop: Workshop) -> Built:
+    """Put image, kernel, list of files and report in the output folder. The report comes last: it vouches for the rest.
+
+    Raises Damaged when a stored output is not what it was when it was published.
+    """
+    slug = recipe.image.slug
+    built = Built(out / f"{slug}.qcow2", out / f"{slug}.json", out / f"{slug}-kernel", out / f"{slug}.mtree")
+    built.kernel.mkdir(exist_ok=True)
+    wanted = {built.image: (done["disk"], "disk.qcow2"), built.files: (done["system"], FILES)}
+    for name in ("bzImage", "vmlinux", "config", "modules.tar", "release"):
+        wanted[built.kernel / name] = (done["kernel"], name)
+    wanted[built.kernel / "kernel.package"] = (done["kernel-package"], "kernel.package")
+    for place, (stored, name) in wanted.items():
+        if not _same(place, stored, name):
+            workshop.store.check_file(stored, name)
+            copy_whole(stored.folder / name, place, workshop.ledger)
+    report = _report(recipe, done, locked)
+    if not built.report.is_file() or built.report.read_text() != report:
+        write_whole(built.report, report)
+    return built
+
+
+def _same(place: Path, stored: Stored, name: str) -> bool:
+    facts = stored.files[name]
+    return place.is_file() and place.stat().st_size == facts["size"] and file_digest(place) == facts["sha256"]
+
+
+def _report(recipe: Recipe, done: dict[str, Stored], locked: bool) -> str:
+    """What is known of the image, as JSON. No secret is in it: the name of the user, not the password."""
+    disk = done["disk"]
+    proof = json.loads((done["test"].folder / "report.json").read_text())
+    facts = {
+        "labwright": __version__,
+        "image": recipe.image.slug,
+        "type": recipe.image.build.type,
+        "release": recipe.release.name,
+        "kernel": kernel_files(done["kernel"]).release,
+        "user": recipe.image.ssh_user,
+        "interfaces": ["eth0", *recipe.image.network_interfaces],
+        "sha256": disk.files["disk.qcow2"]["sha256"],
+        "bytes": disk.files["disk.qcow2"]["size"],
+        "source_date_epoch": epoch_of(done["system"]),
+        "locked": locked,
+        "host": platform.machine(),
+        "steps": {
+            name: {
+                "key": stored.key,
+                "digest": stored.digest,
+                "inputs": stored.inputs,
+                "seconds": round(stored.seconds, 2),
+                "disk": stored.disk,
+                "memory": stored.memory,
+            }
+            for name, stored in done.items()
+        },
+        "pins": json.loads(recipe.pins.text()),
+        "tests": proof,
+    }
+    return json.dumps(facts, indent=1, sort_keys=True) + "\n"

@@ -1,0 +1,99 @@
+"""Fail now rather than at the last step: tools, rights, space, memory, checks of the image's description."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+from pathlib import Path
+
+from labwright.errors import Cause, LabwrightError
+from labwright.hooks import LintFinding
+from labwright.host.environment import find_tool
+from labwright.host.usage import available_memory, free_space
+from labwright.interfaces import Bootstrapper
+from labwright.pipeline.steps import MEGABYTE, Estimate, Planned, estimate
+from labwright.pipeline.workshop import Workshop
+from labwright.spec.image import ImageSpec
+
+CORE_TOOLS = (
+    "unshare", "setpriv", "tar", "make", "gcc", "flex", "bison", "bc", "sfdisk", "mke2fs", "grub-mkimage", "mcopy",
+    "mkfs.vfat", "qemu-img", "qemu-system-x86_64",
+)  # fmt: skip
+DELIVERED = ("disk", "kernel", "kernel-package")
+"""The steps whose outputs are copied to the output folder."""
+
+
+def check_host(driver: Bootstrapper, workshop: Workshop, out: Path | None) -> None:
+    """Tools and folders."""
+    for tool in (*CORE_TOOLS, *driver.distribution.tools):
+        find_tool(tool)
+    workshop.paths.ensure()
+    if out is not None:
+        writable(out)
+
+
+def writable(out: Path) -> None:
+    """Make the output folder and try to write in it."""
+    probe = out / f".labwright-{uuid.uuid4().hex[:8]}"
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise LabwrightError(
+            f"the output folder {out} cannot be written: {error.strerror}",
+            cause=Cause.CONFIG,
+            hint="choose another with --out, or mend its owner and mode",
+        ) from error
+
+
+def check_room(planned: Sequence[Planned], workshop: Workshop, out: Path | None) -> Estimate:
+    """Refuse what cannot end well, by what the steps took here the last time. Raises LabwrightError."""
+    wanted = estimate(planned)
+    guess = "" if wanted.known else ", a guess since it has not run here yet"
+    delivered = sum(step.output for step in planned if step.step.name in DELIVERED and step.runs) if out else 0
+    root = workshop.paths.root
+    same = out is not None and _device(out) == _device(root)
+    _check_disk(root, wanted.disk + (delivered if same else 0), f"what is still to be done{guess}",
+                "LABWRIGHT_CACHE to a folder")  # fmt: skip
+    if out is not None and not same:
+        _check_disk(out, delivered, "the image and its kernel", "--out to a folder")
+    free = available_memory()
+    if wanted.memory > free:
+        raise LabwrightError(
+            f"{free // MEGABYTE} MB of memory are available, and the step {wanted.hungriest} takes "
+            f"{wanted.memory // MEGABYTE} MB at its peak{guess}",
+            cause=Cause.MEMORY,
+            hint="end other programs, or give this machine (or its container) more memory or swap",
+        )
+    return wanted
+
+
+def _device(folder: Path) -> int:
+    while not folder.exists():
+        folder = folder.parent
+    return folder.stat().st_dev
+
+
+def _check_disk(folder: Path, wanted: int, purpose: str, setting: str) -> None:
+    free = free_space(folder)
+    if wanted > free:
+        raise LabwrightError(
+            f"{folder} has {free // MEGABYTE} MB free, and {purpose} takes {wanted // MEGABYTE} MB at its peak",
+            cause=Cause.DISK_FULL,
+            hint=f"free some space (labwright cache prune), or set {setting} on a larger disk",
+        )
+
+
+def lint(spec: ImageSpec, workshop: Workshop) -> list[LintFinding]:
+    """What the installed checks think of the image. Raises LabwrightError at an error."""
+    findings = [finding for found in workshop.hooks.hook.labwright_lint_image(spec=spec) for finding in found]
+    errors = [finding for finding in findings if finding.level == "error"]
+    if errors:
+        raise LabwrightError(
+            f"{spec.slug}: {errors[0].message}",
+            cause=Cause.CONFIG,
+            hint=errors[0].remedy,
+            details=[finding.message for finding in errors[1:]],
+        )
+    return findings

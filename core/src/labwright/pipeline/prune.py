@@ -1,0 +1,104 @@
+"""Keeps the cache below a size: what was used longest ago goes, and nothing that a running build uses."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from labwright.errors import Cause, LabwrightError
+from labwright.host.locks import take
+from labwright.pipeline.store import MANIFEST, Stored
+from labwright.pipeline.workshop import Workshop
+
+DEFAULT_LIMIT = 20 * 10**9
+VARIABLE = "LABWRIGHT_CACHE_SIZE"
+UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
+IN_USE = "in-use"
+"""The lock file of a folder of downloads: who reads or writes there holds it."""
+
+
+@dataclass(frozen=True)
+class Item:
+    """Something that may go. used: when it was last used, in seconds since 1970. remove: says whether it went."""
+
+    name: str
+    size: int
+    used: float
+    remove: Callable[[], bool]
+
+
+@dataclass(frozen=True)
+class Pruned:
+    """What went, what could not since a build uses it, and how much is left, in bytes."""
+
+    removed: tuple[str, ...]
+    in_use: tuple[str, ...]
+    freed: int
+    left: int
+
+
+def parse_size(text: str) -> int:
+    """Bytes from a number with an optional K, M, G or T, in powers of 1000. Raises LabwrightError (config)."""
+    found = re.fullmatch(r"([0-9]{1,15})([KMGT]?)B?", text.strip().upper())
+    if found is None:
+        raise LabwrightError(f"{text!r} is not a size", cause=Cause.CONFIG, hint="write it as 500M or 20G; 0: no limit")
+    return int(found[1]) * UNITS[found[2]]
+
+
+def limit() -> int:
+    """LABWRIGHT_CACHE_SIZE in bytes, by default 20 GB; 0 means no limit."""
+    given = os.environ.get(VARIABLE)
+    return parse_size(given) if given else DEFAULT_LIMIT
+
+
+def prune(workshop: Workshop, size: int | None = None) -> Pruned:
+    """Remove the outputs and fetched packages that were used longest ago, until the rest is below `size` bytes."""
+    most = limit() if size is None else size
+    items = sorted((*_outputs(workshop), *_packages(workshop)), key=lambda item: item.used)
+    left, freed = sum(item.size for item in items), 0
+    removed: list[str] = []
+    in_use: list[str] = []
+    if size is None and most == 0:
+        return Pruned((), (), 0, left)
+    for item in items:
+        if left <= most:
+            break
+        if item.remove():
+            removed.append(item.name)
+            freed += item.size
+            left -= item.size
+        else:
+            in_use.append(item.name)
+    return Pruned(tuple(removed), tuple(in_use), freed, left)
+
+
+def _outputs(workshop: Workshop) -> list[Item]:
+    store = workshop.store
+
+    def item(stored: Stored) -> Item:
+        used = (stored.folder / MANIFEST).stat().st_mtime
+        return Item(f"{stored.step}/{stored.key}", stored.size, used, lambda: store.remove_unused(stored))
+
+    return [item(stored) for stored in store.outputs()]
+
+
+def _packages(workshop: Workshop) -> list[Item]:
+    folder = workshop.paths.downloads / "packages"
+    files = [path for path in folder.glob("*") if path.name != IN_USE] if folder.is_dir() else []
+    return [
+        Item(f"packages/{path.name}", path.stat().st_size, path.stat().st_mtime, lambda path=path: _remove(path))  # type: ignore[misc]
+        for path in files
+    ]
+
+
+def _remove(path: Path) -> bool:
+    lock = take(path.parent / IN_USE, fcntl.LOCK_EX, wait=False)
+    if lock is None:
+        return False
+    with lock:
+        path.unlink(missing_ok=True)
+    return True
