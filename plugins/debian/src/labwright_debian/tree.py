@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 from dataclasses import replace
@@ -41,6 +42,8 @@ def make_tree(image: ImageSpec, pins: Pins, destination: Path, bench: Workbench)
     check_installed(pins, root)
     clean.normalise(root)
     (root / "etc/apt/sources.list").write_text(Archive.of_pins(pins).sources())
+    # Filled with devices by root, mounted over in a user namespace: empty in the tree, and with one date.
+    os.utime(root / "dev", (epoch, epoch))
     pack(root, destination, dated, exclude=("./dev/*",))
     return epoch
 
