@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from bench.processes import adopted
+
 from labwright.host.environment import environment, find_tool
 
 TAIL_BYTES, TAIL_LINES = 8192, 40
