@@ -8,6 +8,7 @@ Needs root, and `apt-get install debos udev`.
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import json
 import os
 import shutil
@@ -31,6 +32,8 @@ UDEVD = Path("/lib/systemd/systemd-udevd")
 UDEV_STATE = Path("/run/udev")
 START_SECONDS = 10.0
 BUILD_SECONDS = 3600.0
+LOOP_CTL_ADD = 0x4C80
+"""From linux/loop.h; loop(4) describes it."""
 
 FINISH = """set -e
 useradd --create-home --shell /bin/bash --groups sudo antidote
@@ -46,13 +49,11 @@ apt-get clean
 rm -rf /var/lib/apt/lists/*
 """
 
-# grub-mkconfig finds no /dev/disk/by-uuid where it runs here, and would name the builder's loop device as the root;
-# of two root= on a command line the later one counts.
 BOOT = """set -e
 cat > /etc/default/grub <<END
 GRUB_TIMEOUT=0
 GRUB_DISABLE_OS_PROBER=true
-GRUB_CMDLINE_LINUX="root=LABEL=root console=ttyS0,115200 quiet"
+GRUB_CMDLINE_LINUX="console=ttyS0,115200 quiet"
 END
 grub-install --target=i386-pc "$IMAGE"
 update-grub
@@ -159,7 +160,8 @@ def _udevd_answers() -> bool:
 
 @contextlib.contextmanager
 def _nothing_left(folder: Path) -> Iterator[None]:
-    """Afterwards nothing is mounted in the folder and no loop device holds its image. Nothing else is looked at."""
+    """Afterwards nothing is mounted in the folder, no loop device holds its image, and none is missing."""
+    before = _loops()
     try:
         yield
     finally:
@@ -167,3 +169,11 @@ def _nothing_left(folder: Path) -> Iterator[None]:
             if point.is_relative_to(folder):
                 unmount(point)
         detach_loops(folder / RAW)
+        # debos removes the device itself, its node in /dev too.
+        for number in sorted(before - _loops()):
+            with contextlib.suppress(OSError), Path("/dev/loop-control").open("rb") as control:
+                fcntl.ioctl(control, LOOP_CTL_ADD, number)
+
+
+def _loops() -> set[int]:
+    return {int(folder.name.removeprefix("loop")) for folder in Path("/sys/block").glob("loop*")}
