@@ -22,14 +22,15 @@ from bench.measure import Measured, measure
 
 from labwright.errors import Cause, LabwrightError
 from labwright.host.environment import environment, has_tool
-from labwright.host.teardown import detach_loops, mount_points, unmount
+from labwright.host.run import run
+from labwright.host.teardown import detach_loops, loop_devices, mount_points, remove_folder, unmount
 
 PACKAGES = ("dbus", "grub-pc", "linux-image-amd64", "openssh-server", "sudo", "systemd-sysv", "udev")
 """What the recipe itself relies on; systemd-networkd comes with systemd."""
 
 RAW, QCOW2 = "image.raw", "image.qcow2"
 UDEVD = Path("/lib/systemd/systemd-udevd")
-UDEV_STATE = Path("/run/udev")
+UDEV_MAKES = (Path("/run/udev"), Path("/dev/disk"))
 START_SECONDS = 10.0
 BUILD_SECONDS = 3600.0
 LOOP_CTL_ADD = 0x4C80
@@ -123,7 +124,7 @@ def udevd() -> Iterator[None]:
     if _udevd_answers():
         yield
         return
-    had_state = UDEV_STATE.exists()
+    new = [folder for folder in UDEV_MAKES if not folder.exists()]
     # As our child, in the foreground: one whose parent is process 1 ends what else is in its control group.
     process = subprocess.Popen(
         ["setpriv", "--pdeathsig", "TERM", "--", str(UDEVD)],
@@ -147,9 +148,9 @@ def udevd() -> Iterator[None]:
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
-        if not had_state:
+        for folder in new:
             # What it knew of devices that are gone would be believed: lsblk and libudev read it without a udevd.
-            shutil.rmtree(UDEV_STATE, ignore_errors=True)
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _udevd_answers() -> bool:
@@ -168,7 +169,13 @@ def _nothing_left(folder: Path) -> Iterator[None]:
         for point in reversed(mount_points()):
             if point.is_relative_to(folder):
                 unmount(point)
+        for device in loop_devices(folder / RAW):
+            # They would outlive the device's file: debos made them one by one.
+            run(["partx", "--delete", device], accept=(0, 1))
         detach_loops(folder / RAW)
+        run(["udevadm", "settle", f"--timeout={START_SECONDS:.0f}"], accept=(0, 1))
+        for scratch in folder.glob(".debos-*"):
+            remove_folder(scratch)
         # debos removes the device itself, its node in /dev too.
         for number in sorted(before - _loops()):
             with contextlib.suppress(OSError), Path("/dev/loop-control").open("rb") as control:
