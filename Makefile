@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 HOST_PACKAGES := $(shell grep -v '^\#' host-packages.txt)
 
-.PHONY: help setup host-packages image kernel check unit integration e2e test bench lock clean
+.PHONY: help setup host-packages image kernel check unit integration e2e test bench soak lock clean
 
 help: ## What can be done here
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
@@ -32,10 +32,10 @@ $(VENV)/.installed: requirements.lock pyproject.toml core/pyproject.toml $(wildc
 	touch $@
 
 image: setup ## Build the debian image, test it, and say how to log in to it
-	$(SUDO) $(BIN)/labwright build images/debian
+	$(BIN)/labwright build images/debian
 
 kernel: setup ## Build the kernel alone
-	$(SUDO) $(BIN)/labwright kernel build debian
+	$(BIN)/labwright kernel build debian
 
 check: setup ## Lint, types, architecture
 	$(BIN)/ruff check .
@@ -57,6 +57,10 @@ test: check ## Everything that CI runs
 
 bench: setup ## Compare speeds, print ratios
 	$(SUDO) $(BIN)/python bench/run.py
+
+soak: setup ## Kill builds at random moments, and build through a mirror that fails; prints tables (an hour)
+	$(SUDO) env PYTHONPATH=tests $(BIN)/python tests/soak/kill.py
+	$(SUDO) env PYTHONPATH=tests $(BIN)/python tests/soak/mirror.py
 
 lock: setup ## Make requirements.lock anew from requirements.in
 	$(PYTHON) -m venv $(VENV)-lock

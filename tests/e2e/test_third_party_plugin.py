@@ -37,18 +37,18 @@ from pathlib import Path
 
 from labwright.interfaces import Distribution, Release
 from labwright_debian import DebianBootstrapper
-from labwright_debian.archive import Archive
+from labwright_debian.fetch import fetch, newest
 
 
 class BusyBoxBootstrapper(DebianBootstrapper):
     distribution = Distribution(
         title="BusyBox", releases=(Release("bookworm", "linux-source-6.1"),), default_release="bookworm",
-        fragments=("debian",), proof="login",
+        fragments=("debian",), packages=("busybox-static",), proof="login",
     )
 
     def make_tree(self, image, pins, destination, bench):
-        archive = Archive.of(image, "bookworm", bench)
-        package = archive.download("busybox-static", archive.candidate("busybox-static", bench), bench)
+        busybox = [package for package in pins.packages if package.name == "busybox-static"]
+        (package,) = fetch(busybox, pins, bench.scratch / "pool", bench)
         root = bench.scratch / "tree"
         bench.run(["dpkg-deb", "--extract", package, root])
         for name in ("sbin", "etc", "proc", "sys", "dev", "root", "tmp"):
@@ -61,6 +61,7 @@ class BusyBoxBootstrapper(DebianBootstrapper):
         )
         (root / "etc/passwd").write_text("root::0:0:root:/root:/bin/sh\\n")
         bench.run(["tar", "--create", "--file", destination, "--directory", root, "--owner=0", "--group=0", "."])
+        return bench.source_date_epoch or newest([package])
 
     def finish_tree(self, image, tree, kernel_package, bench):
         bench.run(["dpkg-deb", "--extract", kernel_package, tree])

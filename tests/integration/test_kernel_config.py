@@ -30,11 +30,10 @@ def tree(request, tmp_path_factory):
     spec = spec.model_copy(update={"build": spec.build.model_copy(update={"release": request.param})})
     driver = DebianBootstrapper()
     pins = driver.resolve(spec, bench)
-    name = pins.kernel_source.split()[0]
-    archive = CACHE / "tests" / f"{name}.tar.xz"
+    archive = CACHE / "tests" / f"{pins.kernel_source.sha256}.tar.xz"
     if not archive.is_file():
         archive.parent.mkdir(parents=True, exist_ok=True)
-        driver.fetch_kernel_source(spec, pins, folder / "fetched", bench)
+        driver.fetch_kernel_source(pins, folder / "fetched", bench)
         copy_whole(folder / "fetched", archive, bench.ledger)
     return unpack_configuration_only(archive, bench)
 

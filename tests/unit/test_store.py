@@ -13,8 +13,8 @@ from labwright.errors import LabwrightError
 from labwright.host.ledger import Ledger
 from labwright.host.paths import Paths
 from labwright.pipeline.runner import Runner
-from labwright.pipeline.steps import Step, key_of, plan
-from labwright.pipeline.store import Store, text_digest
+from labwright.pipeline.steps import Needs, Step, estimate, key_of, plan, until
+from labwright.pipeline.store import Damaged, Store, text_digest
 
 
 @pytest.fixture
@@ -39,25 +39,25 @@ def step(name, text="x", inputs=(), ran=None, **options):
 def test_nothing_changed_runs_nothing(runner):
     ran = []
     steps = (step("a", ran=ran), step("b", ran=ran, inputs=["a"]))
-    first = runner.run(steps)
-    second = runner.run(steps)
+    first = runner.run(steps, dict)
+    second = runner.run(steps, dict)
     assert ran == ["a", "b"]
     assert first["b"].digest == second["b"].digest
 
 
 def test_a_changed_option_runs_that_step_and_what_reads_it(runner):
     ran = []
-    runner.run((step("a", ran=ran, release="one"), step("b", ran=ran, inputs=["a"]), step("c", ran=ran)))
+    runner.run((step("a", ran=ran, release="one"), step("b", ran=ran, inputs=["a"]), step("c", ran=ran)), dict)
     ran.clear()
-    runner.run((step("a", "y", ran=ran, release="two"), step("b", ran=ran, inputs=["a"]), step("c", ran=ran)))
+    runner.run((step("a", "y", ran=ran, release="two"), step("b", ran=ran, inputs=["a"]), step("c", ran=ran)), dict)
     assert ran == ["a", "b"]
 
 
 def test_the_same_output_of_a_changed_step_stops_the_change_there(runner):
     ran = []
-    runner.run((step("a", ran=ran, release="one"), step("b", ran=ran, inputs=["a"])))
+    runner.run((step("a", ran=ran, release="one"), step("b", ran=ran, inputs=["a"])), dict)
     ran.clear()
-    runner.run((step("a", ran=ran, release="two"), step("b", ran=ran, inputs=["a"])))
+    runner.run((step("a", ran=ran, release="two"), step("b", ran=ran, inputs=["a"])), dict)
     assert ran == ["a"]
 
 
@@ -70,28 +70,103 @@ def test_a_failed_step_leaves_nothing_and_the_next_run_resumes_there(runner):
         raise LabwrightError("no", cause=__import__("labwright.errors").errors.Cause.HOST)
 
     with pytest.raises(LabwrightError):
-        runner.run((step("a", ran=ran), Step("b", "b", broken)))
+        runner.run((step("a", ran=ran), Step("b", "b", broken)), dict)
     assert runner.ledger.entries() == []
     assert list(runner.paths.scratch.iterdir()) == []
     assert [stored.step for stored in runner.store.outputs()] == ["a"]
-    runner.run((step("a", ran=ran), step("b", ran=ran)))
+    runner.run((step("a", ran=ran), step("b", ran=ran)), dict)
     assert ran == ["a", "b"]
 
 
 def test_a_flipped_bit_is_found_before_it_goes_into_an_image(runner):
-    steps = (step("a"), step("b", inputs=["a"]))
-    stored = runner.run(steps[:1])["a"]
+    ran = []
+    steps = (step("a", ran=ran), step("b", ran=ran), step("c", ran=ran, inputs=["a", "b"]))
+    stored = runner.run(steps[:2], dict)["a"]
     (stored.folder / "file").write_text("y")
-    with pytest.raises(LabwrightError, match="damaged"):
-        runner.run(steps)
-    assert runner.run(steps)["b"].files["file"]["size"] == 2
+    done = runner.run(steps, dict)
+    assert (done["c"].folder / "file").read_text() == "xxx"
+    assert ran == ["a", "b", "a", "c"], "only what was damaged is made anew"
+
+
+def test_a_flipped_bit_is_found_before_it_is_delivered(runner):
+    ran = []
+    steps = (step("a", ran=ran), step("b", ran=ran))
+    (runner.run(steps, dict)["a"].folder / "file").write_text("y")
+
+    def use(done):
+        runner.store.check_file(done["a"], "file")
+        return (done["a"].folder / "file").read_text()
+
+    assert runner.run(steps, use) == "x"
+    assert ran == ["a", "b", "a"]
+
+
+def test_a_disk_that_damages_everything_ends_the_build(runner):
+    def use(done):
+        (done["a"].folder / "file").write_text("y")
+        runner.store.check_file(done["a"], "file")
+
+    with pytest.raises(Damaged, match="damaged"):
+        runner.run((step("a"),), use)
+
+
+def test_nobody_removes_what_a_build_uses(runner):
+    def use(done):
+        assert not runner.store.remove_unused(done["a"])
+        return done["a"]
+
+    stored = runner.run((step("a"),), use)
+    assert stored.folder.exists()
+    assert runner.store.remove_unused(stored)
+    assert not stored.folder.exists()
+    assert list((runner.paths.store / ".locks").iterdir()) == []
+
+
+def test_a_build_does_not_wait_for_another_that_only_reads(runner):
+    entered, leave = threading.Event(), threading.Event()
+
+    def use(done):
+        entered.set()
+        assert leave.wait(10)
+
+    reader = threading.Thread(target=runner.run, args=((step("a"),), use))
+    reader.start()
+    assert entered.wait(10)
+    assert runner.run((step("a"),), dict)["a"].size == 1
+    leave.set()
+    reader.join()
+
+
+def test_what_a_step_takes_is_remembered(runner):
+    def hungry(output, done, bench):
+        (output / "file").write_bytes(b"x" * 3_000_000)
+        bench.run(["python3", "-c", "import time; x = b'x' * 50_000_000; time.sleep(1.5)"])
+
+    stored = runner.run((Step("a", "a", hungry),), dict)["a"]
+    assert 50_000_000 < stored.memory < 100_000_000
+    assert stored.disk >= 2_000_000
+
+
+def test_the_estimate_adds_what_stays_to_the_peak_that_comes(runner):
+    needs = Needs(disk=30, memory=5, seconds=7)
+    steps = (Step("a", "a", step("a").make, needs=needs), Step("b", "b", step("b").make, needs=needs))
+    total = estimate(plan(steps, runner.store))
+    assert (total.disk, total.memory, total.seconds, total.known) == (40_000_000, 5_000_000, 14.0, False)
+    runner.run(steps, dict)
+    assert estimate(plan(steps, runner.store)).seconds == 0
+
+
+def test_until_keeps_what_is_needed():
+    steps = (step("a"), step("b"), step("c", inputs=["a"]), step("d", inputs=["b", "c"]))
+    assert [one.name for one in until(steps, "c")] == ["a", "c"]
+    assert [one.name for one in until(steps, "d")] == ["a", "b", "c", "d"]
 
 
 def test_a_missing_file_makes_the_step_run_again(runner):
     ran = []
-    stored = runner.run((step("a", ran=ran),))["a"]
+    stored = runner.run((step("a", ran=ran),), dict)["a"]
     (stored.folder / "file").unlink()
-    runner.run((step("a", ran=ran),))
+    runner.run((step("a", ran=ran),), dict)
     assert ran == ["a", "a"]
 
 
@@ -103,7 +178,7 @@ def test_two_builds_of_the_same_thing_make_it_once(runner):
         time.sleep(0.3)
         (output / "file").write_text("x")
 
-    threads = [threading.Thread(target=runner.run, args=((Step("a", "a", slow),),)) for _ in range(3)]
+    threads = [threading.Thread(target=runner.run, args=((Step("a", "a", slow),), dict)) for _ in range(3)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -112,7 +187,7 @@ def test_two_builds_of_the_same_thing_make_it_once(runner):
 
 
 def test_the_plan_says_why_and_touches_nothing(runner):
-    runner.run((step("a", release="one"), step("b", inputs=["a"])))
+    runner.run((step("a", release="one"), step("b", inputs=["a"])), dict)
     before = sorted(str(path) for path in runner.paths.root.rglob("*"))
     planned = plan((step("a", release="two"), step("b", inputs=["a"]), step("c")), runner.store)
     assert [(item.step.name, item.runs) for item in planned] == [("a", True), ("b", True), ("c", True)]

@@ -46,7 +46,7 @@ def contained_prefix() -> list[str]:
             "--kill-child=KILL"]  # fmt: skip
 
 
-ENTER = 'mount --rbind /dev "$0/dev" && mount -t proc proc "$0/proc" && exec chroot "$0" "$@"'
+ENTER = 'unset TMPDIR && mount --rbind /dev "$0/dev" && mount -t proc proc "$0/proc" && exec chroot "$0" "$@"'
 """Fixed text; the tree and the command reach it as arguments, so that nothing in them is read as shell."""
 
 
@@ -62,6 +62,7 @@ def run(
     env: Mapping[str, str] | None = None,
     stdin: str | None = None,
     log: Path | None = None,
+    temporary: Path | None = None,
     timeout: float | None = None,
     contained: bool = False,
     accept: Iterable[int] = (0,),
@@ -73,6 +74,7 @@ def run(
     """Run a command to its end.
 
     stdin: text for its standard input (secrets go here, never in argv). log: a file that gets both streams, appended.
+    temporary: where it puts its temporary files (TMPDIR), which a child that is killed leaves behind.
     timeout: seconds. contained: in namespaces of its own (see contained_prefix). accept: exit codes that are fine.
     what: the words for an error, by default the command's name. cause, hint: of that error, unless the output shows a
     better one. on_line: called with every line of either stream; what it raises ends the command and is raised here.
@@ -83,6 +85,7 @@ def run(
     find_tool(words[0])
     subject = what or f"{Path(words[0]).name} failed"
     mark = uuid.uuid4().hex
+    env = ({"TMPDIR": str(temporary)} if temporary else {}) | dict(env or {})
     started = time.monotonic()
     timed_out = False
     with Streams(log, subject, on_line) as streams:

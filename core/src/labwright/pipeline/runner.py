@@ -133,8 +133,10 @@ class Runner:
     def workbench(self, scratch: Path, say: Callable[[str], None], log: Path) -> Workbench:
         """What a driver may touch during one step."""
         self.paths.downloads.mkdir(parents=True, exist_ok=True)
+        temporary = scratch / "tmp"
+        temporary.mkdir(exist_ok=True)
         return Workbench(
-            run=functools.partial(run, log=log),
+            run=functools.partial(run, log=log, temporary=temporary),
             scratch=scratch,
             downloads=self.paths.downloads,
             ledger=self.ledger,

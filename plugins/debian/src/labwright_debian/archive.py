@@ -107,6 +107,8 @@ class Archive:
             "APT::Get::AllowUnauthenticated": "false",
             "Acquire::AllowInsecureRepositories": "false",
             "Acquire::AllowWeakRepositories": "false",
+            "Acquire::Check-Valid-Until": "false" if self.dated else "true",
+            "Acquire::Check-Date": "true",
             "Acquire::AllowDowngradeToInsecureRepositories": "false",
             "Acquire::Languages": "none",
             "Acquire::Retries": "3",

@@ -1,0 +1,120 @@
+"""Kills a build with SIGKILL at random moments and builds again, and prints a table: what was left, what failed.
+
+    make soak
+
+Needs the kernel in the cache (make image); all other steps run, over and over, in a cache of their own.
+"""
+
+from __future__ import annotations
+
+import argparse
+import collections
+import hashlib
+import json
+import random
+import shutil
+import signal
+import subprocess
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+from support import builds
+
+from labwright.host.paths import Paths
+
+STEPS = ("tree", "system", "disk", "test")
+
+
+def main() -> None:
+    """Run it."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--kills", type=int, default=50)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--longest", type=float, default=60, help="seconds that a build may run before it is killed")
+    wanted = parser.parse_args()
+    folder = Path(tempfile.mkdtemp(prefix="soak-", dir=Paths.from_environment().root.parent))
+    try:
+        soak(folder, wanted.kills, random.Random(wanted.seed), wanted.longest)
+    finally:
+        shutil.rmtree(folder)
+
+
+def soak(folder: Path, kills: int, chance: random.Random, longest: float) -> None:
+    """Kill, look, clean, go on; after a build that got through, forget its steps and begin anew."""
+    cache, out = folder / "cache", folder / "out"
+    builds.seed(cache, Paths.from_environment().root, "kernel-source", "kernel", "kernel-package")
+    rows = collections.defaultdict(lambda: collections.Counter(kills=0, left=0, leaks=0, failures=0))
+    digests = set()
+    done = 0
+    while done < kills:
+        step, finished = killed(cache, out, chance.uniform(0.2, longest))
+        if finished:
+            digests.add(forget(cache, out))
+            continue
+        done += 1
+        row = rows[step]
+        row["kills"] += 1
+        time.sleep(0.5)
+        before = builds.loop_devices(), builds.temporary_files()
+        row["left"] += len(list((cache / "ledger").glob("*.json")))
+        cleaned = builds.command("clean", "--json", cache=cache)
+        row["failures"] += cleaned.returncode != 0
+        left = builds.leaks(cache)
+        row["leaks"] += len(left)
+        assert builds.loop_devices() == before[0], "a loop device of somebody else is gone"
+        print(f"{done}: killed in {step}; {', '.join(left) or 'nothing left'}", flush=True)
+    final = builds.command("build", "images/debian", "--out", out, "--json", cache=cache)
+    digests.add(hashlib.sha256((out / "debian.qcow2").read_bytes()).hexdigest() if final.returncode == 0 else "failed")
+    table(rows, digests, final.returncode)
+
+
+def killed(cache: Path, out: Path, after: float) -> tuple[str, bool]:
+    """Start a build and kill it: the step that ran, and whether the build was through before that."""
+    running = builds.start("build", "images/debian", "--out", out, "--json", cache=cache)
+    step = ["start"]
+
+    def read() -> None:
+        assert running.stdout is not None
+        for line in running.stdout:
+            event = json.loads(line)
+            if event.get("kind") == "step-started":
+                step[0] = event["step"]
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    try:
+        running.wait(after)
+    except subprocess.TimeoutExpired:
+        running.send_signal(signal.SIGKILL)
+    code = running.wait()
+    reader.join()
+    error = running.stderr.read() if running.stderr else ""
+    assert code in {0, -signal.SIGKILL}, f"a build after a kill failed: {code}\n{error}"
+    return step[0], code == 0
+
+
+def forget(cache: Path, out: Path) -> str:
+    """Remove what the build has made, but for the kernel; the image's hash."""
+    digest = hashlib.sha256((out / "debian.qcow2").read_bytes()).hexdigest()
+    for step in STEPS:
+        builds.command("cache", "remove", step, cache=cache)
+    shutil.rmtree(out)
+    shutil.rmtree(cache / "downloads/packages")
+    return digest
+
+
+def table(rows: dict[str, collections.Counter[str]], digests: set[str], code: int) -> None:
+    """The result in Markdown."""
+    print("\n| killed in | kills | entries for clean | leaks after clean | failures |\n|---|---|---|---|---|")
+    total: collections.Counter[str] = collections.Counter()
+    for step, row in rows.items():
+        total.update(row)
+        print(f"| {step} | {row['kills']} | {row['left']} | {row['leaks']} | {row['failures']} |")
+    print(f"| all | {total['kills']} | {total['left']} | {total['leaks']} | {total['failures']} |")
+    print(f"\nlast build: exit code {code}; different images over all builds that got through: {len(digests)}")
+
+
+if __name__ == "__main__":
+    main()

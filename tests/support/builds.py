@@ -1,0 +1,90 @@
+"""Builds as processes of their own, what they may leave behind, and a cache that knows the kernel already."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+REPOSITORY = Path(__file__).parents[2]
+
+
+def start(*words: str | Path, cache: Path, **environment: str) -> subprocess.Popen[str]:
+    """The command line as a user runs it, in the background, with a line of JSON an event."""
+    # A shell starts what it puts in the background with Ctrl-C ignored, and a runner of CI may be started so.
+    return subprocess.Popen(
+        ["env", "--default-signal=INT", sys.executable, "-m", "labwright", *map(str, words)],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=REPOSITORY,
+        env=os.environ | {"LABWRIGHT_CACHE": str(cache)} | environment,
+    )  # fmt: skip
+
+
+def command(*words: str | Path, cache: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    """The same, to its end."""
+    with start(*words, cache=cache, **environment) as running:
+        out, err = running.communicate(timeout=3000)
+    return subprocess.CompletedProcess(words, running.returncode, out, err)
+
+
+def wait_for_step(running: subprocess.Popen[str], step: str) -> None:
+    """Read events until this step starts. The rest of the output is left for communicate()."""
+    assert running.stdout is not None
+    for line in running.stdout:
+        event = json.loads(line)
+        if (event.get("step"), event.get("kind")) == (step, "step-started"):
+            return
+    raise AssertionError(f"the build ended before the step {step}: {running.communicate()}")
+
+
+def seed(cache: Path, source: Path, *steps: str) -> None:
+    """Copy the outputs of these steps from another cache, as hard links where that works."""
+    for step in steps:
+        for output in (source / "store" / step).glob("*"):
+            place = cache / "store" / step / output.name
+            if not place.exists():
+                shutil.copytree(output, place, copy_function=_link)
+
+
+def _link(source: str, destination: str) -> None:
+    try:
+        os.link(source, destination)
+    except OSError:
+        shutil.copy2(source, destination)
+
+
+def last_event(done: subprocess.CompletedProcess[str]) -> dict[str, object]:
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def loop_devices() -> set[str]:
+    listed = subprocess.run(["losetup", "--list", "--noheadings", "--output", "NAME,BACK-FILE"],
+                            capture_output=True, text=True, check=True)  # fmt: skip
+    return set(listed.stdout.splitlines())
+
+
+def temporary_files() -> set[str]:
+    """What is in the folder that children use when nobody tells them another."""
+    return {path.name for path in Path("/tmp").iterdir()}
+
+
+def leaks(cache: Path) -> list[str]:
+    """What a build left that it should not have: ledger entries, folders, mounts, processes."""
+    found = []
+    for name in ("ledger", "scratch"):
+        if (cache / name).exists():
+            found += [str(path) for path in (cache / name).iterdir()]
+    found += [str(path) for path in cache.glob("store/.incoming*")]
+    found += [str(path) for path in cache.glob("store/.removed*")]
+    found += [line for line in Path("/proc/self/mountinfo").read_text().splitlines() if str(cache) in line]
+    for folder in Path("/proc").iterdir():
+        if folder.name.isdigit() and int(folder.name) != os.getpid():
+            try:
+                line = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+            except OSError:
+                continue
+            if f"{cache}/" in line:
+                found.append(f"process {folder.name}: {line[:120]}")
+    return found
