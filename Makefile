@@ -55,8 +55,8 @@ e2e: setup ## Build and boot what we make; the first run compiles a kernel
 test: check ## Everything that CI runs
 	$(SUDO) $(BIN)/pytest -v --durations=15 tests
 
-bench: setup ## Compare speeds, print ratios
-	$(SUDO) $(BIN)/python bench/run.py
+bench: setup ## Compare with peers, print ratios; FIRECRACKER=its guest configuration for the kernel's part
+	$(SUDO) $(BIN)/python -m bench.run $(if $(FIRECRACKER),--firecracker $(FIRECRACKER))
 
 soak: setup ## Kill builds at random moments, and build through a mirror that fails; prints tables (an hour)
 	$(SUDO) env PYTHONPATH=tests $(BIN)/python tests/soak/kill.py

@@ -21,6 +21,8 @@ from labwright.pipeline.workshop import Workshop
 from labwright.plugins import hook_manager
 from labwright_debian.archive import host_mirror
 
+ALL = "all of them"
+
 
 def real_mirrors(folder: Path) -> dict[str, str]:
     """The mirrors that this machine's apt uses."""
@@ -35,13 +37,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rate", type=float, default=0.2)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--only", choices=(*FAULTS, ALL), help="one way to fail instead of all, one after the other")
     wanted = parser.parse_args()
     folder = Path(tempfile.mkdtemp(prefix="soak-", dir=Paths.from_environment().root.parent))
     try:
         print("| fault | requests | spoilt | exit code | seconds | leaks |\n|---|---|---|---|---|---|")
         targets = real_mirrors(folder)
-        for name in (*FAULTS, "all of them"):
-            kinds = FAULTS if name == "all of them" else (name,)
+        for name in [wanted.only] if wanted.only else [*FAULTS, ALL]:
+            kinds = FAULTS if name == ALL else (name,)
             rates = {kind: wanted.rate / len(kinds) for kind in kinds}
             print(
                 one(name, FaultyMirror(targets, folder / "kept", rates, random.Random(wanted.seed)), folder), flush=True

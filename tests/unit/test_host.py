@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import http.server
+import os
+import subprocess
+import sys
 import threading
+import time
 from pathlib import Path
 
 import pytest
+import typer
 
+from labwright.cli.session import failures
 from labwright.errors import Cause, LabwrightError
-from labwright.host import probes
+from labwright.host import namespace, probes, usage
 from labwright.host.files import beside, write_whole
 from labwright.host.ledger import Ledger
 from labwright.host.paths import Paths
@@ -101,3 +107,41 @@ def test_errors_have_exit_codes_of_their_own():
     codes = [cause.exit_code for cause in Cause]
     assert len(set(codes)) == len(codes)
     assert 0 not in codes
+
+
+def test_no_memory_for_labwright_itself_is_an_error_in_words(capsys):
+    with pytest.raises(typer.Exit) as caught, failures():
+        raise MemoryError
+    assert caught.value.exit_code == 10
+    assert "out of memory" in capsys.readouterr().err
+
+
+def test_what_children_take_is_seen(tmp_path):
+    before = usage.children_memory(os.getpid())
+    code = "x = b'x' * 80_000_000; input()"
+    with subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE) as child:
+        deadline = time.monotonic() + 10
+        while usage.children_memory(os.getpid()) - before < 80_000_000:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        child.communicate(b"\n")
+
+
+def test_free_memory_is_no_more_than_the_system_has():
+    assert 0 < usage.available_memory() <= os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") * 2
+
+
+@pytest.mark.parametrize(
+    ("table", "count"),
+    [
+        ("tired:100000:65536\n", 65536),
+        ("1000:1:70000\ntired:9:5\n", 70000),
+        ("other:1:65536\n", 0),
+        ("tired:x:y\n\n", 0),
+    ],
+)
+def test_the_ids_set_aside_for_a_user(tmp_path, table, count):
+    place = tmp_path / "subuid"
+    place.write_text(table)
+    assert namespace.subordinate_ids(place, "tired", 1000) == count
+    assert namespace.subordinate_ids(tmp_path / "none", "tired", 1000) == 0

@@ -89,12 +89,27 @@ def test_nothing_contained_survives_the_end_of_labwright(tmp_path, number):
         ("W: GPG error: InRelease: NO_PUBKEY 0E98404D386FA1D9", Cause.SIGNATURE),
         ("E: Failed to fetch x  404  Not Found", Cause.NETWORK),
         ("Could not resolve 'nowhere.example'", Cause.NETWORK),
+        ("E: The repository 'x' is not signed.\n  503  Service Unavailable", Cause.NETWORK),
+        ("E: The repository 'x' is not signed.", Cause.SIGNATURE),
+        ("E: Release file for x is expired (invalid since 3d)", Cause.SIGNATURE),
+        ("cc1: out of memory allocating 65536 bytes", Cause.MEMORY),
     ],
 )
 def test_the_words_of_tools_show_the_class_of_the_cause(line, cause):
     found = recognise(["noise", line])
     assert found is not None
     assert found[0] is cause
+
+
+def test_lines_for_the_listener_alone_are_not_kept(tmp_path):
+    heard = []
+    done = run(["printf", "status:1\nwords\n"], log=tmp_path / "log", on_line=heard.append, unlogged="status:")
+    assert heard == ["status:1", "words"]
+    assert (done.output, done.log_tail, (tmp_path / "log").read_text()) == ("words\n", ("words",), "words\n")
+
+
+def test_temporary_files_of_a_child_go_where_they_are_told(tmp_path):
+    assert run(["mktemp"], temporary=tmp_path).output.startswith(str(tmp_path))
 
 
 def test_a_killed_child_is_said_to_be_killed():

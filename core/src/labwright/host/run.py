@@ -70,6 +70,7 @@ def run(
     hint: str = "",
     cause: Cause = Cause.HOST,
     on_line: Callable[[str], None] | None = None,
+    unlogged: str = "",
 ) -> Completed:
     """Run a command to its end.
 
@@ -78,6 +79,7 @@ def run(
     timeout: seconds. contained: in namespaces of its own (see contained_prefix). accept: exit codes that are fine.
     what: the words for an error, by default the command's name. cause, hint: of that error, unless the output shows a
     better one. on_line: called with every line of either stream; what it raises ends the command and is raised here.
+    unlogged: lines that begin so are for on_line alone.
     Processes that the command left in the background are ended with it.
     Raises LabwrightError on another exit code, on a missing tool, on the time limit and when the log cannot be written.
     """
@@ -88,7 +90,7 @@ def run(
     env = ({"TMPDIR": str(temporary)} if temporary else {}) | dict(env or {})
     started = time.monotonic()
     timed_out = False
-    with Streams(log, subject, on_line) as streams:
+    with Streams(log, subject, on_line, unlogged) as streams:
         try:
             process = _start([*(contained_prefix() if contained else []), *words], cwd, env, mark, stdin, subject)
             streams.attach(process, stdin)
@@ -136,15 +138,18 @@ SIGNS = (
      "give it more memory (ulimit -v, the container's limit, swap) or build less at once; then run it again"),
     (Cause.DISK_FULL, ("No space left on device", "Disk quota exceeded", "not enough free space"),
      "free some space, or put the work elsewhere with LABWRIGHT_CACHE and --out; then run the same command again"),
-    (Cause.SIGNATURE, ("NO_PUBKEY", "BADSIG", "EXPKEYSIG", "is not signed", "not live until", "Hash Sum mismatch",
+    (Cause.SIGNATURE, ("NO_PUBKEY", "BADSIG", "EXPKEYSIG", "not live until", "Hash Sum mismatch",
                        "Release file is expired", "Release signed by unknown key", "Invalid Release signature",
                        "is not valid yet", "is expired", "File has unexpected size"),
      "the mirror's signature does not hold: check build.mirror and build.keyring, and this machine's clock"),
     (Cause.NETWORK, ("Could not resolve", "Temporary failure resolving", "Could not connect", "Connection refused",
                      "404  Not Found", "Connection timed out", "Unable to connect", "503  ", "does not have a Release"
                      " file", "Failed to fetch", "Network is unreachable", "Connection failed",
-                     "Clearsigned file isn't valid", "Undetermined Error", "Connection timed out"),
+                     "Clearsigned file isn't valid", "Undetermined Error"),
      "check build.mirror, the suite's name and this machine's network; then run the same command again"),
+    # Also said of a repository that could not be reached, so it comes after all that shows that.
+    (Cause.SIGNATURE, ("is not signed", "is no longer signed"),
+     "the mirror is not signed: labwright takes packages from signed archives only; check build.mirror"),
 )  # fmt: skip
 """What the tools that we call print when the cause is not their own, and the remedy."""
 

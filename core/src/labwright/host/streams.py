@@ -26,7 +26,10 @@ JOIN_SECONDS = 10.0
 class Streams:
     """Threads for one child. failure: why the child was ended early, if it was; reading goes on."""
 
-    def __init__(self, log: Path | None, subject: str, on_line: Callable[[str], None] | None) -> None:
+    def __init__(
+        self, log: Path | None, subject: str, on_line: Callable[[str], None] | None, unlogged: str = ""
+    ) -> None:
+        self._unlogged = unlogged
         self.failure: BaseException | None = None
         self._subject = subject
         self._on_line = on_line
@@ -79,13 +82,16 @@ class Streams:
                     self._take(line, keep)
 
     def _take(self, line: str, keep: bool) -> None:
-        self._tail.append(line.rstrip())
+        passing = bool(self._unlogged) and line.startswith(self._unlogged)
+        if not passing:
+            self._tail.append(line.rstrip())
         if self.failure is not None:
             return
         try:
-            if keep:
-                self._keep(line)
-            self._write_log(line)
+            if not passing:
+                if keep:
+                    self._keep(line)
+                self._write_log(line)
             if self._on_line is not None:
                 self._on_line(line.rstrip())
         except BaseException as error:

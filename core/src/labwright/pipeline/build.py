@@ -57,14 +57,14 @@ def pins_for(wish: Wish, driver: Bootstrapper, release: Release, workshop: Works
 
 
 def plan_image(wish: Wish, workshop: Workshop) -> list[Planned]:
-    """What a build would do, and why. Touches nothing and asks no mirror."""
+    """What a build would do, and why. Touches nothing and asks no mirror. Raises LabwrightError (config)."""
     driver, release = prepared(wish.spec)
     if wish.locked:
         pins = mirrors.locked_pins(wish.spec, driver, release.name, wish.folder)
     else:
         pins = mirrors.known_pins(wish.spec, workshop) or NO_PINS
-    recipe = Recipe(wish.spec, driver, release, pins, source_date_epoch())
-    return plan(image_steps(recipe), workshop.store, pinned=pins is not NO_PINS)
+    steps = wanted_steps(image_steps(Recipe(wish.spec, driver, release, pins, source_date_epoch())), wish.last)
+    return plan(steps, workshop.store, pinned=pins is not NO_PINS)
 
 
 def lock_image(wish: Wish, workshop: Workshop, snapshot: str) -> Pins:
@@ -93,7 +93,7 @@ def build_image(wish: Wish, workshop: Workshop, out: Path) -> Built | None:
     driver, release = prepared(spec)
     check_host(driver, workshop, out)
     lint(spec, workshop)
-    check_room(plan_image(wish, workshop), workshop, out)
+    check_room(plan_image(wish, workshop), workshop, None if wish.last else out)
     workshop.emit(Event("build-started", spec.slug, text=f"{driver.distribution.title} {release.name}"))
     started = time.monotonic()
     recipe = Recipe(spec, driver, release, pins_for(wish, driver, release, workshop), source_date_epoch())

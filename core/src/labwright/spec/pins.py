@@ -27,7 +27,7 @@ class Package(Strict):
     sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
     size: Annotated[int, Field(ge=1)]
     mirror: str = Field(pattern=r"^[a-z]+$")
-    path: str = Field(pattern=r"^[A-Za-z0-9%+,.:=_~/-]+$")
+    path: str = Field(pattern=r"^[A-Za-z0-9%+,.=_~/-]+$")
 
     @field_validator("path")
     @classmethod

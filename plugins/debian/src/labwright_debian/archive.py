@@ -17,6 +17,7 @@ from labwright.host.environment import has_tool
 from labwright.host.locks import exclusive
 from labwright.host.retry import retried
 from labwright.interfaces import ImageSpec, Pins, Workbench
+from labwright_debian import acquire
 
 SNAPSHOT = "@SNAPSHOTID@"
 """Where the date goes in the URL of a snapshot mirror, as apt writes it (sources.list(5), Snapshots)."""
@@ -111,8 +112,6 @@ class Archive:
             "Acquire::Check-Date": "true",
             "Acquire::AllowDowngradeToInsecureRepositories": "false",
             "Acquire::Languages": "none",
-            "Acquire::Retries": "3",
-            "Acquire::http::Timeout": "30",
             "APT::Update::Error-Mode": "any",
         }
         return [word for name, value in settings.items() for word in ("-o", f"{name}={value}")]
@@ -134,9 +133,12 @@ class Archive:
         retried(lambda: self._update(bench), bench.say)
 
     def _update(self, bench: Workbench) -> None:
+        subject = f"the archive of {self.suite} at {self.mirror} cannot be read"
         bench.run(
-            ["apt-get", *self.options(bench), "update", "-q"],
-            what=f"the archive of {self.suite} at {self.mirror} cannot be read",
+            ["apt-get", *self.options(bench), *acquire.OPTIONS, *acquire.ONE_BY_ONE, "update", "-q"],
+            what=subject,
+            on_line=acquire.Watch(subject, bench.say),
+            unlogged=acquire.STATUS_WORD,
             cause=Cause.NETWORK,
             hint="check build.mirror, build.release and this machine's network",
             timeout=600,

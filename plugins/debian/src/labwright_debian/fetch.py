@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import os
-import re
-from collections.abc import Callable, Sequence
-from pathlib import Path, PurePosixPath
+from collections.abc import Sequence
+from pathlib import Path
 
 from labwright.errors import Cause, LabwrightError
 from labwright.host.locks import exclusive
 from labwright.host.probes import APT_HELPER
 from labwright.host.retry import retried
 from labwright.interfaces import Package, Pins, Workbench
+from labwright_debian import acquire
 
 AR_MAGIC = b"!<arch>\n"
 IN_USE = "in-use"
@@ -29,7 +30,9 @@ def fetch(packages: Sequence[Package], pins: Pins, pool: Path, bench: Workbench)
     kept = bench.downloads / "packages"
     pool.mkdir(parents=True, exist_ok=True)
     with exclusive(kept / IN_USE, lambda: bench.say("waiting for another build that fetches packages")):
-        retried(lambda: _fetch_missing(packages, pins, kept, bench), bench.say)
+        attempts = itertools.count()
+        # What failed once is asked for one by one from then on.
+        retried(lambda: _fetch_missing(packages, pins, kept, bench, careful=next(attempts) > 0), bench.say)
         files = []
         for package in packages:
             os.utime(kept / package.sha256)
@@ -39,21 +42,21 @@ def fetch(packages: Sequence[Package], pins: Pins, pool: Path, bench: Workbench)
         return files
 
 
-def _fetch_missing(packages: Sequence[Package], pins: Pins, kept: Path, bench: Workbench) -> None:
+def _fetch_missing(packages: Sequence[Package], pins: Pins, kept: Path, bench: Workbench, careful: bool) -> None:
     missing = [package for package in packages if not whole(kept / package.sha256, package)]
     failure: LabwrightError | None = None
     for first in range(0, len(missing), TOGETHER):
         bench.say(f"fetching packages {first + 1} to {min(first + TOGETHER, len(missing))} of {len(missing)}")
         some = missing[first : first + TOGETHER]
         try:
-            _fetch_some(some, pins, kept, bench)
+            _fetch_some(some, pins, kept, bench, careful)
         except LabwrightError as error:
             failure = _naming(some, kept, pins, error)
     if failure is not None:
         raise failure
 
 
-def _fetch_some(packages: Sequence[Package], pins: Pins, kept: Path, bench: Workbench) -> None:
+def _fetch_some(packages: Sequence[Package], pins: Pins, kept: Path, bench: Workbench, careful: bool) -> None:
     """Fetch some, and keep those that came whole, also when others did not."""
     coming = bench.scratch / "coming"
     coming.mkdir(exist_ok=True)
@@ -62,11 +65,12 @@ def _fetch_some(packages: Sequence[Package], pins: Pins, kept: Path, bench: Work
         words += [f"{pins.mirrors[package.mirror]}/{package.path}", coming / package.sha256, f"SHA256:{package.sha256}"]
     try:
         bench.run(
-            [APT_HELPER, "-o", "APT::Sandbox::User=root", "-o", "Acquire::Retries=3", "-o", "Acquire::http::Timeout=30",
-             "download-file", *words],
+            [APT_HELPER, "-o", "APT::Sandbox::User=root", *acquire.OPTIONS,
+             *(acquire.ONE_BY_ONE if careful else ()), "download-file", *words],
             what="fetching packages failed",
             cause=Cause.NETWORK,
-            on_line=_counter(bench.say),
+            on_line=acquire.Watch("fetching packages", bench.say),
+            unlogged=acquire.STATUS_WORD,
             timeout=3600,
         )  # fmt: skip
     finally:
@@ -97,14 +101,6 @@ def _naming(missing: Sequence[Package], folder: Path, pins: Pins, error: Labwrig
         hint=f"run it again, or check {role}; if the version is gone from there, make a new lock (labwright lock) or "
         "lock against a snapshot mirror",
     )
-
-
-def _counter(say: Callable[[str], None]) -> Callable[[str], None]:
-    def on_line(line: str) -> None:
-        if found := re.match(r"Get:\d+ \S+ (\S+)", line):
-            say(f"fetching {PurePosixPath(found[1]).name}")
-
-    return on_line
 
 
 def whole(path: Path, package: Package) -> bool:
