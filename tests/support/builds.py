@@ -10,13 +10,23 @@ import sys
 from pathlib import Path
 
 REPOSITORY = Path(__file__).parents[2]
+COMMAND = (sys.executable, "-m", "labwright")
+
+
+def users_cache() -> Path:
+    """The cache that builds on this machine share: a kernel that is in there is not compiled again."""
+    return Path(USERS_CACHE)
+
+
+# Read before any test sets another.
+USERS_CACHE = os.environ.get("LABWRIGHT_CACHE", str(Path.home() / ".cache/labwright"))
 
 
 def start(*words: str | Path, cache: Path, **environment: str) -> subprocess.Popen[str]:
     """The command line as a user runs it, in the background, with a line of JSON an event."""
     # A shell starts what it puts in the background with Ctrl-C ignored, and a runner of CI may be started so.
     return subprocess.Popen(
-        ["env", "--default-signal=INT", sys.executable, "-m", "labwright", *map(str, words)],
+        ["env", "--default-signal=INT", *COMMAND, *map(str, words)],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=REPOSITORY,
         env=os.environ | {"LABWRIGHT_CACHE": str(cache)} | environment,
     )  # fmt: skip
@@ -39,13 +49,14 @@ def wait_for_step(running: subprocess.Popen[str], step: str) -> None:
     raise AssertionError(f"the build ended before the step {step}: {running.communicate()}")
 
 
-def seed(cache: Path, source: Path, *steps: str) -> None:
-    """Copy the outputs of these steps from another cache, as hard links where that works."""
+def seed(cache: Path, source: Path, *steps: str, link: bool = True) -> None:
+    """Copy the outputs of these steps, and what the mirrors said, from another cache; hard links where that works."""
+    shutil.copytree(source / "pins", cache / "pins", dirs_exist_ok=True)
     for step in steps:
         for output in (source / "store" / step).glob("*"):
             place = cache / "store" / step / output.name
             if not place.exists():
-                shutil.copytree(output, place, copy_function=_link)
+                shutil.copytree(output, place, copy_function=_link if link else shutil.copy2)
 
 
 def _link(source: str, destination: str) -> None:

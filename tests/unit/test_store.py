@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 
+import pluggy
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labwright.errors import LabwrightError
+from labwright.errors import Cause, LabwrightError
 from labwright.host.ledger import Ledger
+from labwright.host.locks import exclusive
 from labwright.host.paths import Paths
+from labwright.pipeline.explain import explain, last_two, subject
+from labwright.pipeline.preflight import check_room
+from labwright.pipeline.prune import prune
 from labwright.pipeline.runner import Runner
 from labwright.pipeline.steps import Needs, Step, estimate, key_of, plan, until
 from labwright.pipeline.store import Damaged, Store, text_digest
+from labwright.pipeline.workshop import Workshop
 
 
 @pytest.fixture
@@ -205,3 +212,85 @@ def test_different_texts_have_different_digests(one, two):
 def test_a_key_depends_on_names_and_values():
     assert key_of(step("a"), {"x": "1"}) != key_of(step("a"), {"x": "2"})
     assert key_of(step("a"), {"x": "1"}) != key_of(step("b"), {"x": "1"})
+
+
+@pytest.fixture
+def workshop(runner):
+    return Workshop(runner.paths, pluggy.PluginManager("labwright"))
+
+
+def test_what_was_used_longest_ago_goes_first_and_what_is_used_stays(runner, workshop):
+    steps = tuple(step(name, "x" * 1000) for name in "abc")
+    done = runner.run(steps, dict)
+    for age, name in enumerate("bac"):
+        os.utime(done[name].folder / "manifest.json", (age, age))
+    package = runner.paths.downloads / "packages" / ("0" * 64)
+    package.parent.mkdir(parents=True, exist_ok=True)
+    package.write_bytes(b"x" * 1000)
+    os.utime(package, (0.5, 0.5))
+
+    def use(done):
+        return prune(workshop, 1500)
+
+    pruned = runner.run((steps[1],), use)
+    assert pruned.removed == ("packages/" + "0" * 64, f"a/{done['a'].key}", f"c/{done['c'].key}")
+    assert pruned.left == 1000
+    assert [stored.step for stored in runner.store.outputs()] == ["b"]
+
+
+def test_packages_that_are_being_fetched_stay(workshop):
+    folder = workshop.paths.downloads / "packages"
+    with exclusive(folder / "in-use"):
+        (folder / ("0" * 64)).write_bytes(b"x")
+        assert prune(workshop, 0).in_use == ("packages/" + "0" * 64,)
+    assert prune(workshop, 0).left == 0
+
+
+def test_a_build_of_the_same_thing_survives_a_pruning_at_any_moment(runner, workshop):
+    over = threading.Event()
+
+    def pruning():
+        while not over.is_set():
+            prune(workshop, 0)
+
+    thread = threading.Thread(target=pruning)
+    thread.start()
+    try:
+        for _ in range(40):
+            assert runner.run((step("a"),), lambda done: (done["a"].folder / "file").read_text()) == "x"
+    finally:
+        over.set()
+        thread.join()
+
+
+def test_the_last_two_outputs_of_a_step_are_compared(runner):
+    runner.run((step("a", release="one"),), dict)
+    runner.run((step("a", "y", release="two"), step("b", inputs=["a"])), dict)
+    found = explain(*last_two("a", runner.store))
+    assert found.inputs == ("a: release: one -> two",)
+    assert not found.same
+    assert set(subject("b", runner.store).steps) == {"a", "b"}
+    for nonsense in ("nothing", "../..", "*", "a/zzz", ""):
+        with pytest.raises(LabwrightError):
+            subject(nonsense, runner.store)
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"steps": []}', '{"steps": {"a": 3}}', "[" * 10000, "\x00"])
+def test_a_file_that_is_no_report_is_an_error_in_words(runner, tmp_path, text):
+    place = tmp_path / "report.json"
+    place.write_text(text)
+    with pytest.raises(LabwrightError, match="not a report"):
+        subject(str(place), runner.store)
+
+
+def test_what_cannot_fit_is_refused_with_numbers(runner, workshop):
+    def steps(**needs):
+        return plan((Step("a", "a", step("a").make, needs=Needs(**needs)),), runner.store)
+
+    check_room(steps(disk=1, memory=1), workshop, None)
+    with pytest.raises(LabwrightError, match="at its peak") as caught:
+        check_room(steps(disk=10**9), workshop, None)
+    assert caught.value.cause is Cause.DISK_FULL
+    with pytest.raises(LabwrightError, match="step a takes 1000000000 MB") as caught:
+        check_room(steps(memory=10**9), workshop, None)
+    assert caught.value.cause is Cause.MEMORY

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +18,7 @@ from labwright.pipeline.store import Store, Stored
 from labwright.spec.pins import Pins
 
 STEP_INPUT = "step "
+STEP_NAME = re.compile(r"[a-z0-9-]+")
 LARGEST_REPORT = 64 * 1024 * 1024
 TARS = ("system.tar", "tree.tar")
 
@@ -156,11 +158,8 @@ def subject(text: str, store: Store) -> Subject:
     if path.is_file():
         return _from_report(path)
     step, _, key = text.partition("/")
-    found = (
-        [stored for stored in store.outputs(step) if stored.key.startswith(key)]
-        if step.isidentifier() or "-" in step
-        else []
-    )
+    outputs = store.outputs(step) if STEP_NAME.fullmatch(step) else []
+    found = [stored for stored in outputs if stored.key.startswith(key)]
     if not found:
         raise LabwrightError(
             f"{text} is neither a file nor a step with an output in the store",
@@ -172,7 +171,7 @@ def subject(text: str, store: Store) -> Subject:
 
 def last_two(step: str, store: Store) -> tuple[Subject, Subject]:
     """The last two outputs of a step, the older one first. Raises LabwrightError (config) if there are not two."""
-    found = store.outputs(step)
+    found = store.outputs(step) if STEP_NAME.fullmatch(step) else []
     if len(found) < 2:
         raise LabwrightError(
             f"the store has {len(found)} outputs of the step {step}, so there is nothing to compare",

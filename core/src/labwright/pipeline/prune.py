@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
+import functools
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from labwright.errors import Cause, LabwrightError
 from labwright.host.locks import take
-from labwright.pipeline.store import MANIFEST, Stored
+from labwright.pipeline.store import MANIFEST
 from labwright.pipeline.workshop import Workshop
 
 DEFAULT_LIMIT = 20 * 10**9
@@ -76,23 +78,23 @@ def prune(workshop: Workshop, size: int | None = None) -> Pruned:
     return Pruned(tuple(removed), tuple(in_use), freed, left)
 
 
-def _outputs(workshop: Workshop) -> list[Item]:
+def _outputs(workshop: Workshop) -> Iterator[Item]:
     store = workshop.store
+    for stored in store.outputs():
+        # Another build may remove it while we look.
+        with contextlib.suppress(FileNotFoundError):
+            used = (stored.folder / MANIFEST).stat().st_mtime
+            name = f"{stored.step}/{stored.key}"
+            yield Item(name, stored.size, used, functools.partial(store.remove_unused, stored))
 
-    def item(stored: Stored) -> Item:
-        used = (stored.folder / MANIFEST).stat().st_mtime
-        return Item(f"{stored.step}/{stored.key}", stored.size, used, lambda: store.remove_unused(stored))
 
-    return [item(stored) for stored in store.outputs()]
-
-
-def _packages(workshop: Workshop) -> list[Item]:
+def _packages(workshop: Workshop) -> Iterator[Item]:
     folder = workshop.paths.downloads / "packages"
-    files = [path for path in folder.glob("*") if path.name != IN_USE] if folder.is_dir() else []
-    return [
-        Item(f"packages/{path.name}", path.stat().st_size, path.stat().st_mtime, lambda path=path: _remove(path))  # type: ignore[misc]
-        for path in files
-    ]
+    for path in folder.glob("*"):
+        if path.name != IN_USE:
+            with contextlib.suppress(FileNotFoundError):
+                facts = path.stat()
+                yield Item(f"packages/{path.name}", facts.st_size, facts.st_mtime, functools.partial(_remove, path))
 
 
 def _remove(path: Path) -> bool:
