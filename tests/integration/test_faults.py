@@ -100,6 +100,45 @@ def test_a_child_without_memory_is_a_matter_of_memory(tmp_path):
     assert caught.value.cause is Cause.MEMORY, (caught.value.what, caught.value.details)
 
 
+@pytest.fixture
+def group() -> Iterator[Path]:
+    """A control group that may take 200 MB, of version 1 or 2."""
+    old = Path("/sys/fs/cgroup/memory")
+    place = (old if old.is_dir() else Path("/sys/fs/cgroup")) / f"labwright-{os.getpid()}"
+    try:
+        place.mkdir()
+        (place / ("memory.limit_in_bytes" if old.is_dir() else "memory.max")).write_text("200000000")
+    except OSError as error:
+        pytest.skip(f"needs control groups with memory that may be made here: {error}")
+    yield place
+    place.rmdir()
+
+
+def inside(group: Path, *words: str | Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        ["sh", "-c", 'echo $$ > "$0/cgroup.procs" && exec "$@"', str(group), *map(str, words)],
+        capture_output=True, text=True, check=False, cwd=builds.REPOSITORY,
+    )  # fmt: skip
+
+
+def test_a_container_with_too_little_memory_is_refused_at_once(tmp_path, group):
+    done = inside(group, *builds.COMMAND, "build", image(tmp_path), "--out", tmp_path / "out")
+    assert done.returncode == 10, done.stdout + done.stderr
+    assert "MB of memory are available" in done.stderr
+
+
+def test_what_the_kernel_kills_for_want_of_memory_is_a_matter_of_memory(tmp_path, group):
+    """The limit is met by a child in the middle of its work, as by a compiler in a small container."""
+    code = (
+        "from labwright.host.run import run\n"
+        "from labwright.cli.session import failures\n"
+        "with failures():\n"
+        "    run(['python3', '-c', 'x = bytearray(400_000_000)'], what='working failed')\n"
+    )
+    done = inside(group, builds.COMMAND[0], "-c", f"import typer, sys\n{code}")
+    assert "error (memory): working failed" in done.stderr, done.stderr
+
+
 @pytest.mark.parametrize(
     ("fault", "code", "cause"),
     [("404", 4, "network"), ("503", 4, "network"), ("drop", 4, "network"), ("garbage", 4, "network")],

@@ -44,14 +44,20 @@ def main() -> None:
 def soak(folder: Path, kills: int, chance: random.Random, longest: float) -> None:
     """Kill, look, clean, go on; after a build that got through, forget its steps and begin anew."""
     cache, out = folder / "cache", folder / "out"
+    image = shutil.copytree(builds.REPOSITORY / "images/debian", folder / "debian")
     builds.seed(cache, Paths.from_environment().root, "kernel-source", "kernel", "kernel-package")
+    assert builds.command("lock", image, cache=cache).returncode == 0
     rows = collections.defaultdict(lambda: collections.Counter(kills=0, left=0, leaks=0, failures=0))
     digests = set()
     done = 0
     while done < kills:
-        step, finished = killed(cache, out, chance.uniform(0.2, longest))
+        # Every other build asks the mirrors, so that this is a moment too; the locked ones have to be the same.
+        words = ["build", image, "--out", out, "--json", *(["--locked"] if chance.random() < 0.5 else [])]
+        step, finished = killed(words, cache, chance.uniform(0.2, longest))
         if finished:
-            digests.add(forget(cache, out))
+            if "--locked" in words:
+                digests.add(hashlib.sha256((out / "debian.qcow2").read_bytes()).hexdigest())
+            forget(cache, out)
             continue
         done += 1
         row = rows[step]
@@ -65,14 +71,14 @@ def soak(folder: Path, kills: int, chance: random.Random, longest: float) -> Non
         row["leaks"] += len(left)
         assert builds.loop_devices() == before[0], "a loop device of somebody else is gone"
         print(f"{done}: killed in {step}; {', '.join(left) or 'nothing left'}", flush=True)
-    final = builds.command("build", "images/debian", "--out", out, "--json", cache=cache)
+    final = builds.command("build", image, "--locked", "--out", out, "--json", cache=cache)
     digests.add(hashlib.sha256((out / "debian.qcow2").read_bytes()).hexdigest() if final.returncode == 0 else "failed")
     table(rows, digests, final.returncode)
 
 
-def killed(cache: Path, out: Path, after: float) -> tuple[str, bool]:
+def killed(words: list[str | Path], cache: Path, after: float) -> tuple[str, bool]:
     """Start a build and kill it: the step that ran, and whether the build was through before that."""
-    running = builds.start("build", "images/debian", "--out", out, "--json", cache=cache)
+    running = builds.start(*words, cache=cache)
     step = ["start"]
 
     def read() -> None:
@@ -95,14 +101,12 @@ def killed(cache: Path, out: Path, after: float) -> tuple[str, bool]:
     return step[0], code == 0
 
 
-def forget(cache: Path, out: Path) -> str:
-    """Remove what the build has made, but for the kernel; the image's hash."""
-    digest = hashlib.sha256((out / "debian.qcow2").read_bytes()).hexdigest()
+def forget(cache: Path, out: Path) -> None:
+    """Remove what the build has made, but for the kernel."""
     for step in STEPS:
         builds.command("cache", "remove", step, cache=cache)
     shutil.rmtree(out)
     shutil.rmtree(cache / "downloads/packages")
-    return digest
 
 
 def table(rows: dict[str, collections.Counter[str]], digests: set[str], code: int) -> None:

@@ -38,6 +38,7 @@ def test_a_lock_is_what_was_written(tmp_path):
     made.write(tmp_path / "lock")
     again = read_pins(tmp_path / "lock")
     assert [one.name for one in again.packages] == ["bash", "sudo"]
+    assert again == made, "a plan has the keys of the build"
     assert again.text() == made.text()
 
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import contextlib
 import os
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
+GROUPS = Path("/sys/fs/cgroup")
 EVERY = 0.5
 """Seconds between two looks; each takes a few milliseconds."""
 
@@ -85,14 +87,25 @@ def available_memory() -> int:
 
 
 def _group_limits() -> list[int]:
-    """What our control groups leave us (cgroup v2: memory.max, memory.current), the nearest first."""
-    limits = []
-    with contextlib.suppress(OSError, ValueError):
-        line = next(text for text in Path("/proc/self/cgroup").read_text().splitlines() if text.startswith("0::"))
-        folder = Path("/sys/fs/cgroup", line.removeprefix("0::").lstrip("/"))
-        while folder != Path("/sys/fs"):
-            with contextlib.suppress(OSError, ValueError):
-                most, used = ((folder / name).read_text().strip() for name in ("memory.max", "memory.current"))
-                limits.append(max(0, int(most) - int(used)))
-            folder = folder.parent
+    """What the control groups that we are in leave us, the nearest first (cgroups(7), versions 1 and 2)."""
+    limits: list[int] = []
+    for line in Path("/proc/self/cgroup").read_text().splitlines():
+        _, controllers, path = line.split(":", 2)
+        if not controllers:
+            limits += _left_in(GROUPS, path, "memory.max", "memory.current", "inactive_file")
+        elif "memory" in controllers.split(","):
+            limits += _left_in(GROUPS / "memory", path, "memory.limit_in_bytes", "memory.usage_in_bytes",
+                               "total_inactive_file")  # fmt: skip
     return limits
+
+
+def _left_in(root: Path, path: str, most: str, used: str, cache: str) -> Iterator[int]:
+    """The limit of a group and of each above it, less what is used and could not be dropped at once."""
+    folder = root / path.lstrip("/")
+    while folder.is_relative_to(root):
+        with contextlib.suppress(OSError, ValueError):
+            words = (folder / "memory.stat").read_text().split()
+            droppable = int(words[words.index(cache) + 1])
+            left = int((folder / most).read_text()) - int((folder / used).read_text()) + droppable
+            yield max(0, left)
+        folder = folder.parent

@@ -67,17 +67,16 @@ class Pins(Strict):
 
     @field_validator("packages")
     @classmethod
-    def _each_once(cls, packages: tuple[Package, ...]) -> tuple[Package, ...]:
+    def _each_once_in_order(cls, packages: tuple[Package, ...]) -> tuple[Package, ...]:
+        """In one order, whether they come from a package manager or from a file."""
         names = [(package.name, package.architecture) for package in packages]
         if len(set(names)) != len(names):
             raise ValueError("a package is there twice")
-        return packages
+        return tuple(sorted(packages, key=lambda package: (package.name, package.architecture)))
 
     def text(self) -> str:
         """The lock file's text: sorted, so that two locks can be compared line by line."""
-        facts = self.model_dump(mode="json")
-        facts["packages"] = sorted(facts["packages"], key=lambda package: (package["name"], package["architecture"]))
-        return json.dumps(facts, indent=1, sort_keys=True) + "\n"
+        return json.dumps(self.model_dump(mode="json"), indent=1, sort_keys=True) + "\n"
 
     def write(self, path: Path) -> None:
         """Write the lock file, whole or not at all."""
