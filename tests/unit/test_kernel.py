@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labwright.errors import LabwrightError
+from labwright.errors import Cause, LabwrightError
+from labwright.kernel.build import refuse_changes
 from labwright.kernel.config import parse_config
 from labwright.kernel.fragments import as_config, for_kernel, load_fragments, parse_fragment, refuse_conflicts
 from labwright.kernel.review import Catalogue, compare, load_catalogue, review, visible_symbols
@@ -111,3 +112,11 @@ def test_two_configurations_compared():
     assert difference.only_ours == {"CONFIG_A": "y"}
     assert difference.only_theirs == {"CONFIG_C": "y"}
     assert difference.changed == {"CONFIG_B": ("m", "y")}
+
+
+def test_a_configuration_that_changes_while_it_is_compiled_is_noticed():
+    refuse_changes({"CONFIG_A": "y", "CONFIG_B": "n"}, {"CONFIG_A": "y", "CONFIG_B": "n"})
+    with pytest.raises(LabwrightError) as caught:
+        refuse_changes({"CONFIG_A": "y"}, {"CONFIG_A": "y", "CONFIG_CC_HAS_INT128": "y"})
+    assert caught.value.cause is Cause.REVIEW
+    assert caught.value.details == ("CONFIG_CC_HAS_INT128: n, then y",)

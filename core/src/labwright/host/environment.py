@@ -10,7 +10,7 @@ from labwright.errors import Cause, LabwrightError
 
 SEARCH_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 PASSED_ON = ("http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "SSL_CERT_FILE",
-             "TMPDIR", "HOME", "CCACHE_DIR", "SOURCE_DATE_EPOCH")  # fmt: skip
+             "TMPDIR", "HOME", "SOURCE_DATE_EPOCH")  # fmt: skip
 """The only variables of our own environment that a child sees: the host must not leak into what is built."""
 
 PACKAGE_OF_TOOL = {

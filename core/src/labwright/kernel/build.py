@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from labwright.errors import Cause, LabwrightError
 from labwright.host.environment import environment, has_tool
 from labwright.interfaces import KernelFiles, Workbench
-from labwright.kernel.config import ConfiguredSource, configure, unpack_source
+from labwright.kernel.config import ConfiguredSource, configure, parse_config, unpack_source
 from labwright.kernel.fragments import load_fragments
 from labwright.kernel.review import Review, driver_symbols, load_catalogue, review
 
@@ -53,20 +52,34 @@ def build_kernel(archive: Path, fragments: Sequence[str], destination: Path, ben
             hint="mend the fragments or review.toml in kernel-configs/; labwright kernel review shows everything",
         )
     _make(tree, ["bzImage", "vmlinux", "modules"], bench, on_line=_Counter(bench.say))
+    refuse_changes(source.config, parse_config((tree / ".config").read_text()))
     release = (tree / "include/config/kernel.release").read_text().strip()
     _collect(tree, destination, release, bench)
     return KernelFiles(destination, release)
 
 
+def refuse_changes(reviewed: Mapping[str, str], compiled: Mapping[str, str]) -> None:
+    """Raise LabwrightError (review) when make changed the configuration after its review."""
+    names = reviewed.keys() | compiled.keys()
+    changed = sorted(name for name in names if reviewed.get(name) != compiled.get(name))
+    if changed:
+        raise LabwrightError(
+            f"the kernel was compiled with another configuration than the one reviewed: {len(changed)} options differ",
+            cause=Cause.REVIEW,
+            details=[f"{name}: {reviewed.get(name, 'n')}, then {compiled.get(name, 'n')}" for name in changed[:12]],
+            hint="something of this host answers the kernel's questions about its compiler differently from call to call",
+        )
+
+
 def _make(tree: Path, targets: list[str], bench: Workbench, on_line: Callable[[str], None] | None = None) -> None:
     """make, with everything that would find its way into the bits set (kernel docs, reproducible-builds).
 
-    ccache only for who has set CCACHE_DIR: it makes a first build slower, and the store keeps the kernel anyway.
+    Without ccache: the kernel asks its compiler what it can do, and ccache answers some of that otherwise, so that the
+    configuration changes (CC_HAS_INT128, seen with CCACHE_NOCPP2). The store keeps the kernel anyway.
     """
     stamp = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(bench.source_date_epoch))
-    compiler = ["CC=ccache gcc"] if os.environ.get("CCACHE_DIR") and has_tool("ccache") else []
     bench.run(
-        ["make", "-C", tree, f"-j{bench.jobs}", *compiler, *targets],
+        ["make", "-C", tree, f"-j{bench.jobs}", *targets],
         env={
             "ARCH": "x86_64",
             "KBUILD_BUILD_TIMESTAMP": stamp,
@@ -74,11 +87,6 @@ def _make(tree: Path, targets: list[str], bench: Workbench, on_line: Callable[[s
             "KBUILD_BUILD_HOST": "labwright",
             "KBUILD_BUILD_VERSION": "1",
             "SOURCE_DATE_EPOCH": str(bench.source_date_epoch),
-            "CCACHE_BASEDIR": str(tree),
-            "CCACHE_NOHASHDIR": "1",
-            # One preprocessor run a file instead of two: with a cache that knows nothing yet a sixth more than without
-            # ccache, instead of half as much again; for a changed configuration half (measured on net/core).
-            "CCACHE_NOCPP2": "1",
         },
         contained=True,
         what=f"compiling the kernel failed at {targets[0]}",
