@@ -42,7 +42,7 @@ def list_outputs(json_document: Json = False) -> None:
 def verify(json_document: Json = False) -> None:
     """Read everything and compare it with its hash; what is damaged is removed and made anew by the next build."""
     with failures(json_document):
-        as_root()
+        as_root(needed=False)
         store = workshop().store
         count = len(store.outputs())
         damaged = store.damaged()
@@ -64,7 +64,7 @@ def remove(
 ) -> None:
     """Remove stored outputs; the next build makes them anew. What a running build uses stays."""
     with failures(json_document):
-        as_root()
+        as_root(needed=False)
         if bool(step) == everything:
             raise typer.BadParameter("name a step (see labwright cache list), or say --all")
         store = workshop().store
@@ -89,7 +89,7 @@ def prune_cache(
 ) -> None:
     """Remove what was used longest ago until the cache is below a size. Every build does this at its end."""
     with failures(json_document):
-        as_root()
+        as_root(needed=False)
         pruned = prune(workshop(), parse_size(to) if to else None)
         if json_document:
             print_json(asdict(pruned))

@@ -19,7 +19,7 @@ def clean(
 ) -> None:
     """Undo what dead builds left: mounts, loop devices, processes, folders. Nothing else is looked at."""
     with failures(json_document):
-        as_root()
+        as_root(needed=False)
         ledger = workshop().ledger
         cleaned = Cleaned(tuple(ledger.abandoned()), ()) if dry_run else ledger.clean()
         if json_document:

@@ -12,9 +12,8 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from labwright.cli.session import Json, Session, as_root, failures, out, print_json, session, workshop
+from labwright.cli.session import Json, as_root, failures, out, print_json, session, workshop
 from labwright.errors import Cause, LabwrightError
-from labwright.host.ledger import copy_whole
 from labwright.kernel.build import review_source
 from labwright.kernel.config import ConfiguredSource, configure, parse_config, unpack_configuration_only
 from labwright.kernel.fragments import load_fragments
@@ -23,7 +22,7 @@ from labwright.pipeline.build import Wish, build_kernel_only, prepared
 from labwright.pipeline.mirrors import ask_mirrors
 from labwright.pipeline.preflight import check_host, writable
 from labwright.pipeline.runner import scratch_folder
-from labwright.pipeline.stage1 import Recipe, kernel_files, kernel_steps
+from labwright.pipeline.stage1 import Recipe, kernel_steps
 from labwright.pipeline.workshop import Workshop, source_date_epoch
 from labwright.spec.image import BuildSpec, ImageSpec
 
@@ -101,18 +100,11 @@ def build(
     """Compile the kernel and package it: bzImage, vmlinux, modules, configuration, package."""
     with session(json_lines) as running:
         writable(out_folder)
-        done = build_kernel_only(Wish(image_for(kind, release), Path()), running.workshop)
         place = out_folder / f"{kind}-kernel"
-        place.mkdir(exist_ok=True)
-        for name in ("kernel", "kernel-package"):
-            for file in done[name].files:
-                copy_whole(done[name].folder / file, place / file, running.workshop.ledger)
-        _say_built(running, place, kernel_files(done["kernel"]).release)
-
-
-def _say_built(running: Session, place: Path, release: str) -> None:
-    size = (place / "bzImage").stat().st_size
-    running.result(f"{release}: {place}, bzImage of {size / 1e6:.2f} MB", kernel=str(place), release=release)
+        made = build_kernel_only(Wish(image_for(kind, release), Path()), running.workshop, place)
+        size = made.bzimage.stat().st_size / 1e6
+        words = f"{made.release}: {place}, bzImage of {size:.2f} MB"
+        running.result(words, kernel=str(place), release=made.release)
 
 
 def _read_config(path: Path | None) -> dict[str, str]:

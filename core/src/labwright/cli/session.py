@@ -42,9 +42,16 @@ class Session:
             out.print(text, highlight=False, soft_wrap=True)
 
 
-def as_root() -> None:
-    """Go on as root: an ordinary user's command starts again in a user namespace. Raises LabwrightError (host)."""
-    namespace.enter(sys.argv[1:])
+def as_root(needed: bool = True) -> None:
+    """Go on as root: an ordinary user's command starts again in a user namespace. Raises LabwrightError (host).
+
+    needed: whether that is an error where it cannot be; where nothing could be built there is nothing of others' ids.
+    """
+    try:
+        namespace.enter(sys.argv[1:])
+    except LabwrightError:
+        if needed:
+            raise
 
 
 @contextlib.contextmanager

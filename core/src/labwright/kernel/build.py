@@ -67,7 +67,7 @@ def refuse_changes(reviewed: Mapping[str, str], compiled: Mapping[str, str]) -> 
             f"the kernel was compiled with another configuration than the one reviewed: {len(changed)} options differ",
             cause=Cause.REVIEW,
             details=[f"{name}: {reviewed.get(name, 'n')}, then {compiled.get(name, 'n')}" for name in changed[:12]],
-            hint="something of this host answers the kernel's questions about its compiler differently from call to call",
+            hint="something of this host answers the kernel's questions about its compiler now one way, now another",
         )
 
 

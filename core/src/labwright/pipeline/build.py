@@ -8,12 +8,12 @@ from pathlib import Path
 
 from labwright.errors import Cause, LabwrightError
 from labwright.hooks import Event, ImageReady
-from labwright.interfaces import Bootstrapper, Package, Pins, Release
+from labwright.interfaces import Bootstrapper, KernelFiles, Package, Pins, Release
 from labwright.pipeline import mirrors
-from labwright.pipeline.deliver import Built, deliver
+from labwright.pipeline.deliver import Built, deliver, deliver_kernel
 from labwright.pipeline.preflight import check_host, check_room, lint
 from labwright.pipeline.prune import prune
-from labwright.pipeline.stage1 import Recipe, choose_release, image_steps, kernel_steps
+from labwright.pipeline.stage1 import Recipe, choose_release, image_steps, kernel_files, kernel_steps
 from labwright.pipeline.steps import Planned, Step, plan, until
 from labwright.pipeline.store import Stored
 from labwright.pipeline.workshop import Workshop, source_date_epoch
@@ -74,14 +74,19 @@ def lock_image(wish: Wish, workshop: Workshop, snapshot: str) -> Pins:
     return mirrors.ask_mirrors(wish.spec, driver, workshop, snapshot)
 
 
-def build_kernel_only(wish: Wish, workshop: Workshop) -> dict[str, Stored]:
-    """The kernel's steps: source, kernel, package."""
+def build_kernel_only(wish: Wish, workshop: Workshop, place: Path) -> KernelFiles:
+    """The kernel's steps: source, kernel, package; and the kernel in the folder `place`."""
     driver, release = prepared(wish.spec)
     check_host(driver, workshop, None)
     pins = pins_for(wish, driver, release, workshop)
     steps = kernel_steps(Recipe(wish.spec, driver, release, pins, source_date_epoch()))
     check_room(plan(steps, workshop.store), workshop, None)
-    return workshop.runner(f"{wish.spec.build.type}-kernel").run(steps, dict)
+
+    def put(done: dict[str, Stored]) -> KernelFiles:
+        deliver_kernel(done, place, workshop)
+        return KernelFiles(place, kernel_files(done["kernel"]).release)
+
+    return workshop.runner(f"{wish.spec.build.type}-kernel").run(steps, put)
 
 
 def build_image(wish: Wish, workshop: Workshop, out: Path) -> Built | None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from labwright import __version__
 from labwright.disk.manifest import FILES
+from labwright.errors import os_error
 from labwright.host.files import write_whole
 from labwright.host.ledger import copy_whole
 from labwright.pipeline.stage1 import Recipe, epoch_of, kernel_files
@@ -33,19 +34,34 @@ def deliver(recipe: Recipe, done: dict[str, Stored], out: Path, locked: bool, wo
     """
     slug = recipe.image.slug
     built = Built(out / f"{slug}.qcow2", out / f"{slug}.json", out / f"{slug}-kernel", out / f"{slug}.mtree")
-    built.kernel.mkdir(exist_ok=True)
-    wanted = {built.image: (done["disk"], "disk.qcow2"), built.files: (done["system"], FILES)}
-    for name in ("bzImage", "vmlinux", "config", "modules.tar", "release"):
-        wanted[built.kernel / name] = (done["kernel"], name)
-    wanted[built.kernel / "kernel.package"] = (done["kernel-package"], "kernel.package")
-    for place, (stored, name) in wanted.items():
-        if not _same(place, stored, name):
-            workshop.store.check_file(stored, name)
-            copy_whole(stored.folder / name, place, workshop.ledger)
+    deliver_kernel(done, built.kernel, workshop)
+    _put(done["disk"], "disk.qcow2", built.image, workshop)
+    _put(done["system"], FILES, built.files, workshop)
     report = _report(recipe, done, locked)
     if not built.report.is_file() or built.report.read_text() != report:
         write_whole(built.report, report)
     return built
+
+
+def deliver_kernel(done: dict[str, Stored], place: Path, workshop: Workshop) -> None:
+    """Put the kernel's files and its package in a folder. Raises Damaged, and LabwrightError (disk full, host)."""
+    try:
+        place.mkdir(exist_ok=True)
+    except OSError as error:
+        raise os_error(error, f"{place} cannot be made") from error
+    for name in ("bzImage", "vmlinux", "config", "modules.tar", "release"):
+        _put(done["kernel"], name, place / name, workshop)
+    _put(done["kernel-package"], "kernel.package", place / "kernel.package", workshop)
+
+
+def _put(stored: Stored, name: str, place: Path, workshop: Workshop) -> None:
+    if _same(place, stored, name):
+        return
+    workshop.store.check_file(stored, name)
+    try:
+        copy_whole(stored.folder / name, place, workshop.ledger)
+    except OSError as error:
+        raise os_error(error, f"{place} cannot be written") from error
 
 
 def _same(place: Path, stored: Stored, name: str) -> bool:

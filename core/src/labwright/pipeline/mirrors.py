@@ -54,7 +54,7 @@ def locked_pins(spec: ImageSpec, driver: Bootstrapper, release: str, folder: Pat
 
 
 def ask_mirrors(spec: ImageSpec, driver: Bootstrapper, workshop: Workshop, snapshot: str = "") -> Pins:
-    """What the mirrors give now, or gave at the snapshot's date."""
+    """What the mirrors give now, or gave at the date `snapshot` instead of the image's own; only the first is kept."""
     event = Event("step-started", spec.slug, "resolve", "Ask the mirrors")
     workshop.emit(event)
     started = time.monotonic()
@@ -67,9 +67,10 @@ def ask_mirrors(spec: ImageSpec, driver: Bootstrapper, workshop: Workshop, snaps
         except LabwrightError as error:
             workshop.emit(Event("step-failed", spec.slug, "resolve", str(error)))
             raise
-    place = pins_file(spec, workshop.paths)
-    place.parent.mkdir(exist_ok=True)
-    pins.write(place)
+    if not snapshot:
+        place = pins_file(spec, workshop.paths)
+        place.parent.mkdir(exist_ok=True)
+        pins.write(place)
     seconds = time.monotonic() - started
     workshop.emit(Event("step-finished", spec.slug, "resolve", "Ask the mirrors", "ran", seconds))
     return pins

@@ -155,7 +155,8 @@ class Store:
             using = take(path, fcntl.LOCK_SH, wait=False)
             if using is not None:
                 if found := self.find(step, key):
-                    os.utime(found.folder / MANIFEST)
+                    with contextlib.suppress(FileNotFoundError):
+                        os.utime(found.folder / MANIFEST)
                     return found, not made, using
                 using.close()
                 making = take(path, fcntl.LOCK_EX, wait=False)
