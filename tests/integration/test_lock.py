@@ -156,6 +156,18 @@ def test_a_lock_of_another_image_is_refused_with_what_differs(cli, tmp_path, key
     assert "labwright lock" in done.stderr
 
 
+def test_a_damaged_lock_is_refused_and_made_anew(cli, tmp_path, key, www):
+    make_archive(www[0], key, NAMES)
+    folder = image(tmp_path, key, www[1])
+    (folder / "image.lock.json").write_text('{"lock": 1, "type":')
+    done = cli("build", folder, "--locked", "--out", tmp_path / "out")
+    assert done.returncode == 2
+    assert "image.lock.json" in done.stderr
+    assert "labwright lock" in done.stderr
+    lock(cli, folder)
+    assert locked(folder)["sudo"]["version"] == "1.0"
+
+
 def test_no_lock_at_all(cli, tmp_path, key):
     done = cli("build", image(tmp_path, key, "http://127.0.0.1:9/debian"), "--locked", "--out", tmp_path / "out")
     assert done.returncode == 2

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from labwright.cli.session import ImageFolder, Json, session
+from labwright.errors import LabwrightError, os_error
 from labwright.pipeline.build import Wish, lock_image
 from labwright.spec.image import ImageSpec
 from labwright.spec.load import load_image
@@ -24,11 +25,22 @@ def lock(
         spec: ImageSpec = load_image(image_dir)
         folder = image_dir if image_dir.is_dir() else image_dir.parent
         place = folder / LOCK_FILE
-        before = read_pins(place) if place.is_file() else None
+        before = earlier(place)
         pins = lock_image(Wish(spec, image_dir), running.workshop, snapshot)
-        pins.write(place)
+        try:
+            pins.write(place)
+        except OSError as error:
+            raise os_error(error, f"{place} cannot be written") from error
         running.result(describe(pins, before, place), lock=str(place), packages=len(pins.packages),
                        changes=changes(before, pins))  # fmt: skip
+
+
+def earlier(place: Path) -> Pins | None:
+    """The lock that is there. One that cannot be read is no obstacle: this command is its remedy."""
+    try:
+        return read_pins(place)
+    except LabwrightError:
+        return None
 
 
 def describe(pins: Pins, before: Pins | None, place: Path) -> str:
