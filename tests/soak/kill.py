@@ -42,7 +42,7 @@ def main() -> None:
 
 
 def soak(folder: Path, kills: int, chance: random.Random, longest: float) -> None:
-    """Kill, look, clean, go on; after a build that got through, forget its steps and begin anew."""
+    """Kill, look, clean, go on, every other time from an earlier step, so that each has its share of the moments."""
     cache, out = folder / "cache", folder / "out"
     image = shutil.copytree(builds.REPOSITORY / "images/debian", folder / "debian")
     builds.seed(cache, Paths.from_environment().root, "kernel-source", "kernel", "kernel-package")
@@ -57,7 +57,8 @@ def soak(folder: Path, kills: int, chance: random.Random, longest: float) -> Non
         if finished:
             if "--locked" in words:
                 digests.add(hashlib.sha256((out / "debian.qcow2").read_bytes()).hexdigest())
-            forget(cache, out)
+            forget(cache, 0)
+            shutil.rmtree(cache / "downloads/packages")
             continue
         done += 1
         row = rows[step]
@@ -70,6 +71,8 @@ def soak(folder: Path, kills: int, chance: random.Random, longest: float) -> Non
         left = builds.leaks(cache)
         row["leaks"] += len(left)
         assert builds.loop_devices() == before[0], "a loop device of somebody else is gone"
+        if chance.random() < 0.5:
+            forget(cache, chance.randrange(len(STEPS)))
         print(f"{done}: killed in {step}; {', '.join(left) or 'nothing left'}", flush=True)
     final = builds.command("build", image, "--locked", "--out", out, "--json", cache=cache)
     digests.add(hashlib.sha256((out / "debian.qcow2").read_bytes()).hexdigest() if final.returncode == 0 else "failed")
@@ -101,12 +104,10 @@ def killed(words: list[str | Path], cache: Path, after: float) -> tuple[str, boo
     return step[0], code == 0
 
 
-def forget(cache: Path, out: Path) -> None:
-    """Remove what the build has made, but for the kernel."""
-    for step in STEPS:
+def forget(cache: Path, first: int) -> None:
+    """Remove what the build has made, from one of the steps after the kernel on."""
+    for step in STEPS[first:]:
         builds.command("cache", "remove", step, cache=cache)
-    shutil.rmtree(out)
-    shutil.rmtree(cache / "downloads/packages")
 
 
 def table(rows: dict[str, collections.Counter[str]], digests: set[str], code: int) -> None:
