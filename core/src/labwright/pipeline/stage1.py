@@ -12,6 +12,7 @@ from labwright.disk.archive import pack, unpack
 from labwright.disk.assemble import DiskOptions, assemble
 from labwright.disk.manifest import FILES, describe
 from labwright.errors import Cause, LabwrightError
+from labwright.host.environment import version_of
 from labwright.interfaces import Bootstrapper, KernelFiles, Pins, Release, Workbench
 from labwright.kernel.build import build_kernel, toolchain
 from labwright.kernel.fragments import fragment_files
@@ -26,6 +27,9 @@ from labwright.vm.machine import Firmware
 PINS = "pins.json"
 KERNEL_VERSION = "2"
 """Raised when the way kernels are compiled changes: everything else that goes in is hashed."""
+DISK_TOOLS = (
+    ("sfdisk",), ("mke2fs", "-V"), ("grub-mkimage",), ("mcopy",), ("qemu-img",),
+)  # fmt: skip
 FIRMWARES: tuple[Firmware, ...] = ("bios", "uefi", "direct")
 
 
@@ -155,6 +159,7 @@ def image_steps(recipe: Recipe) -> tuple[Step, ...]:
                 "release": recipe.release.name,
                 "mirrors": " ".join(f"{role}={url}" for role, url in sorted(recipe.pins.mirrors.items())),
                 "build.bootstrap": build.bootstrap,
+                "tools": ", ".join(version_of(tool) for tool in ("tar", *driver.distribution.makers)),
                 "SOURCE_DATE_EPOCH": str(recipe.epoch),
             },
             needs=Needs(disk=900, memory=300, seconds=60),
@@ -178,7 +183,11 @@ def image_steps(recipe: Recipe) -> tuple[Step, ...]:
             "disk",
             "Make the disk image",
             disk,
-            {"code": code_digest("labwright.disk"), "build.diskSize": str(build.disk_size)},
+            {
+                "code": code_digest("labwright.disk"),
+                "build.diskSize": str(build.disk_size),
+                "tools": ", ".join(version_of(*tool) for tool in DISK_TOOLS),
+            },
             ("system",),
             Needs(disk=900, memory=400, seconds=15),
         ),
