@@ -91,7 +91,7 @@ def user_name(number: int) -> str:
 
 
 def subordinate_ids(table: Path, user: str, number: int) -> int:
-    """How many ids a user's first range in /etc/subuid or /etc/subgid has (subuid(5)), which is the one unshare takes."""
+    """How many ids a user's first range in /etc/subuid or /etc/subgid has (subuid(5)); unshare takes that one."""
     try:
         lines = table.read_text().splitlines()
     except OSError:
