@@ -71,6 +71,14 @@ def test_a_mirror_in_a_lock_is_checked_as_one_in_an_image(tmp_path, url):
     assert "secret" not in caught.value.what
 
 
+def test_a_package_of_a_mirror_that_is_not_there_is_refused(tmp_path):
+    facts = json.loads(pins(package()).text())
+    del facts["mirrors"]["archive"]
+    (tmp_path / "lock").write_text(json.dumps(facts))
+    with pytest.raises(LabwrightError, match="mirror"):
+        read_pins(tmp_path / "lock")
+
+
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.one_of(st.text(), st.recursive(st.none() | st.integers() | st.text(), st.lists).map(json.dumps)))
 def test_no_text_in_a_lock_brings_another_error(tmp_path, text):
@@ -138,7 +146,8 @@ def test_everything_in_a_tree_is_described(tmp_path):
     assert found["."].kind == "dir"
 
 
-def subject(inputs: dict[str, str], packages: Pins, files: dict[str, Described] | None, digest: str = "d") -> Subject:
+def subject(inputs: dict[str, str], pinned: Pins, files: dict[str, Described] | None, digest: str = "d") -> Subject:
+    packages = {one.name: (one.version, one.sha256) for one in pinned.packages}
     return Subject("x", {"tree": Made(digest, inputs)}, packages, files)
 
 

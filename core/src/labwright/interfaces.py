@@ -77,11 +77,13 @@ class Distribution(DriverFacts):
     """The facts of a distribution.
 
     fragments: kernel configuration fragments, in order, beside the common ones. packages: what every image gets.
+    makers: the tools that make the tree, as far as they are installed; another version of one makes it again.
     """
 
     releases: tuple[Release, ...] = ()
     default_release: str = ""
     tools: tuple[str, ...] = ()
+    makers: tuple[str, ...] = ()
     fragments: tuple[str, ...] = ()
     packages: tuple[str, ...] = ()
     proof: Literal["login", "ssh", "systemd"] = "systemd"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from types import FrameType
@@ -51,6 +52,8 @@ def _terminate(_number: int, _frame: FrameType | None) -> None:
 
 def main() -> None:
     """The entry point: SIGTERM and a lost terminal end a build as Ctrl-C does, with everything given back."""
+    # Not the user's: modes of new folders go into images.
+    os.umask(0o022)
     signal.signal(signal.SIGTERM, _terminate)
     signal.signal(signal.SIGHUP, _terminate)
     sys.exit(app())

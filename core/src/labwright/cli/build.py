@@ -27,6 +27,7 @@ def build(
     offline: Offline = False,
     locked: Locked = False,
     until: Annotated[str, typer.Option(help="Stop after this step (labwright plan lists them).")] = "",
+    force: Annotated[bool, typer.Option("--force", help="Start even if it will not fit by the estimate.")] = False,
     json_lines: Json = False,
 ) -> None:
     """Build an image and test it by booting it."""
@@ -36,7 +37,7 @@ def build(
                 "stage 2 is not there yet: no provisioner is ready", cause=Cause.PLUGIN, hint="build with --stage 1"
             )
         spec = load_image(image_dir)
-        built = build_image(Wish(spec, image_dir, locked, offline, until), running.workshop, out)
+        built = build_image(Wish(spec, image_dir, locked, offline, until, force), running.workshop, out)
         if built is None:
             running.result(f"the step {until} is done; nothing was put into {out}", step=until)
             return

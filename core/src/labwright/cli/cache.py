@@ -45,9 +45,7 @@ def verify(json_document: Json = False) -> None:
         as_root(needed=False)
         store = workshop().store
         count = len(store.outputs())
-        damaged = store.damaged()
-        for stored in damaged:
-            store.remove(stored)
+        damaged = [stored for stored in store.damaged() if store.remove_damaged(stored)]
         if json_document:
             print_json({"outputs": count, "removed": [f"{stored.step}/{stored.key}" for stored in damaged]})
             return

@@ -19,6 +19,9 @@ def clean(
 ) -> None:
     """Undo what dead builds left: mounts, loop devices, processes, folders. Nothing else is looked at."""
     with failures(json_document):
+        if not dry_run:
+            # From inside a user namespace the processes of another one cannot be recognised.
+            workshop().ledger.clean(("process",))
         as_root(needed=False)
         ledger = workshop().ledger
         cleaned = Cleaned(tuple(ledger.abandoned()), ()) if dry_run else ledger.clean()

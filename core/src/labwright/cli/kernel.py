@@ -23,6 +23,7 @@ from labwright.pipeline.mirrors import ask_mirrors
 from labwright.pipeline.preflight import check_host, writable
 from labwright.pipeline.runner import scratch_folder
 from labwright.pipeline.stage1 import Recipe, kernel_steps
+from labwright.pipeline.store import Stored
 from labwright.pipeline.workshop import Workshop, source_date_epoch
 from labwright.spec.image import BuildSpec, ImageSpec
 
@@ -48,10 +49,13 @@ def configured(kind: str, release: str | None, at: Workshop) -> Iterator[Configu
     pins = ask_mirrors(spec, driver, at)
     steps = kernel_steps(Recipe(spec, driver, chosen, pins, source_date_epoch()))[:1]
     runner = at.runner(spec.slug)
-    source = runner.run(steps, lambda done: done["kernel-source"].folder / "linux.tar.xz")
     with scratch_folder(at.paths, at.ledger) as scratch:
         bench = runner.workbench(scratch, lambda _: None, scratch / "log")
-        yield configure(unpack_configuration_only(source, bench), options, bench)
+
+        def unpack(done: dict[str, Stored]) -> Path:
+            return unpack_configuration_only(done["kernel-source"].folder / "linux.tar.xz", bench)
+
+        yield configure(runner.run(steps, unpack), options, bench)
 
 
 @contextlib.contextmanager

@@ -14,7 +14,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from labwright.errors import Cause, LabwrightError, out_of_memory
+from labwright.errors import Cause, LabwrightError, os_error, out_of_memory
 from labwright.host import namespace
 from labwright.host.paths import Paths
 from labwright.pipeline.workshop import Workshop
@@ -96,6 +96,10 @@ def failures(json_wanted: bool = False, lines: bool = False) -> Iterator[None]:
         raise typer.Exit(Cause.MEMORY.exit_code) from error
     except BrokenPipeError as error:
         raise typer.Exit(Cause.INTERNAL.exit_code) from error
+    except OSError as error:
+        refused = os_error(error, "labwright")
+        _say(refused, json_wanted, lines)
+        raise typer.Exit(refused.cause.exit_code) from error
     except (typer.Exit, typer.Abort):
         raise
     except Exception as error:

@@ -6,12 +6,15 @@ from pathlib import Path
 
 from labwright.interfaces import Workbench
 
+ATTRIBUTES = "security.capability"
+"""The extended attributes that packages set. Others, such as SELinux labels and default ACLs, would be the host's."""
+
 
 def pack(root: Path, archive: Path, bench: Workbench, exclude: tuple[str, ...] = ()) -> None:
     """Pack a tree: sorted, numeric owners, no time later than the source date. exclude: patterns of tar's."""
     bench.run(
         ["tar", "--create", "--file", archive, "--directory", root, "--numeric-owner", "--sort=name",
-         "--xattrs", "--xattrs-include=*", "--format=posix",
+         "--xattrs", f"--xattrs-include={ATTRIBUTES}", "--format=posix",
          "--pax-option=exthdr.name=%d/PaxHeaders/%f,delete=atime,delete=ctime",
          f"--mtime=@{bench.source_date_epoch}", "--clamp-mtime", *(f"--exclude={pattern}" for pattern in exclude), "."],
         what="packing the tree failed",
@@ -24,7 +27,7 @@ def unpack(archive: Path, bench: Workbench) -> Path:
     root.mkdir()
     bench.run(
         ["tar", "--extract", "--file", archive, "--directory", root, "--numeric-owner", "--same-permissions",
-         "--same-owner", "--xattrs", "--xattrs-include=*"],
+         "--same-owner", "--xattrs", f"--xattrs-include={ATTRIBUTES}"],
         what="unpacking the tree failed",
     )  # fmt: skip
     return root

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import shutil
+import subprocess
 from collections.abc import Mapping
 
 from labwright.errors import Cause, LabwrightError
@@ -51,3 +53,17 @@ def find_tool(name: str) -> str:
             hint=f"install it: apt-get install {package} (or everything at once: make setup)",
         )
     return found
+
+
+@functools.cache
+def version_of(tool: str, option: str = "--version") -> str:
+    """What a tool of this host says of itself: another version may make other bits."""
+    path = shutil.which(tool, path=SEARCH_PATH)
+    if path is None:
+        return f"{tool} is not installed"
+    done = subprocess.run(
+        [path, option], capture_output=True, encoding="utf-8", errors="replace", check=False, env=environment(),
+        stdin=subprocess.DEVNULL,
+    )  # fmt: skip
+    said = (done.stdout + done.stderr).strip()
+    return said.partition("\n")[0].strip() or f"{tool} does not say"

@@ -22,6 +22,7 @@ from labwright.host.files import beside, sync, write_whole
 from labwright.host.teardown import (
     detach_loops,
     end_processes,
+    hidden,
     process_start,
     real_place,
     remove_file,
@@ -47,8 +48,12 @@ class Entry:
 
     @property
     def owner_alive(self) -> bool:
-        """Whether the process that took it still runs; the start time tells a reused process id apart."""
-        return process_start(self.owner) == self.owner_start
+        """Whether the process that took it still runs; the start time tells a reused process id apart.
+
+        Where others' processes are hidden (hidepid of proc(5)) one that can be signalled counts as alive.
+        """
+        start = process_start(self.owner)
+        return start == self.owner_start or (start == 0 and hidden(self.owner))
 
 
 @dataclass(frozen=True)
@@ -106,10 +111,10 @@ class Ledger:
         """The entries whose owner has died."""
         return [entry for entry in self.entries() if not entry.owner_alive]
 
-    def clean(self) -> Cleaned:
+    def clean(self, kinds: tuple[Kind, ...] = KINDS) -> Cleaned:
         """Undo what dead owners left, the newest of each kind first."""
         found, failures = self._read()
-        left = [entry for entry in found if not entry.owner_alive]
+        left = [entry for entry in found if not entry.owner_alive and entry.kind in kinds]
         undone = []
         for entry in sorted(left, key=lambda entry: (KINDS.index(entry.kind), -entry.created)):
             try:

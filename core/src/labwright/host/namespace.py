@@ -62,7 +62,7 @@ def check() -> None:
     for tool, package in (("unshare", "util-linux"), ("newuidmap", "uidmap")):
         if shutil.which(tool, path=SEARCH_PATH) is None:
             raise _lacking(f"{tool} is not installed", f"apt-get install {package}")
-    user = pwd.getpwuid(os.geteuid()).pw_name
+    user = user_name(os.geteuid())
     for file in ("/etc/subuid", "/etc/subgid"):
         if subordinate_ids(Path(file), user, os.geteuid()) < WANTED_IDS:
             option = "--add-subuids" if file.endswith("uid") else "--add-subgids"
@@ -82,14 +82,22 @@ def check() -> None:
         )
 
 
+def user_name(number: int) -> str:
+    """The user's name; the number for one without an entry, as containers may have."""
+    try:
+        return pwd.getpwuid(number).pw_name
+    except KeyError:
+        return str(number)
+
+
 def subordinate_ids(table: Path, user: str, number: int) -> int:
-    """How many ids the largest range of a user in /etc/subuid or /etc/subgid has (subuid(5): name or number)."""
+    """How many ids a user's first range in /etc/subuid or /etc/subgid has (subuid(5)); unshare takes that one."""
     try:
         lines = table.read_text().splitlines()
     except OSError:
         return 0
     ranges = (words for words in (line.split(":") for line in lines) if len(words) == 3 and words[2].isdigit())
-    return max((int(count) for owner, _, count in ranges if owner in {user, str(number)}), default=0)
+    return next((int(count) for owner, _, count in ranges if owner in {user, str(number)}), 0)
 
 
 def _lacking(what: str, remedy: str) -> LabwrightError:

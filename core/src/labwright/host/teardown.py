@@ -105,6 +105,9 @@ def remove_folder(folder: Path) -> None:
         _make_removable(place)
         shutil.rmtree(place)
     except OSError as error:
+        if not place.exists():
+            # Somebody else was removing it too.
+            return
         raise LabwrightError(
             f"{place} cannot be removed: {error.strerror} ({error.filename})",
             cause=Cause.HOST,
@@ -136,6 +139,19 @@ def remove_file(path: Path) -> None:
 def process_start(process: int) -> int:
     """The start time of a process in clock ticks since boot (proc(5), field 22); 0 where there is no such process."""
     return _start(_stat(process))
+
+
+def hidden(process: int) -> bool:
+    """Whether there is such a process though /proc does not show it to us."""
+    if Path(f"/proc/{process}").exists():
+        return False
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 def _start(fields: list[bytes]) -> int:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 GROUPS = Path("/sys/fs/cgroup")
+DROPPABLE = ("inactive_file", "active_file", "slab_reclaimable")
 EVERY = 0.5
 """Seconds between two looks; each takes a few milliseconds."""
 
@@ -89,23 +90,27 @@ def available_memory() -> int:
 def _group_limits() -> list[int]:
     """What the control groups that we are in leave us, the nearest first (cgroups(7), versions 1 and 2)."""
     limits: list[int] = []
-    for line in Path("/proc/self/cgroup").read_text().splitlines():
+    try:
+        lines = Path("/proc/self/cgroup").read_text().splitlines()
+    except OSError:
+        return limits
+    for line in lines:
         _, controllers, path = line.split(":", 2)
         if not controllers:
-            limits += _left_in(GROUPS, path, "memory.max", "memory.current", "inactive_file")
+            limits += _left_in(GROUPS, path, "memory.max", "memory.current", "")
         elif "memory" in controllers.split(","):
-            limits += _left_in(GROUPS / "memory", path, "memory.limit_in_bytes", "memory.usage_in_bytes",
-                               "total_inactive_file")  # fmt: skip
+            limits += _left_in(GROUPS / "memory", path, "memory.limit_in_bytes", "memory.usage_in_bytes", "total_")
     return limits
 
 
-def _left_in(root: Path, path: str, most: str, used: str, cache: str) -> Iterator[int]:
-    """The limit of a group and of each above it, less what is used and could not be dropped at once."""
+def _left_in(root: Path, path: str, most: str, used: str, prefix: str) -> Iterator[int]:
+    """The limit of a group and of each above it, less what is used and could not be dropped."""
     folder = root / path.lstrip("/")
     while folder.is_relative_to(root):
         with contextlib.suppress(OSError, ValueError):
             words = (folder / "memory.stat").read_text().split()
-            droppable = int(words[words.index(cache) + 1])
+            facts = dict(zip(words[::2], map(int, words[1::2]), strict=True))
+            droppable = sum(facts.get(f"{prefix}{name}", 0) for name in DROPPABLE)
             left = int((folder / most).read_text()) - int((folder / used).read_text()) + droppable
             yield max(0, left)
         folder = folder.parent

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from labwright.errors import Cause, LabwrightError
-from labwright.host.environment import environment, has_tool
+from labwright.host.environment import version_of
 from labwright.interfaces import KernelFiles, Workbench
 from labwright.kernel.config import ConfiguredSource, configure, parse_config, unpack_source
 from labwright.kernel.fragments import load_fragments
@@ -21,14 +20,7 @@ SAY_EVERY = 2.0
 
 def toolchain() -> str:
     """The compiler and linker of this host: another one makes another kernel."""
-    lines = []
-    for tool in ("gcc", "ld"):
-        if not has_tool(tool):
-            lines.append(f"{tool} is not installed")
-            continue
-        done = subprocess.run([tool, "--version"], capture_output=True, text=True, check=False, env=environment())
-        lines.append(done.stdout.partition("\n")[0])
-    return ", ".join(lines)
+    return ", ".join(version_of(tool) for tool in ("gcc", "ld"))
 
 
 def review_source(source: ConfiguredSource) -> Review:

@@ -12,7 +12,7 @@ from labwright.interfaces import Bootstrapper, KernelFiles, Package, Pins, Relea
 from labwright.pipeline import mirrors
 from labwright.pipeline.deliver import Built, deliver, deliver_kernel
 from labwright.pipeline.preflight import check_host, check_room, lint
-from labwright.pipeline.prune import prune
+from labwright.pipeline.prune import limit, prune
 from labwright.pipeline.stage1 import Recipe, choose_release, image_steps, kernel_files, kernel_steps
 from labwright.pipeline.steps import Planned, Step, plan, until
 from labwright.pipeline.store import Stored
@@ -31,7 +31,7 @@ NO_PINS = Pins(type="", release="", asked=(), mirrors={}, kernel_source=NO_PACKA
 class Wish:
     """What a build is asked for. folder: of image.meta.yaml. locked, offline: where versions come from.
 
-    last: the step to stop after, empty for all.
+    last: the step to stop after, empty for all. force: start whatever the estimate says.
     """
 
     spec: ImageSpec
@@ -39,6 +39,7 @@ class Wish:
     locked: bool = False
     offline: bool = False
     last: str = ""
+    force: bool = False
 
 
 def prepared(spec: ImageSpec) -> tuple[Bootstrapper, Release]:
@@ -52,7 +53,7 @@ def pins_for(wish: Wish, driver: Bootstrapper, release: Release, workshop: Works
     if wish.locked:
         return mirrors.locked_pins(wish.spec, driver, release.name, wish.folder)
     if wish.offline:
-        return mirrors.last_pins(wish.spec, workshop)
+        return mirrors.last_pins(wish.spec, driver, release.name, workshop)
     return mirrors.ask_mirrors(wish.spec, driver, workshop)
 
 
@@ -98,12 +99,19 @@ def build_image(wish: Wish, workshop: Workshop, out: Path) -> Built | None:
     driver, release = prepared(spec)
     check_host(driver, workshop, out)
     lint(spec, workshop)
-    check_room(plan_image(wish, workshop), workshop, None if wish.last else out)
+    limit()
+    planned = plan_image(wish, workshop)
+    if mirrors.known_pins(spec, workshop) is None and not wish.locked:
+        # Which steps run is not known yet; the ones that never ran will.
+        planned = [step for step in planned if step.last is None]
+    if not wish.force:
+        check_room(planned, workshop, None if wish.last else out)
     workshop.emit(Event("build-started", spec.slug, text=f"{driver.distribution.title} {release.name}"))
     started = time.monotonic()
     recipe = Recipe(spec, driver, release, pins_for(wish, driver, release, workshop), source_date_epoch())
     steps = wanted_steps(image_steps(recipe), wish.last)
-    check_room(plan(steps, workshop.store), workshop, None if wish.last else out)
+    if not wish.force:
+        check_room(plan(steps, workshop.store), workshop, None if wish.last else out)
 
     def put(done: dict[str, Stored]) -> Built | None:
         return None if wish.last else deliver(recipe, done, out, wish.locked, workshop)
@@ -113,7 +121,10 @@ def build_image(wish: Wish, workshop: Workshop, out: Path) -> Built | None:
     workshop.emit(Event("build-finished", spec.slug, text=text, seconds=time.monotonic() - started))
     if built:
         workshop.hooks.hook.labwright_image_ready(ready=ImageReady(spec, built.image, built.report))
-    prune(workshop)
+    try:
+        prune(workshop)
+    except (LabwrightError, OSError) as error:
+        workshop.emit(Event("warning", spec.slug, text=f"the cache could not be pruned: {error}"))
     return built
 
 

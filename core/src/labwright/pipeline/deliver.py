@@ -37,6 +37,8 @@ def deliver(recipe: Recipe, done: dict[str, Stored], out: Path, locked: bool, wo
     deliver_kernel(done, built.kernel, workshop)
     _put(done["disk"], "disk.qcow2", built.image, workshop)
     _put(done["system"], FILES, built.files, workshop)
+    workshop.store.check_file(done["test"], "report.json")
+    workshop.store.check_file(done["system"], "epoch")
     report = _report(recipe, done, locked)
     if not built.report.is_file() or built.report.read_text() != report:
         write_whole(built.report, report)

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from labwright.disk.manifest import FILES, Described, describe, parse
 from labwright.errors import Cause, LabwrightError
-from labwright.pipeline.stage1 import PINS
+from labwright.pipeline.stage1 import PACKAGES
 from labwright.pipeline.store import Store, Stored
 from labwright.spec.pins import Pins
 
@@ -33,11 +33,14 @@ class Made:
 
 @dataclass(frozen=True)
 class Subject:
-    """One of the two things compared. steps: in the order in which they ran. What is None is not known of it."""
+    """One of the two things compared. steps: in the order in which they ran. What is None is not known of it.
+
+    packages: version and hash by name.
+    """
 
     name: str
     steps: Mapping[str, Made]
-    pins: Pins | None = None
+    packages: Mapping[str, tuple[str, str]] | None = None
     files: Mapping[str, Described] | None = None
 
 
@@ -56,8 +59,8 @@ def explain(first: Subject, second: Subject) -> Explained:
     """Compare two builds, or two outputs of one step."""
     unknown = []
     packages: tuple[str, ...] = ()
-    if first.pins and second.pins:
-        packages = tuple(package_words(first.pins, second.pins))
+    if first.packages is not None and second.packages is not None:
+        packages = tuple(package_words(first.packages, second.packages))
     else:
         unknown.append("packages: one of the two does not say which it has")
     files: tuple[str, ...] = ()
@@ -103,18 +106,18 @@ def _short(text: str) -> str:
     return text if len(text) <= 120 else f"{text[:117]}..."
 
 
-def package_words(first: Pins, second: Pins) -> list[str]:
+def package_words(first: Mapping[str, tuple[str, str]], second: Mapping[str, tuple[str, str]]) -> list[str]:
     """Packages that are in one only, or in another version, or another file of the same version."""
-    old, new = ({one.name: one for one in (*pins.packages, pins.kernel_source)} for pins in (first, second))
     said = []
-    for name in sorted(old.keys() | new.keys()):
-        one, two = old.get(name), new.get(name)
+    for name in sorted(first.keys() | second.keys()):
+        one, two = first.get(name), second.get(name)
         if one is None or two is None:
-            said.append(f"{name} {(one or two).version} is only in the {'first' if one else 'second'}")  # type: ignore[union-attr]
-        elif one.version != two.version:
-            said.append(f"{name} {one.version} -> {two.version}")
-        elif one.sha256 != two.sha256:
-            said.append(f"{name} {one.version}: another file of the same version")
+            version = (one or two or ("", ""))[0]
+            said.append(f"{name} {version} is only in the {'first' if one else 'second'}")
+        elif one[0] != two[0]:
+            said.append(f"{name} {one[0]} -> {two[0]}")
+        elif one != two:
+            said.append(f"{name} {one[0]}: another file of the same version")
     return said
 
 
@@ -189,6 +192,7 @@ def _from_report(path: Path) -> Subject:
         facts: dict[str, Any] = json.loads(report.read_text())
         steps = {name: Made(made["digest"], made["inputs"]) for name, made in facts["steps"].items()}
         pins = Pins.model_validate_json(json.dumps(facts["pins"]))
+        packages = {one.name: (one.version, one.sha256) for one in (*pins.packages, pins.kernel_source)}
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError, ValidationError) as error:
         words = f"it has no {error}" if isinstance(error, KeyError) else str(error).partition("\n")[0]
         raise LabwrightError(
@@ -196,7 +200,7 @@ def _from_report(path: Path) -> Subject:
             cause=Cause.CONFIG,
             hint="name the .json file that labwright build puts beside an image",
         ) from error
-    return Subject(str(path), dict(sorted(steps.items(), key=lambda step: _order(step[0]))), pins,
+    return Subject(str(path), dict(sorted(steps.items(), key=lambda step: _order(step[0]))), packages,
                    _files(report.with_suffix(".mtree")))  # fmt: skip
 
 
@@ -223,13 +227,14 @@ def _from_store(stored: Stored, store: Store) -> Subject:
         upstream = (by_digest.get(value) for key, value in one.inputs.items() if key.startswith(STEP_INPUT))
         waiting += [found for found in upstream if found and found.step not in chain]
     steps = {name: Made(chain[name].digest, chain[name].inputs) for name in sorted(chain, key=_order)}
-    return Subject(f"{stored.step}/{stored.key[:12]}", steps, _pins_of(chain), _files_of(stored, chain))
+    return Subject(f"{stored.step}/{stored.key[:12]}", steps, _packages_of(chain), _files_of(stored, chain))
 
 
-def _pins_of(chain: Mapping[str, Stored]) -> Pins | None:
+def _packages_of(chain: Mapping[str, Stored]) -> dict[str, tuple[str, str]] | None:
     try:
-        return Pins.model_validate_json((chain["tree"].folder / PINS).read_text())
-    except (KeyError, OSError, ValidationError):
+        facts = json.loads((chain["tree"].folder / PACKAGES).read_text())
+        return {str(name): (str(version), str(digest)) for name, version, digest in facts}
+    except (KeyError, OSError, ValueError, TypeError):
         return None
 
 

@@ -33,9 +33,12 @@ def known_pins(spec: ImageSpec, workshop: Workshop) -> Pins | None:
         return None
 
 
-def last_pins(spec: ImageSpec, workshop: Workshop) -> Pins:
+def last_pins(spec: ImageSpec, driver: Bootstrapper, release: str, workshop: Workshop) -> Pins:
     """What the mirrors gave when they were last asked. Raises LabwrightError (network) if they never were."""
     pins = known_pins(spec, workshop)
+    asked = driver.distribution.asked(spec)
+    if pins is not None and (pins.release, set(pins.asked)) != (release, set(asked)):
+        pins = None
     if pins is None:
         raise LabwrightError(
             "--offline, but the mirrors have never been asked for this image",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import uuid
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,6 +20,7 @@ CORE_TOOLS = (
     "unshare", "setpriv", "tar", "make", "gcc", "flex", "bison", "bc", "sfdisk", "mke2fs", "grub-mkimage", "mcopy",
     "mkfs.vfat", "qemu-img", "qemu-system-x86_64",
 )  # fmt: skip
+NOBODY = 65534
 DELIVERED = ("disk", "kernel", "kernel-package")
 """The steps whose outputs are copied to the output folder."""
 
@@ -28,8 +30,25 @@ def check_host(driver: Bootstrapper, workshop: Workshop, out: Path | None) -> No
     for tool in (*CORE_TOOLS, *driver.distribution.tools):
         find_tool(tool)
     workshop.paths.ensure()
+    owners_can_be_set(workshop.paths.root)
     if out is not None:
         writable(out)
+
+
+def owners_can_be_set(folder: Path) -> None:
+    """Try it: some file systems, NFS above all, refuse the owners that a tree needs. Raises LabwrightError (host)."""
+    probe = folder / f".owner-{uuid.uuid4().hex[:8]}"
+    try:
+        probe.touch()
+        os.chown(probe, NOBODY, NOBODY)
+    except OSError as error:
+        raise LabwrightError(
+            f"in {folder} files cannot be given to another owner: {error.strerror}",
+            cause=Cause.HOST,
+            hint="set LABWRIGHT_CACHE to a folder on a disk of this machine",
+        ) from error
+    finally:
+        probe.unlink(missing_ok=True)
 
 
 def writable(out: Path) -> None:
@@ -64,7 +83,7 @@ def check_room(planned: Sequence[Planned], workshop: Workshop, out: Path | None)
             f"{free // MEGABYTE} MB of memory are available, and the step {wanted.hungriest} takes "
             f"{wanted.memory // MEGABYTE} MB at its peak{guess}",
             cause=Cause.MEMORY,
-            hint="end other programs, or give this machine (or its container) more memory or swap",
+            hint="end other programs, or give this machine or its container more memory or swap; --force starts anyway",
         )
     return wanted
 
@@ -81,7 +100,8 @@ def _check_disk(folder: Path, wanted: int, purpose: str, setting: str) -> None:
         raise LabwrightError(
             f"{folder} has {free // MEGABYTE} MB free, and {purpose} takes {wanted // MEGABYTE} MB at its peak",
             cause=Cause.DISK_FULL,
-            hint=f"free some space (labwright cache prune), or set {setting} on a larger disk",
+            hint=f"free some space (labwright cache prune --to 1G), or set {setting} on a larger disk; --force starts "
+            "anyway",
         )
 
 

@@ -53,7 +53,7 @@ class Runner:
                 with contextlib.ExitStack() as locks:
                     return use(self._all(steps, logs, locks))
             except Damaged as damage:
-                self.store.remove(damage.stored)
+                self.store.remove_damaged(damage.stored)
                 if attempt == REPAIRS:
                     raise
                 text = f"the stored output of {damage.stored.step} is damaged: making it anew"

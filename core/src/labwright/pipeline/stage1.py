@@ -12,6 +12,7 @@ from labwright.disk.archive import pack, unpack
 from labwright.disk.assemble import DiskOptions, assemble
 from labwright.disk.manifest import FILES, describe
 from labwright.errors import Cause, LabwrightError
+from labwright.host.environment import version_of
 from labwright.interfaces import Bootstrapper, KernelFiles, Pins, Release, Workbench
 from labwright.kernel.build import build_kernel, toolchain
 from labwright.kernel.fragments import fragment_files
@@ -23,9 +24,13 @@ from labwright.vm.boot_test import BootPlan, boot_test
 from labwright.vm.clones import compare_clones
 from labwright.vm.machine import Firmware
 
-PINS = "pins.json"
+PACKAGES = "packages.json"
 KERNEL_VERSION = "2"
 """Raised when the way kernels are compiled changes: everything else that goes in is hashed."""
+DISK_TOOLS = (
+    ("sfdisk",), ("mke2fs", "-V"), ("grub-mkimage",), ("mcopy",), ("qemu-img",),
+)  # fmt: skip
+TREE_CODE = code_digest("labwright.disk.archive", "labwright.disk.manifest")
 FIRMWARES: tuple[Firmware, ...] = ("bios", "uefi", "direct")
 
 
@@ -99,6 +104,11 @@ def kernel_steps(recipe: Recipe) -> tuple[Step, ...]:
     )
 
 
+def package_facts(pins: Pins) -> list[list[str]]:
+    """Name, version and hash of each package of a tree: what its key is made of, and no more."""
+    return [[one.name, one.version, one.sha256] for one in pins.packages]
+
+
 def write_epoch(output: Path, epoch: int) -> None:
     """Keep the date of an output's time stamps beside it."""
     (output / "epoch").write_text(f"{epoch}\n")
@@ -122,7 +132,7 @@ def image_steps(recipe: Recipe) -> tuple[Step, ...]:
     def tree(output: Path, _: Mapping[str, Stored], bench: Workbench) -> None:
         dated = replace(bench, source_date_epoch=recipe.epoch)
         write_epoch(output, driver.make_tree(image, recipe.pins, output / "tree.tar", dated))
-        recipe.pins.write(output / PINS)
+        (output / PACKAGES).write_text(json.dumps(package_facts(recipe.pins), indent=1) + "\n")
 
     def system(output: Path, done: Mapping[str, Stored], bench: Workbench) -> None:
         dated = replace(bench, source_date_epoch=epoch_of(done["tree"]))
@@ -150,11 +160,14 @@ def image_steps(recipe: Recipe) -> tuple[Step, ...]:
             tree,
             {
                 "driver": code,
-                "packages": text_digest(*(f"{one.label} {one.sha256}" for one in recipe.pins.packages)),
+                "packages": text_digest(*map(" ".join, package_facts(recipe.pins))),
                 "packages asked for": " ".join(recipe.pins.asked),
                 "release": recipe.release.name,
                 "mirrors": " ".join(f"{role}={url}" for role, url in sorted(recipe.pins.mirrors.items())),
                 "build.bootstrap": build.bootstrap,
+                "tools": ", ".join(version_of(tool) for tool in ("tar", *driver.distribution.makers)),
+                "snapshot": str(bool(recipe.pins.snapshot)),
+                "code": TREE_CODE,
                 "SOURCE_DATE_EPOCH": str(recipe.epoch),
             },
             needs=Needs(disk=900, memory=300, seconds=60),
@@ -170,6 +183,7 @@ def image_steps(recipe: Recipe) -> tuple[Step, ...]:
                 "enableForwarding": str(image.enable_forwarding),
                 "user": image.ssh_user,
                 "password": password_digest(image),
+                "code": TREE_CODE,
             },
             ("tree", "kernel-package"),
             Needs(disk=900, memory=300, seconds=30),
@@ -178,7 +192,11 @@ def image_steps(recipe: Recipe) -> tuple[Step, ...]:
             "disk",
             "Make the disk image",
             disk,
-            {"code": code_digest("labwright.disk"), "build.diskSize": str(build.disk_size)},
+            {
+                "code": code_digest("labwright.disk"),
+                "build.diskSize": str(build.disk_size),
+                "tools": ", ".join(version_of(*tool) for tool in DISK_TOOLS),
+            },
             ("system",),
             Needs(disk=900, memory=400, seconds=15),
         ),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +16,8 @@ Make = Callable[[Path, Mapping[str, Stored], Workbench], None]
 
 
 MEGABYTE = 1_000_000
+TRUSTED = 3
+"""How many times the guess or the output a measurement may be."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +73,10 @@ class Planned:
     def disk(self) -> int:
         """Bytes that it takes at its peak, its output included."""
         guess = self.step.needs.disk * MEGABYTE
-        return max(self.last.disk or guess, self.last.size) if self.last else guess
+        if self.last is None:
+            return guess
+        # What was measured is by how much the disk filled up, and that may have been somebody else.
+        return min(max(self.last.disk or guess, self.last.size), TRUSTED * max(guess, self.last.size))
 
     @property
     def memory(self) -> int:
@@ -164,5 +170,7 @@ def code_digest(*modules: str) -> str:
             parts.append(f"{place.name} {place.read_bytes().hex()}")
             continue
         files = (path for path in sorted(place.parent.rglob("*")) if path.is_file() and "__pycache__" not in path.parts)
-        parts.extend(f"{path.relative_to(place.parent)} {path.read_bytes().hex()}" for path in files)
+        parts.extend(
+            f"{path.relative_to(place.parent)} {os.access(path, os.X_OK)} {path.read_bytes().hex()}" for path in files
+        )
     return text_digest(*parts)

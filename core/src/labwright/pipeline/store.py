@@ -132,6 +132,14 @@ class Store:
         with self.ledger.hold("folder", grave), contextlib.suppress(FileNotFoundError):
             stored.folder.rename(grave)
 
+    def remove_damaged(self, stored: Stored) -> bool:
+        """Take an output away if it is still damaged: another build may have made it anew. Says whether it went."""
+        now = _read(stored.folder)
+        if now is None or self.intact(now):
+            return False
+        self.remove(now)
+        return True
+
     def remove_unused(self, stored: Stored) -> bool:
         """Take an output away unless a build has it in use; says whether it went."""
         path = self._lock_file(stored.step, stored.key)

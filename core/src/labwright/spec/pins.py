@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
 from labwright.errors import Cause, LabwrightError
 from labwright.host.files import write_whole
@@ -73,6 +73,13 @@ class Pins(Strict):
         if len(set(names)) != len(names):
             raise ValueError("a package is there twice")
         return tuple(sorted(packages, key=lambda package: (package.name, package.architecture)))
+
+    @model_validator(mode="after")
+    def _mirrors_are_there(self) -> Pins:
+        lacking = {package.mirror for package in (*self.packages, self.kernel_source)} - self.mirrors.keys()
+        if lacking and self.type:
+            raise ValueError(f"there is no mirror {', '.join(sorted(lacking))}")
+        return self
 
     def text(self) -> str:
         """The lock file's text: sorted, so that two locks can be compared line by line."""

@@ -146,7 +146,15 @@ class Archive:
 
     def releases(self, bench: Workbench) -> list[Path]:
         """The signed Release files in our lists."""
-        return sorted((self.folder(bench) / "state/lists").glob("*InRelease"))
+        lists = self.folder(bench) / "state/lists"
+        found = sorted((*lists.glob("*InRelease"), *lists.glob("*_Release")))
+        if not found:
+            raise LabwrightError(
+                f"{self.mirror} gave no signed Release file of {self.suite}",
+                cause=Cause.SIGNATURE,
+                hint="check build.mirror and build.release",
+            )
+        return found
 
     def digest(self, bench: Workbench) -> str:
         """A digest of the signed indexes: it changes when anything in the archive does."""

@@ -26,6 +26,7 @@ class DebianBootstrapper(Bootstrapper):
         releases=(Release("bookworm", "linux-source-6.1"), Release("trixie", "linux-source-6.12")),
         default_release="bookworm",
         tools=("apt-get", "dpkg-deb", "dpkg-scanpackages"),
+        makers=("mmdebstrap", "debootstrap"),
         fragments=("debian",),
         packages=BASE_PACKAGES,
         proof="systemd",

@@ -45,6 +45,8 @@ def _ask(archive: Archive, words: list[str], what: str, bench: Workbench) -> tup
     )
     lines = [line for line in done.output.splitlines() if line.startswith("'")]
     packages = tuple(parse_uri(line, archive.mirrors) for line in lines)
+    if not packages:
+        raise LabwrightError(what, cause=Cause.CONFIG, hint="check build.mirror and build.release")
     known.parent.mkdir(exist_ok=True)
     write_whole(known, json.dumps([package.model_dump() for package in packages]))
     return packages

@@ -125,4 +125,4 @@ def _filters(prefix: str) -> list[str]:
 
 
 def _environment(bench: Workbench) -> dict[str, str]:
-    return {"SOURCE_DATE_EPOCH": str(bench.source_date_epoch)}
+    return {"SOURCE_DATE_EPOCH": str(bench.source_date_epoch), "HOME": "/root"}
