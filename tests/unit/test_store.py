@@ -247,11 +247,12 @@ def test_packages_that_are_being_fetched_stay(workshop):
 
 
 def test_a_build_of_the_same_thing_survives_a_pruning_at_any_moment(runner, workshop):
-    over = threading.Event()
+    over, rounds = threading.Event(), []
 
     def pruning():
         while not over.is_set():
             prune(workshop, 0)
+            rounds.append(len(rounds))
 
     thread = threading.Thread(target=pruning)
     thread.start()
@@ -261,6 +262,7 @@ def test_a_build_of_the_same_thing_survives_a_pruning_at_any_moment(runner, work
     finally:
         over.set()
         thread.join()
+    assert len(rounds) > 40, "it ended early"
 
 
 def test_the_last_two_outputs_of_a_step_are_compared(runner):

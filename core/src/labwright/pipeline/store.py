@@ -105,7 +105,8 @@ class Store:
 
     def outputs(self, step: str = "*") -> list[Stored]:
         """All published outputs, oldest first."""
-        found = (_read(path.parent) for path in self.root.glob(f"{step}/*/{MANIFEST}"))
+        steps = _folders(self.root) if step == "*" else [self.root / step]
+        found = (_read(folder) for place in steps for folder in _folders(place))
         return sorted((stored for stored in found if stored), key=lambda stored: stored.created)
 
     def damaged(self) -> list[Stored]:
@@ -221,6 +222,14 @@ class Store:
         if stored is None:
             raise LabwrightError(f"{place} vanished while it was published", cause=Cause.HOST, hint="build again")
         return stored
+
+
+def _folders(place: Path) -> list[Path]:
+    """The folders in a folder, without the hidden ones: other builds make and remove those while we look."""
+    try:
+        return sorted(path for path in place.iterdir() if not path.name.startswith("."))
+    except (FileNotFoundError, NotADirectoryError):
+        return []
 
 
 def _facts(path: Path) -> dict[str, Any]:
