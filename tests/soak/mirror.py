@@ -21,7 +21,7 @@ from labwright.pipeline.workshop import Workshop
 from labwright.plugins import hook_manager
 from labwright_debian.archive import host_mirror
 
-ALL = "all of them"
+ALL = "mixed"
 
 
 def real_mirrors(folder: Path) -> dict[str, str]:

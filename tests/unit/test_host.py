@@ -145,3 +145,12 @@ def test_the_ids_set_aside_for_a_user(tmp_path, table, count):
     place.write_text(table)
     assert namespace.subordinate_ids(place, "tired", 1000) == count
     assert namespace.subordinate_ids(tmp_path / "none", "tired", 1000) == 0
+
+
+@pytest.mark.parametrize("name", ["two words", "a:b", "c#d", "e%f", "tab\tbed", 'q"'])
+def test_a_cache_folder_that_make_and_apt_cannot_work_in_is_refused_at_once(tmp_path, name):
+    with pytest.raises(LabwrightError, match="in its path") as caught:
+        Paths(tmp_path / name / "cache").ensure()
+    assert caught.value.cause is Cause.CONFIG
+    assert not (tmp_path / name).exists()
+    Paths(tmp_path / "schön+gut_1.2~3").ensure()

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import os
+import re
 import stat
 from dataclasses import dataclass
 from pathlib import Path
 
 from labwright.errors import Cause, LabwrightError
+
+
+UNFIT = re.compile(r"[\s:\[\]\"'#%\\$&;,*?]")
+"""The kernel's makefiles refuse blanks and colons, apt's source lists the rest."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +63,12 @@ class Paths:
 
     def ensure(self) -> None:
         """Make the root. Raises LabwrightError when it is not ours alone to write: others could swap an image."""
+        if found := UNFIT.search(str(self.root)):
+            raise LabwrightError(
+                f"the cache folder {self.root} has {found[0]!r} in its path, which make and apt cannot work with",
+                cause=Cause.CONFIG,
+                hint="set LABWRIGHT_CACHE to a folder without blanks and signs of that kind in its path",
+            )
         try:
             self.root.mkdir(parents=True, exist_ok=True, mode=0o755)
             facts = self.root.stat()

@@ -33,8 +33,8 @@ NOT_COMPILED = (
     "--exclude=*/Documentation/*/*", "--exclude=*/tools/testing/*", "--exclude=*/drivers/gpu/drm/*/*.[ch]",
     "--exclude=*/sound/*.[ch]",
 )  # fmt: skip
-"""What a kernel for this processor is not compiled from: two thirds of the source, and of the time that unpacking it
-takes. Kconfig files stay, since every one of them is read."""
+"""What a kernel for this processor is not compiled from: half of the unpacked source. Kconfig files stay, since every
+one of them is read."""
 
 
 def parse_config(text: str) -> dict[str, str]:
