@@ -10,7 +10,6 @@ from pathlib import Path
 
 from labwright.errors import Cause, LabwrightError
 
-
 UNFIT = re.compile(r"[\s:\[\]\"'#%\\$&;,*?]")
 """The kernel's makefiles refuse blanks and colons, apt's source lists the rest."""
 
