@@ -12,7 +12,11 @@ STANDSTILL = 60.0
 """Seconds without a byte. apt's own time limit (Acquire::http::Timeout) does not end every wait of its own: after a
 connection that broke in the middle it can wait for ever (seen with apt 2.6; Debian bug 1017795 of mmdebstrap)."""
 
-OPTIONS = ("-o", "APT::Status-Fd=1", "-o", "Acquire::Retries=3", "-o", "Acquire::http::Timeout=30")
+OPTIONS = (
+    "-o", "APT::Status-Fd=1", "-o", "Acquire::Retries=3", "-o", "Acquire::http::Timeout=30",
+    # The pauses are ours: with apt's own in each attempt a mirror that is not there takes a minute to be given up.
+    "-o", "Acquire::Retries::Delay=false",
+)  # fmt: skip
 ONE_BY_ONE = ("-o", "Acquire::http::Pipeline-Depth=0")
 """Several questions at once on one connection are what apt loses count of when that breaks."""
 
