@@ -1,6 +1,6 @@
 """A peer: debos makes the same kind of image, with the distribution's own kernel, on the same machine.
 
-    build_with_debos(folder, mirror, "bookworm", ["curl"])
+    measure_debos(folder, mirror, "bookworm", ["curl"])
 
 Needs root, and `apt-get install debos udev`.
 """
@@ -59,11 +59,6 @@ END
 grub-install --target=i386-pc "$IMAGE"
 update-grub
 """
-
-
-def build_with_debos(folder: Path, mirror: str, suite: str, packages: Sequence[str]) -> Path:
-    """Build the image in `folder` and return its qcow2. Raises LabwrightError or RuntimeError when that fails."""
-    return measure_debos(folder, mirror, suite, packages)[0]
 
 
 def measure_debos(

@@ -11,7 +11,7 @@ import pytest
 from labwright.disk.assemble import DiskOptions, assemble
 from labwright.disk.inspect import inspect_image
 from labwright.errors import LabwrightError
-from labwright.pipeline.store import file_digest
+from labwright.host.files import file_digest
 
 OPTIONS = DiskOptions("seed", 1, 1_700_000_000)
 

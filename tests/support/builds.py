@@ -76,11 +76,6 @@ def loop_devices() -> set[str]:
     return set(listed.stdout.splitlines())
 
 
-def temporary_files() -> set[str]:
-    """What is in the folder that children use when nobody tells them another."""
-    return {path.name for path in Path("/tmp").iterdir()}
-
-
 def leaks(cache: Path) -> list[str]:
     """What a build left that it should not have: ledger entries, folders, mounts, processes."""
     found = []

@@ -10,6 +10,7 @@ import typer
 from labwright.cli.session import ImageFolder, Json, session
 from labwright.errors import LabwrightError, os_error
 from labwright.pipeline.build import Wish, lock_image
+from labwright.pipeline.explain import package_words
 from labwright.spec.image import ImageSpec
 from labwright.spec.load import load_image
 from labwright.spec.pins import LOCK_FILE, Pins, read_pins
@@ -54,10 +55,4 @@ def describe(pins: Pins, before: Pins | None, place: Path) -> str:
 
 def changes(before: Pins | None, after: Pins) -> list[str]:
     """What the new lock has that the old one had not, in words."""
-    if before is None:
-        return []
-    old, new = ({one.name: one.version for one in (*pins.packages, pins.kernel_source)} for pins in (before, after))
-    said = [f"{name} {old[name]} -> {new[name]}" for name in sorted(old.keys() & new.keys()) if old[name] != new[name]]
-    said += [f"{name} {new[name]} is new" for name in sorted(new.keys() - old.keys())]
-    said += [f"{name} {old[name]} is gone" for name in sorted(old.keys() - new.keys())]
-    return said
+    return package_words(before.by_name(), after.by_name(), alone=("is gone", "is new")) if before else []

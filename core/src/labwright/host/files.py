@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import uuid
 from pathlib import Path
@@ -32,3 +33,17 @@ def sync(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def file_digest(path: Path) -> str:
+    """The sha256 of a file's content."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def has_content(path: Path, size: int, sha256: str) -> bool:
+    """Whether there is a file of this size with this hash; the size is looked at first."""
+    try:
+        return path.is_file() and path.stat().st_size == size and file_digest(path) == sha256
+    except OSError:
+        return False

@@ -34,11 +34,6 @@ def needed() -> bool:
     return os.geteuid() != 0
 
 
-def inside() -> bool:
-    """Whether we are root of a user namespace and not of the host."""
-    return os.geteuid() == 0 and Path("/proc/self/uid_map").read_text().split() != ["0", "0", "4294967295"]
-
-
 def enter(arguments: Sequence[str]) -> None:
     """Run labwright with these arguments again as root of a namespace, in place of this process, if we are not root.
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import os
 import sys
 import tempfile
 import time
@@ -19,6 +18,7 @@ from labwright.host.environment import PACKAGE_OF_TOOL, has_tool
 from labwright.host.ledger import Ledger
 from labwright.host.paths import Paths
 from labwright.host.run import run
+from labwright.host.usage import free_space
 
 State = Literal["ok", "warning", "missing"]
 KvmProbe = Callable[[], tuple[bool, str]]
@@ -155,11 +155,7 @@ def check_libguestfs(around: Surroundings) -> Finding:
 
 def check_disk_space(around: Surroundings) -> Finding:
     """A build with a kernel would end with a full disk."""
-    folder = around.paths.root
-    while not folder.exists():
-        folder = folder.parent
-    facts = os.statvfs(folder)
-    free = facts.f_bavail * facts.f_frsize / GIB
+    free = free_space(around.paths.root) / GIB
     found = f"{free:.0f} GiB free for {around.paths.root}"
     if free >= BUILD_GIB:
         return Finding("disk space", "ok", found)

@@ -138,19 +138,18 @@ def remove_file(path: Path) -> None:
 
 def process_start(process: int) -> int:
     """The start time of a process in clock ticks since boot (proc(5), field 22); 0 where there is no such process."""
-    return _start(_stat(process))
+    return _start(process_fields(process))
 
 
 def hidden(process: int) -> bool:
     """Whether there is such a process though /proc does not show it to us."""
     if Path(f"/proc/{process}").exists():
         return False
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
+    with contextlib.suppress(PermissionError):
+        try:
+            os.kill(process, 0)
+        except ProcessLookupError:
+            return False
     return True
 
 
@@ -158,7 +157,7 @@ def _start(fields: list[bytes]) -> int:
     return 0 if not fields or fields[0] == b"Z" else int(fields[19])
 
 
-def _stat(process: int) -> list[bytes]:
+def process_fields(process: int) -> list[bytes]:
     """The fields of /proc/PID/stat from the third on, the state; empty where there is no such process."""
     try:
         return Path(f"/proc/{process}/stat").read_bytes().rpartition(b")")[2].split()
@@ -168,7 +167,7 @@ def _stat(process: int) -> list[bytes]:
 
 def _may_be_starting(process: int) -> bool:
     """Whether it is a program, not a thread of the kernel, that was started after us and has not ended."""
-    fields = _stat(process)
+    fields = process_fields(process)
     return bool(fields) and not int(fields[6]) & KERNEL_THREAD and _start(fields) >= process_start(os.getpid())
 
 

@@ -8,6 +8,8 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
+from labwright.host.teardown import process_fields
+
 GROUPS = Path("/sys/fs/cgroup")
 DROPPABLE = ("inactive_file", "active_file", "slab_reclaimable")
 EVERY = 0.5
@@ -49,11 +51,16 @@ class Usage:
             self.disk = max(self.disk, self._free - free_space(self._folder))
 
 
-def free_space(folder: Path) -> int:
-    """Bytes that an ordinary user may still write to the file system of a folder, or of its nearest parent."""
+def nearest(folder: Path) -> Path:
+    """The folder itself, or the nearest one above it that exists: the file system that it would be made on."""
     while not folder.exists():
         folder = folder.parent
-    facts = os.statvfs(folder)
+    return folder
+
+
+def free_space(folder: Path) -> int:
+    """Bytes that an ordinary user may still write to the file system of a folder, or of its nearest parent."""
+    facts = os.statvfs(nearest(folder))
     return facts.f_bavail * facts.f_frsize
 
 
@@ -64,7 +71,7 @@ def children_memory(ancestor: int) -> int:
     for folder in Path("/proc").iterdir():
         if folder.name.isdigit():
             with contextlib.suppress(OSError, ValueError, IndexError):
-                fields = (folder / "stat").read_bytes().rpartition(b")")[2].split()
+                fields = process_fields(int(folder.name))
                 parents[int(folder.name)] = int(fields[1])
                 resident[int(folder.name)] = int(fields[21])
     ours = {ancestor}

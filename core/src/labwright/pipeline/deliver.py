@@ -13,7 +13,7 @@ from labwright.errors import os_error
 from labwright.host.files import write_whole
 from labwright.host.ledger import copy_whole
 from labwright.pipeline.stage1 import Recipe, epoch_of, kernel_files
-from labwright.pipeline.store import Stored, file_digest
+from labwright.pipeline.store import Stored
 from labwright.pipeline.workshop import Workshop
 
 
@@ -57,18 +57,13 @@ def deliver_kernel(done: dict[str, Stored], place: Path, workshop: Workshop) -> 
 
 
 def _put(stored: Stored, name: str, place: Path, workshop: Workshop) -> None:
-    if _same(place, stored, name):
+    if workshop.store.holds(stored, name, place):
         return
     workshop.store.check_file(stored, name)
     try:
         copy_whole(stored.folder / name, place, workshop.ledger)
     except OSError as error:
         raise os_error(error, f"{place} cannot be written") from error
-
-
-def _same(place: Path, stored: Stored, name: str) -> bool:
-    facts = stored.files[name]
-    return place.is_file() and place.stat().st_size == facts["size"] and file_digest(place) == facts["sha256"]
 
 
 def _report(recipe: Recipe, done: dict[str, Stored], locked: bool) -> str:

@@ -106,14 +106,21 @@ def _short(text: str) -> str:
     return text if len(text) <= 120 else f"{text[:117]}..."
 
 
-def package_words(first: Mapping[str, tuple[str, str]], second: Mapping[str, tuple[str, str]]) -> list[str]:
-    """Packages that are in one only, or in another version, or another file of the same version."""
+def package_words(
+    first: Mapping[str, tuple[str, str]],
+    second: Mapping[str, tuple[str, str]],
+    alone: tuple[str, str] = ("is only in the first", "is only in the second"),
+) -> list[str]:
+    """Packages that are in one only, or in another version, or another file of the same version.
+
+    first, second: version and hash by name. alone: what is said of a package that only the first or the second has.
+    """
     said = []
     for name in sorted(first.keys() | second.keys()):
         one, two = first.get(name), second.get(name)
         if one is None or two is None:
             version = (one or two or ("", ""))[0]
-            said.append(f"{name} {version} is only in the {'first' if one else 'second'}")
+            said.append(f"{name} {version} {alone[0] if one else alone[1]}")
         elif one[0] != two[0]:
             said.append(f"{name} {one[0]} -> {two[0]}")
         elif one != two:
@@ -192,7 +199,7 @@ def _from_report(path: Path) -> Subject:
         facts: dict[str, Any] = json.loads(report.read_text())
         steps = {name: Made(made["digest"], made["inputs"]) for name, made in facts["steps"].items()}
         pins = Pins.model_validate_json(json.dumps(facts["pins"]))
-        packages = {one.name: (one.version, one.sha256) for one in (*pins.packages, pins.kernel_source)}
+        packages = pins.by_name()
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError, ValidationError) as error:
         words = f"it has no {error}" if isinstance(error, KeyError) else str(error).partition("\n")[0]
         raise LabwrightError(

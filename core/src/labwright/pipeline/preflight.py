@@ -10,7 +10,7 @@ from pathlib import Path
 from labwright.errors import Cause, LabwrightError
 from labwright.hooks import LintFinding
 from labwright.host.environment import find_tool
-from labwright.host.usage import available_memory, free_space
+from labwright.host.usage import available_memory, free_space, nearest
 from labwright.interfaces import Bootstrapper
 from labwright.pipeline.steps import MEGABYTE, Estimate, Planned, estimate
 from labwright.pipeline.workshop import Workshop
@@ -72,7 +72,7 @@ def check_room(planned: Sequence[Planned], workshop: Workshop, out: Path | None)
     guess = "" if wanted.known else ", a guess since it has not run here yet"
     delivered = sum(step.output for step in planned if step.step.name in DELIVERED and step.runs) if out else 0
     root = workshop.paths.root
-    same = out is not None and _device(out) == _device(root)
+    same = out is not None and nearest(out).stat().st_dev == nearest(root).stat().st_dev
     _check_disk(root, wanted.disk + (delivered if same else 0), f"what is still to be done{guess}",
                 "LABWRIGHT_CACHE to a folder")  # fmt: skip
     if out is not None and not same:
@@ -86,12 +86,6 @@ def check_room(planned: Sequence[Planned], workshop: Workshop, out: Path | None)
             hint="end other programs, or give this machine or its container more memory or swap; --force starts anyway",
         )
     return wanted
-
-
-def _device(folder: Path) -> int:
-    while not folder.exists():
-        folder = folder.parent
-    return folder.stat().st_dev
 
 
 def _check_disk(folder: Path, wanted: int, purpose: str, setting: str) -> None:

@@ -12,15 +12,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from labwright.errors import Cause, LabwrightError
-from labwright.host.locks import take
+from labwright.host.locks import IN_USE, take
 from labwright.pipeline.store import MANIFEST
 from labwright.pipeline.workshop import Workshop
 
 DEFAULT_LIMIT = 20 * 10**9
 VARIABLE = "LABWRIGHT_CACHE_SIZE"
 UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
-IN_USE = "in-use"
-"""The lock file of a folder of downloads: who reads or writes there holds it."""
 
 
 @dataclass(frozen=True)

@@ -13,11 +13,12 @@ from labwright.disk.assemble import DiskOptions, assemble
 from labwright.disk.manifest import FILES, describe
 from labwright.errors import Cause, LabwrightError
 from labwright.host.environment import version_of
+from labwright.host.files import file_digest
 from labwright.interfaces import Bootstrapper, KernelFiles, Pins, Release, Workbench
 from labwright.kernel.build import build_kernel, toolchain
 from labwright.kernel.fragments import fragment_files
 from labwright.pipeline.steps import Needs, Step, code_digest
-from labwright.pipeline.store import Stored, file_digest, text_digest
+from labwright.pipeline.store import Stored, text_digest
 from labwright.spec.image import ImageSpec
 from labwright.vm.accelerator import choose_accelerator
 from labwright.vm.boot_test import BootPlan, boot_test

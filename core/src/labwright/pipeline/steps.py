@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 import inspect
 import os
@@ -161,6 +162,7 @@ def reason(ingredients: Mapping[str, str], last: Stored | None) -> str:
     return "changed since it last ran: " + ", ".join(changed)
 
 
+@functools.cache
 def code_digest(*modules: str) -> str:
     """A digest of the source files of these packages: a driver that was changed makes its outputs anew."""
     parts = []

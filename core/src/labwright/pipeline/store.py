@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from labwright.errors import Cause, LabwrightError
-from labwright.host.files import sync
+from labwright.host.files import file_digest, has_content, sync
 from labwright.host.ledger import Ledger
 from labwright.host.locks import take
 from labwright.host.teardown import remove_folder
@@ -61,12 +61,6 @@ class Damaged(LabwrightError):
             hint="run the same command again: only that step is made anew. Check this machine's disk and memory",
         )
         self.stored = stored
-
-
-def file_digest(path: Path) -> str:
-    """The sha256 of a file's content."""
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def text_digest(*parts: str) -> str:
@@ -115,11 +109,16 @@ class Store:
 
     def intact(self, stored: Stored) -> bool:
         """Whether every file still has its hash."""
-        return all(_same(stored.folder / name, facts) for name, facts in stored.files.items())
+        return all(self.holds(stored, name, stored.folder / name) for name in stored.files)
+
+    def holds(self, stored: Stored, name: str, place: Path) -> bool:
+        """Whether the file at `place` is what was published as `name`."""
+        facts = stored.files[name]
+        return has_content(place, facts["size"], facts["sha256"])
 
     def check_file(self, stored: Stored, name: str) -> None:
         """Raise Damaged unless one of its files still has its hash."""
-        if not _same(stored.folder / name, stored.files[name]):
+        if not self.holds(stored, name, stored.folder / name):
             raise Damaged(stored)
 
     def check(self, stored: Stored) -> None:
@@ -241,10 +240,6 @@ def _same_size(path: Path, facts: dict[str, Any]) -> bool:
         return bool(path.stat().st_size == facts["size"])
     except OSError:
         return False
-
-
-def _same(path: Path, facts: dict[str, Any]) -> bool:
-    return _same_size(path, facts) and file_digest(path) == facts["sha256"]
 
 
 def _read(folder: Path) -> Stored | None:

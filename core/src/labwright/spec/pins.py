@@ -81,6 +81,10 @@ class Pins(Strict):
             raise ValueError(f"there is no mirror {', '.join(sorted(lacking))}")
         return self
 
+    def by_name(self) -> dict[str, tuple[str, str]]:
+        """Version and hash of every package, the kernel's source among them."""
+        return {one.name: (one.version, one.sha256) for one in (*self.packages, self.kernel_source)}
+
     def text(self) -> str:
         """The lock file's text: sorted, so that two locks can be compared line by line."""
         return json.dumps(self.model_dump(mode="json"), indent=1, sort_keys=True) + "\n"

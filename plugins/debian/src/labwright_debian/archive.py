@@ -14,7 +14,7 @@ from pathlib import Path
 
 from labwright.errors import Cause, LabwrightError
 from labwright.host.environment import has_tool
-from labwright.host.locks import exclusive
+from labwright.host.locks import IN_USE, exclusive
 from labwright.host.retry import retried
 from labwright.interfaces import ImageSpec, Pins, Workbench
 from labwright_debian import acquire
@@ -120,7 +120,7 @@ class Archive:
     def alone(self, bench: Workbench) -> Iterator[None]:
         """Hold our folder: a second build of the same archive waits rather than fail at apt's own lock."""
         folder = self.folder(bench)
-        with exclusive(folder / "in-use", lambda: bench.say("waiting for another build that reads the same mirror")):
+        with exclusive(folder / IN_USE, lambda: bench.say("waiting for another build that reads the same mirror")):
             yield
 
     def update(self, bench: Workbench) -> None:
@@ -192,7 +192,7 @@ def host_mirror(bench: Workbench, security: bool) -> str:
     if not has_tool("apt-get"):
         return ""
     cache = bench.downloads / "apt-of-this-host"
-    with exclusive(cache / "in-use"):
+    with exclusive(cache / IN_USE):
         done = bench.run(
             ["apt-get", "indextargets", "--format", "$(ORIGIN)|$(LABEL)|$(REPO_URI)",
              # Containers' apt settings switch its caches off; this is what makes it answer at once.

@@ -9,14 +9,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from labwright.errors import Cause, LabwrightError
-from labwright.host.locks import exclusive
+from labwright.host.files import has_content
+from labwright.host.locks import IN_USE, exclusive
 from labwright.host.probes import APT_HELPER
 from labwright.host.retry import retried
 from labwright.interfaces import Package, Pins, Workbench
 from labwright_debian import acquire
 
 AR_MAGIC = b"!<arch>\n"
-IN_USE = "in-use"
 TOGETHER = 40
 """Packages asked for at once: what a build that is killed has to fetch again at most."""
 ROLES = {"archive": "build.mirror", "security": "build.securityMirror"}
@@ -105,13 +105,7 @@ def _naming(missing: Sequence[Package], folder: Path, pins: Pins, error: Labwrig
 
 def whole(path: Path, package: Package) -> bool:
     """Whether a file has the size and the hash of the package."""
-    try:
-        if path.stat().st_size != package.size:
-            return False
-        with path.open("rb") as stream:
-            return hashlib.file_digest(stream, "sha256").hexdigest() == package.sha256
-    except OSError:
-        return False
+    return has_content(path, package.size, package.sha256)
 
 
 def newest(files: Sequence[Path]) -> int:
