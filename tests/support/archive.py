@@ -66,7 +66,15 @@ def make_archive(
         lines.append(f"Valid-Until: {formatdate(made + valid, usegmt=True)}")
     digest = hashlib.sha256(listed.stdout).hexdigest()
     text = "\n".join([*lines, "SHA256:", f" {digest} {len(listed.stdout)} main/binary-amd64/Packages", ""])
-    (place / "dists/bookworm/InRelease").write_text(_gpg(key, "--clearsign", stdin=text))
+    _publish(place / "dists/bookworm/InRelease", _gpg(key, "--clearsign", stdin=text))
+
+
+def _publish(release: Path, text: str) -> None:
+    """HTTP knows whole seconds: an archive made twice in one would be taken for unchanged (If-Modified-Since)."""
+    last = int(release.stat().st_mtime) if release.exists() else 0
+    release.write_text(text)
+    changed = max(int(release.stat().st_mtime), last + 1)
+    os.utime(release, (changed, changed))
 
 
 def _package(pool: Path, name: str, version: str) -> None:
