@@ -11,7 +11,7 @@ The core owns the order of the steps and all that is the same for every system; 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar, Literal
@@ -27,7 +27,7 @@ __all__ = [
     "LessonConfigurator", "Package", "Pins", "Provisioner", "Release", "Workbench",
 ]  # fmt: skip
 
-INTERFACE_VERSION = 2
+INTERFACE_VERSION = 3
 """Raised when a change here breaks drivers; a driver built for another version is reported and not used."""
 
 BOOTSTRAPPERS = "labwright.bootstrappers"
@@ -164,22 +164,35 @@ class Bootstrapper(ABC):
 
 @dataclass(frozen=True)
 class DiskRequest:
-    """A disk image to provision and where the result belongs."""
+    """A raw disk to provision in place. folder: the image's, with its scripts. method: the way in, of the driver's ways.
+
+    prepare: base set, packages, login, SSH. customize: private files, scripts, playbook. seal: out with what clones
+    must not share, which comes last. private: contents by their places in the image; a secret, no repr shows it.
+    """
 
     image: ImageSpec
-    source: Path
-    destination: Path
+    disk: Path
+    folder: Path
+    method: str
+    prepare: bool = True
+    customize: bool = True
+    seal: bool = True
+    private: Mapping[str, bytes] = field(default_factory=dict, repr=False)
 
 
 class Provisioner(ABC):
-    """Stage 2: a disk image, ours or a vendor's, to a qcow2 that is ready for learners."""
+    """Stage 2: a disk image, ours or a vendor's, made ready for learners. The core converts, keeps and tests it.
+
+    ways: how it can enter an image, the best first: mounted, appliance, booted, virt-customize, or one of its own.
+    """
 
     interface_version: ClassVar[int] = INTERFACE_VERSION
     facts: ClassVar[DriverFacts]
+    ways: ClassVar[tuple[str, ...]] = ()
 
     @abstractmethod
     def provision(self, request: DiskRequest, bench: Workbench) -> None:
-        """Write the provisioned qcow2 to the request's destination; the internet is there."""
+        """Change the request's disk in place; the internet is there. Raises LabwrightError; the disk is then lost."""
 
 
 @dataclass(frozen=True)

@@ -74,6 +74,12 @@ def bootstrapper(name: str) -> Bootstrapper:
     return driver
 
 
+def provisioner(name: str) -> Provisioner:
+    """The stage 2 driver of an image type. Raises LabwrightError when there is none or it cannot be used."""
+    driver: Provisioner = find(PROVISIONERS, name).driver()
+    return driver
+
+
 def find(namespace: str, name: str) -> Plugin:
     """The usable plugin of this name. Raises LabwrightError that says why there is none."""
     plugins = discover(namespace)

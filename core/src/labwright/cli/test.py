@@ -15,7 +15,7 @@ from labwright.disk.inspect import inspect_image
 from labwright.errors import Cause, LabwrightError
 from labwright.hooks import Event
 from labwright.pipeline.runner import scratch_folder
-from labwright.pipeline.stage1 import FIRMWARES
+from labwright.pipeline.proof import FIRMWARES
 from labwright.vm.accelerator import choose_accelerator
 from labwright.vm.boot_test import BootPlan, boot_test
 

@@ -15,6 +15,7 @@ from labwright.disk.grub import (
     make_efi_loader,
 )
 from labwright.disk.layout import plan_layout, write_table
+from labwright.disk.qcow2 import to_small_qcow2
 from labwright.errors import Cause, LabwrightError, os_error
 from labwright.host.ledger import copy_whole
 from labwright.interfaces import Workbench
@@ -46,7 +47,7 @@ def assemble(tree: Path, destination: Path, options: DiskOptions, bench: Workben
     make_root(tree, raw, layout, options.seed, options.epoch, bench)
     embed_bios_loader(make_bios_loader(filesystem, bench), raw, layout)
     make_esp(make_efi_loader(filesystem, bench), raw, layout, options.seed, options.epoch, bench)
-    _convert(raw, image, bench)
+    to_small_qcow2(raw, image, bench)
     raw.unlink()
     _put(image, destination, bench)
 
@@ -108,15 +109,6 @@ def _write_configuration(tree: Path, text: str, epoch: int) -> None:
     path.chmod(0o644)
     for touched in (path, folder, folder.parent):
         os.utime(touched, (epoch, epoch))
-
-
-def _convert(raw: Path, image: Path, bench: Workbench) -> None:
-    image.unlink(missing_ok=True)
-    bench.run(
-        ["qemu-img", "convert", "-f", "raw", "-O", "qcow2", "-c", "-o", "compression_type=zstd", raw, image],
-        timeout=1800,
-        what="compressing the disk image failed",
-    )
 
 
 def _put(image: Path, destination: Path, bench: Workbench) -> None:

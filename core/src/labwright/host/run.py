@@ -6,6 +6,7 @@ it started ended when it ends, on a time limit, on Ctrl-C and when we die.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -27,13 +28,17 @@ does not see a SIGTERM that it has no handler for (pid_namespaces(7))."""
 
 @dataclass(frozen=True)
 class Completed:
-    """A child that ended. output: standard output; log_tail: the last lines of both streams, oldest first."""
+    """A child that ended. output: standard output; errors: the beginning of standard error.
+
+    log_tail: the last lines of both streams, oldest first.
+    """
 
     argv: tuple[str, ...]
     code: int
     output: str
     log_tail: tuple[str, ...]
     seconds: float
+    errors: str = ""
 
 
 def contained_prefix() -> list[str]:
@@ -60,7 +65,7 @@ def run(
     *,
     cwd: Path | None = None,
     env: Mapping[str, str] | None = None,
-    stdin: str | None = None,
+    stdin: str | bytes | Path | None = None,
     log: Path | None = None,
     temporary: Path | None = None,
     timeout: float | None = None,
@@ -74,7 +79,7 @@ def run(
 ) -> Completed:
     """Run a command to its end.
 
-    stdin: text for its standard input (secrets go here, never in argv). log: a file that gets both streams, appended.
+    stdin: its standard input, a path for the content of a file (secrets go here, never in argv). log: a file that gets both streams, appended.
     temporary: where it puts its temporary files (TMPDIR), which a child that is killed leaves behind.
     timeout: seconds. contained: in namespaces of its own (see contained_prefix). accept: exit codes that are fine.
     what: the words for an error, by default the command's name. cause, hint: of that error, unless the output shows a
@@ -93,7 +98,7 @@ def run(
     with Streams(log, subject, on_line, unlogged) as streams:
         try:
             process = _start([*(contained_prefix() if contained else []), *words], cwd, env, mark, stdin, subject)
-            streams.attach(process, stdin)
+            streams.attach(process, stdin.encode() if isinstance(stdin, str) else stdin)
             try:
                 process.wait(timeout)
             except subprocess.TimeoutExpired:
@@ -102,7 +107,7 @@ def run(
             # Not only after a failure: a child in the background would hold the streams, or write into what comes next.
             end_processes(mark, CONTAINED_PATIENCE if contained else PATIENCE)
         code = process.wait()
-    done = Completed(words, code, streams.output, streams.tail, time.monotonic() - started)
+    done = Completed(words, code, streams.output, streams.tail, time.monotonic() - started, streams.errors)
     if streams.failure is not None:
         raise streams.failure
     if timed_out:
@@ -114,19 +119,25 @@ def run(
 
 
 def _start(
-    argv: Sequence[str], cwd: Path | None, env: Mapping[str, str] | None, mark: str, stdin: str | None, subject: str
+    argv: Sequence[str],
+    cwd: Path | None,
+    env: Mapping[str, str] | None,
+    mark: str,
+    stdin: str | bytes | Path | None,
+    subject: str,
 ) -> subprocess.Popen[bytes]:
     find_tool("setpriv")
     try:
-        return subprocess.Popen(
-            ["setpriv", "--pdeathsig", "KILL", "--", *argv],
-            cwd=cwd,
-            env=environment(env) | {MARK_VARIABLE: mark},
-            stdin=subprocess.PIPE if stdin is not None else subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            start_new_session=True,
-        )
+        with stdin.open("rb") if isinstance(stdin, Path) else contextlib.nullcontext() as source:
+            return subprocess.Popen(
+                ["setpriv", "--pdeathsig", "KILL", "--", *argv],
+                cwd=cwd,
+                env=environment(env) | {MARK_VARIABLE: mark},
+                stdin=source or (subprocess.DEVNULL if stdin is None else subprocess.PIPE),
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                start_new_session=True,
+            )
     except OSError as error:
         raise os_error(error, subject) from error
 

@@ -19,6 +19,8 @@ KEEP_LINES = 40
 LARGEST_OUTPUT = 64 * 1024 * 1024
 """Characters of standard output that are kept; a child that writes more is ended."""
 LONGEST_LINE = 64 * 1024
+LARGEST_ERRORS = 1024 * 1024
+"""Characters of standard error that are kept; the rest is in the log."""
 JOIN_SECONDS = 10.0
 """For a process that is not ours to end and holds a stream: a set-user-ID one, say."""
 
@@ -35,6 +37,8 @@ class Streams:
         self._on_line = on_line
         self._lines: list[str] = []
         self._size = 0
+        self._errors: list[str] = []
+        self._errors_size = 0
         self._tail: deque[str] = deque(maxlen=KEEP_LINES)
         self._lock = threading.Lock()
         self._threads: list[threading.Thread] = []
@@ -58,16 +62,21 @@ class Streams:
         return "".join(self._lines)
 
     @property
+    def errors(self) -> str:
+        """The beginning of standard error."""
+        return "".join(self._errors)
+
+    @property
     def tail(self) -> tuple[str, ...]:
         """The last lines of both streams, oldest first."""
         return tuple(self._tail)
 
-    def attach(self, process: subprocess.Popen[bytes], stdin: str | None) -> None:
-        """Read the child's streams from now on, and write its standard input."""
+    def attach(self, process: subprocess.Popen[bytes], stdin: bytes | Path | None) -> None:
+        """Read the child's streams from now on, and write its standard input, unless that is a file."""
         self._process = process
         self._start(self._read, process.stdout, True)
         self._start(self._read, process.stderr, False)
-        if stdin is not None:
+        if isinstance(stdin, bytes):
             self._start(_write, process.stdin, stdin)
 
     def _start(self, work: Callable[..., None], *arguments: object) -> None:
@@ -89,8 +98,7 @@ class Streams:
             return
         try:
             if not passing:
-                if keep:
-                    self._keep(line)
+                self._keep(line) if keep else self._keep_error(line)
                 self._write_log(line)
             if self._on_line is not None:
                 self._on_line(line.rstrip())
@@ -117,6 +125,11 @@ class Streams:
                 hint="this is not what the tool is known to do: look at the lines above",
             )
 
+    def _keep_error(self, line: str) -> None:
+        if self._errors_size < LARGEST_ERRORS:
+            self._errors.append(line)
+            self._errors_size += len(line)
+
     def _give_up(self, error: BaseException) -> None:
         self.failure = error
         if self._process is not None:
@@ -124,10 +137,10 @@ class Streams:
                 os.killpg(self._process.pid, signal.SIGKILL)
 
 
-def _write(stream: IO[bytes], text: str) -> None:
+def _write(stream: IO[bytes], data: bytes) -> None:
     """A child that does not read is no error here: it ends, or its time limit does it."""
     with contextlib.suppress(OSError, ValueError):
-        stream.write(text.encode())
+        stream.write(data)
         stream.flush()
     with contextlib.suppress(OSError, ValueError):
         stream.close()

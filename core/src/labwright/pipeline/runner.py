@@ -62,9 +62,13 @@ class Runner:
 
     def _all(self, steps: tuple[Step, ...], logs: Path, locks: contextlib.ExitStack) -> dict[str, Stored]:
         done: dict[str, Stored] = {}
+        private = self.store
+        if any(step.private for step in steps):
+            private = Store(locks.enter_context(scratch_folder(self.paths, self.ledger)), self.ledger)
         for index, step in enumerate(steps, start=1):
             event = Event("step-started", self.image, step.name, step.title, index=index, count=len(steps))
-            done[step.name] = self._step(step, done, event, logs / f"{index:02}-{step.name}.log", locks)
+            place = replace(self, store=private) if step.private else self
+            done[step.name] = place._step(step, done, event, logs / f"{index:02}-{step.name}.log", locks)
         return done
 
     def logs(self) -> Path:

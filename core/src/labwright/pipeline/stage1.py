@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from labwright.disk.archive import pack, unpack
@@ -19,11 +19,7 @@ from labwright.kernel.build import build_kernel, toolchain
 from labwright.kernel.fragments import fragment_files
 from labwright.pipeline.steps import Needs, Step, code_digest
 from labwright.pipeline.store import Stored, text_digest
-from labwright.spec.image import ImageSpec
-from labwright.vm.accelerator import choose_accelerator
-from labwright.vm.boot_test import BootPlan, boot_test
-from labwright.vm.clones import compare_clones
-from labwright.vm.machine import Firmware
+from labwright.spec.image import DEFAULT_DISK, ImageSpec
 
 PACKAGES = "packages.json"
 KERNEL_VERSION = "2"
@@ -32,7 +28,6 @@ DISK_TOOLS = (
     ("sfdisk",), ("mke2fs", "-V"), ("grub-mkimage",), ("mcopy",), ("qemu-img",),
 )  # fmt: skip
 TREE_CODE = code_digest("labwright.disk.archive", "labwright.disk.manifest")
-FIRMWARES: tuple[Firmware, ...] = ("bios", "uefi", "direct")
 
 
 @dataclass(frozen=True)
@@ -126,8 +121,9 @@ def kernel_files(stored: Stored) -> KernelFiles:
 
 
 def image_steps(recipe: Recipe) -> tuple[Step, ...]:
-    """All steps of stage 1."""
+    """The steps of stage 1, up to the disk image."""
     image, driver, build = recipe.image, recipe.driver, recipe.image.build
+    size = build.disk_size or DEFAULT_DISK
     code = code_digest(type(driver).__module__.partition(".")[0])
 
     def tree(output: Path, _: Mapping[str, Stored], bench: Workbench) -> None:
@@ -147,11 +143,7 @@ def image_steps(recipe: Recipe) -> tuple[Step, ...]:
         dated = replace(bench, source_date_epoch=epoch_of(done["system"]))
         root = unpack(done["system"].folder / "system.tar", dated)
         seed = f"{image.slug} {done['system'].digest}"
-        assemble(root, output / "disk.qcow2", DiskOptions(seed, build.disk_size, dated.source_date_epoch), dated)
-
-    def proof(output: Path, done: Mapping[str, Stored], bench: Workbench) -> None:
-        report = prove(recipe, done["disk"].folder / "disk.qcow2", kernel_files(done["kernel"]), bench)
-        (output / "report.json").write_text(json.dumps(report, indent=1, sort_keys=True))
+        assemble(root, output / "disk.qcow2", DiskOptions(seed, size, dated.source_date_epoch), dated)
 
     return (
         *kernel_steps(recipe),
@@ -195,46 +187,20 @@ def image_steps(recipe: Recipe) -> tuple[Step, ...]:
             disk,
             {
                 "code": code_digest("labwright.disk"),
-                "build.diskSize": str(build.disk_size),
+                "build.diskSize": str(size),
                 "tools": ", ".join(version_of(*tool) for tool in DISK_TOOLS),
             },
             ("system",),
             Needs(disk=900, memory=400, seconds=15),
         ),
-        Step(
-            "test",
-            "Boot it: BIOS, UEFI, direct kernel, two clones",
-            proof,
-            {"code": code_digest("labwright.vm"), "proof": driver.distribution.proof},
-            ("disk", "kernel"),
-            Needs(disk=700, memory=900, seconds=150),
-        ),
     )
 
 
 def password_digest(image: ImageSpec) -> str:
-    """Stands for the password in a key, which manifests and reports show: slow to try passwords against (RFC 7914)."""
-    secret = image.ssh_password.get_secret_value().encode()
+    """Stands for the password in a key."""
+    return secret_digest(image, image.ssh_password.get_secret_value().encode())
+
+
+def secret_digest(image: ImageSpec, secret: bytes) -> str:
+    """Stands for a secret in a key, which manifests and reports show: slow to try guesses against (RFC 7914)."""
     return hashlib.scrypt(secret, salt=f"labwright {image.slug}".encode(), n=2**14, r=8, p=1, dklen=32).hex()
-
-
-def prove(recipe: Recipe, disk: Path, kernel: KernelFiles, bench: Workbench) -> dict[str, object]:
-    """Boot the image with each firmware, then two clones at once. Raises LabwrightError when a check fails."""
-    image = recipe.image
-    accelerator = choose_accelerator(bench)
-    plan = BootPlan(
-        user=image.ssh_user,
-        password=image.ssh_password.get_secret_value(),
-        interfaces=image.network_interfaces,
-        proof=recipe.driver.distribution.proof,
-        kernel=kernel.vmlinux,
-    )
-    boots = {}
-    for firmware in FIRMWARES:
-        bench.say(f"booting with {firmware}")
-        boots[firmware] = asdict(boot_test(disk, replace(plan, firmware=firmware), bench, accelerator))
-    clones = None
-    if recipe.driver.distribution.proof == "systemd":
-        bench.say("booting two clones")
-        clones = asdict(compare_clones(disk, plan, bench, accelerator))
-    return {"accelerator": asdict(accelerator), "boots": boots, "clones": clones}

@@ -34,7 +34,8 @@ class Needs:
 class Step:
     """One named step. options: what it depends on, in words and values. inputs: the steps whose outputs it reads.
 
-    make: writes the output files into the folder that it is given. needs: a guess for its first run.
+    make: writes the output files into the folder that it is given. needs: a guess for its first run. private: its
+    output holds a secret, so that it is made anew for each build and is gone after it.
     """
 
     name: str
@@ -43,6 +44,7 @@ class Step:
     options: Mapping[str, str] = field(default_factory=dict)
     inputs: tuple[str, ...] = ()
     needs: Needs = Needs()
+    private: bool = False
 
     def ingredients(self, done: Mapping[str, Stored]) -> dict[str, str]:
         """All that goes into the key: options by name, and the digest of each output that is read."""

@@ -6,12 +6,17 @@ import re
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
+
+from labwright.spec.secret import check_reference
 
 SLUG = r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?$"
 USER_NAME = r"^[a-z_][a-z0-9_-]{0,31}$"
 INTERFACE_NAME = re.compile(r"[A-Za-z0-9._-]{1,15}")
-PACKAGE_NAME = re.compile(r"[a-z0-9][a-z0-9+.-]+")
+PACKAGE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9+._-]+")
+PLACE = re.compile(r"(/[^/\x00-\x1f\x7f]+)+")
+DEFAULT_DISK = 2
+"""GiB of a disk that is made from nothing."""
 UNFIT_FOR_SOURCES = re.compile(r"[\s\[\]\"'#\x00-\x1f\x7f]")
 """What apt's sources.list(5) would read as something else."""
 
@@ -20,6 +25,34 @@ class Strict(BaseModel):
     """Unknown keys are refused, values are not converted, objects do not change."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class PrivateFile(Strict):
+    """A file such as a licence: it reaches the image and nothing else."""
+
+    source: str = Field(alias="from", description="env:NAME or file:/path, outside of this folder.")
+    path: str = Field(description="Its absolute path in the image.")
+    owner: str = Field("root", pattern=USER_NAME, description="Its owner in the image.")
+    group: str = Field("root", pattern=USER_NAME, description="Its group in the image.")
+    mode: str = Field("0600", pattern=r"^0[0-7]{3}$", description="Its mode, four octal digits in quotes.")
+
+    _reference = field_validator("source")(check_reference)
+
+    @field_validator("path")
+    @classmethod
+    def _place(cls, path: str) -> str:
+        if not PLACE.fullmatch(path) or {".", ".."} & set(path.split("/")):
+            raise ValueError("an absolute path without . and .. is wanted")
+        return path
+
+
+class LoginSpec(Strict):
+    """How to log in to the disk that an image is made from, where it has to be booted for that."""
+
+    user: str = Field(pattern=USER_NAME, description="A user that is root or may use sudo.")
+    password: str = Field(description="env:NAME or file:/path, outside of this folder.")
+
+    _reference = field_validator("password")(check_reference)
 
 
 class BuildSpec(Strict):
@@ -37,7 +70,21 @@ class BuildSpec(Strict):
         "", pattern=r"^([0-9]{4}-?[0-9]{2}-?[0-9]{2}(T[0-9]{6}Z)?)?$", description="Date of a snapshot mirror."
     )
     packages: tuple[str, ...] = Field((), description="Packages beside the base set.")
-    disk_size: Annotated[int, Field(ge=1, le=2048)] = Field(2, alias="diskSize", description="Disk size in GiB.")
+    disk_size: Annotated[int, Field(ge=1, le=2048)] | None = Field(
+        None, alias="diskSize", description="Disk size in GiB; by default 2, or that of the disk in from."
+    )
+    source: str | None = Field(None, alias="from", description="Disk image to start from, instead of from nothing.")
+    sha256: str | None = Field(
+        None, pattern=r"^[0-9a-f]{64}$", description="Hash of that disk image: you vouch for exactly this one."
+    )
+    partition: Annotated[int, Field(ge=1, le=128)] | None = Field(
+        None, description="Partition of its root, where more than one holds a system."
+    )
+    login: LoginSpec | None = Field(None, description="How to log in to that disk, where it has to be booted.")
+    playbook: str | None = Field(None, description="Ansible playbook in this folder, run as root in the image.")
+    pre: tuple[str, ...] = Field((), description="Shell scripts in this folder, run as root before the playbook.")
+    post: tuple[str, ...] = Field((), description="Shell scripts in this folder, run as root after the playbook.")
+    private_files: tuple[PrivateFile, ...] = Field((), alias="privateFiles", description="Files such as licences.")
 
     @field_validator("packages")
     @classmethod
@@ -46,6 +93,26 @@ class BuildSpec(Strict):
             if not PACKAGE_NAME.fullmatch(name):
                 raise ValueError(f"{name!r} is not a package name")
         return names
+
+    @field_validator("playbook", "pre", "post")
+    @classmethod
+    def _beside_this_file(cls, names: str | tuple[str, ...] | None) -> str | tuple[str, ...] | None:
+        for name in (names,) if isinstance(names, str) else names or ():
+            if not PLACE.fullmatch(f"/{name}") or {".", ".."} & set(name.split("/")):
+                raise ValueError(f"{name!r} is not the path of a file below this folder")
+        return names
+
+    @model_validator(mode="after")
+    def _facts_of_a_source(self) -> BuildSpec:
+        needless = [name for name in ("sha256", "partition", "login") if getattr(self, name) is not None]
+        if self.source is None and needless:
+            raise ValueError(f"{needless[0]} is about a disk to start from, and there is no build.from")
+        return self
+
+    @property
+    def customized(self) -> bool:
+        """Whether the image's author has more done than a bootstrap does."""
+        return bool(self.playbook or self.pre or self.post or self.private_files)
 
     @field_validator("mirror", "security_mirror")
     @classmethod

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from labwright.errors import Cause, LabwrightError
-from labwright.spec.image import UNFIT_FOR_SOURCES, BuildSpec, ImageSpec
+from labwright.spec.image import UNFIT_FOR_SOURCES, BuildSpec, ImageSpec, LoginSpec, PrivateFile
 
 FILE = "image.meta.yaml"
 LARGEST = 64 * 1024
@@ -54,17 +54,38 @@ def load_image(place: Path) -> ImageSpec:
             cause=Cause.CONFIG,
             hint="make them the same: the platform finds the image by its slug",
         )
-    if spec.build.keyring is None:
-        return spec
-    # Beside the file that names it, wherever labwright is started.
-    keyring = str(path.parent.resolve() / spec.build.keyring)
-    if UNFIT_FOR_SOURCES.search(keyring):
-        raise LabwrightError(
-            f"{path}:{plain.lines[('build', 'keyring')]}: build.keyring: apt cannot read the path {keyring!r}",
-            cause=Cause.CONFIG,
-            hint="put the keyring where no folder's name has blanks, quotes or brackets, and write its whole path",
-        )
-    return spec.model_copy(update={"build": spec.build.model_copy(update={"keyring": keyring})})
+    return _resolved(spec, path, plain.lines)
+
+
+def _resolved(spec: ImageSpec, path: Path, lines: dict[Location, int]) -> ImageSpec:
+    """The image with paths that hold wherever labwright is started; what they name is there."""
+    folder, build = path.parent.resolve(), spec.build
+
+    def refuse(place: Location, what: str, hint: str) -> None:
+        field = ".".join(str(part) for part in place if isinstance(part, str))
+        raise LabwrightError(f"{path}:{_line(place, lines)}: {field}: {what}", cause=Cause.CONFIG, hint=hint)
+
+    changes: dict[str, str] = {}
+    if build.keyring is not None:
+        changes["keyring"] = keyring = str(folder / build.keyring)
+        if UNFIT_FOR_SOURCES.search(keyring):
+            refuse(
+                ("build", "keyring"),
+                f"apt cannot read the path {keyring!r}",
+                "put the keyring where no folder's name has blanks, quotes or brackets, and write its whole path",
+            )
+    if build.source is not None:
+        changes["source"] = source = str(folder / Path(build.source).expanduser())
+        if not Path(source).is_file():
+            refuse(("build", "from"), f"there is no file {source}", "put the disk image there, or mend the path")
+    for key, names in (("playbook", (build.playbook,)), ("pre", build.pre), ("post", build.post)):
+        for index, name in enumerate(names):
+            file = folder / (name or "")
+            # A link could point out of the folder, which is all that the image depends on.
+            if name and (not file.is_file() or not file.resolve().is_relative_to(folder)):
+                place = ("build", key) if key == "playbook" else ("build", key, index)
+                refuse(place, f"there is no file {name} in {folder}", "put it beside this file, or mend the name")
+    return spec.model_copy(update={"build": build.model_copy(update=changes)}) if changes else spec
 
 
 def _read(path: Path) -> str:
@@ -218,6 +239,8 @@ def _name_of(value: Any) -> str:
 
 def _suggestion(place: Sequence[str | int]) -> str:
     model: type[BaseModel] = BuildSpec if len(place) > 1 and place[0] == "build" else ImageSpec
+    if model is BuildSpec and len(place) > 2:
+        model = PrivateFile if place[1] == "privateFiles" else LoginSpec
     known = [field.alias or name for name, field in model.model_fields.items()]
     close = difflib.get_close_matches(str(place[-1]), known, 1, 0.6)
     if close:

@@ -42,7 +42,8 @@ class Nic:
 class MachineSpec:
     """A machine. backends: QEMU -netdev values, each with its id. memory: MiB. kernel: for direct boot.
 
-    larger: MiB by which the disk is larger than the image.
+    larger: MiB by which the disk is larger than the image. written: the machine writes to the image itself, which is
+    raw then, instead of to an overlay that is thrown away.
     """
 
     name: str
@@ -54,6 +55,7 @@ class MachineSpec:
     backends: tuple[str, ...] = ()
     kernel: Path | None = None
     larger: int = 0
+    written: bool = False
 
 
 @dataclass(frozen=True)
@@ -77,14 +79,14 @@ class Machine:
         return time.monotonic() - self.started
 
 
-def command_line(spec: MachineSpec, overlay: Path, console: Path, variables: Path | None) -> list[str]:
+def command_line(spec: MachineSpec, disk: Path, console: Path, variables: Path | None) -> list[str]:
     """QEMU's arguments. Nothing listens but what the backends name; there is no monitor."""
     words = [
         "qemu-system-x86_64", "-name", spec.name, "-nodefaults", "-no-user-config", "-display", "none",
         "-machine", "q35", "-accel", spec.accelerator, "-cpu", "host" if spec.accelerator == "kvm" else "max",
         "-smp", "1", "-m", str(spec.memory), "-device", "VGA", "-serial", f"file:{_escaped(console)}",
         "-monitor", "none", "-no-reboot",
-        "-drive", f"if=none,id=disk,file={_escaped(overlay)},format=qcow2,discard=unmap",
+        "-drive", f"if=none,id=disk,file={_escaped(disk)},format={'raw' if spec.written else 'qcow2'},discard=unmap",
         "-device", "virtio-blk-pci,drive=disk,addr=0x2", "-device", "virtio-rng-pci,addr=0x3",
     ]  # fmt: skip
     if spec.firmware == "uefi":
@@ -117,17 +119,12 @@ def find_ovmf() -> tuple[Path, Path]:
 def launch(spec: MachineSpec, folder: Path, ledger: Ledger) -> Iterator[Machine]:
     """Start a machine on a throw-away overlay of its image, and end it, whatever happens.
 
-    The image itself is never written. Raises LabwrightError when QEMU does not start.
+    The image itself is not written, unless the machine is to. Raises LabwrightError when QEMU does not start.
     """
     find_tool("qemu-system-x86_64")
     folder.mkdir(parents=True, exist_ok=True)
-    overlay, console, complaints = folder / "overlay.qcow2", folder / "console", folder / "qemu"
-    run(
-        ["qemu-img", "create", "-q", "-f", "qcow2", "-F", "qcow2", "-b", spec.image.absolute(), overlay],
-        what=f"no overlay of {spec.image} can be made",
-    )
-    if spec.larger:
-        run(["qemu-img", "resize", "-q", "-f", "qcow2", overlay, f"+{spec.larger}M"], what="the disk cannot be larger")
+    console, complaints = folder / "console", folder / "qemu"
+    disk = spec.image if spec.written else _overlay(spec, folder / "overlay.qcow2")
     variables = None
     if spec.firmware == "uefi":
         variables = folder / "variables"
@@ -135,7 +132,7 @@ def launch(spec: MachineSpec, folder: Path, ledger: Ledger) -> Iterator[Machine]
     mark = f"vm-{spec.name}-{time.monotonic_ns()}"
     with ledger.hold("process", mark), complaints.open("wb") as stream:
         process = subprocess.Popen(
-            ["setpriv", "--pdeathsig", "KILL", "--", *command_line(spec, overlay, console, variables)],
+            ["setpriv", "--pdeathsig", "KILL", "--", *command_line(spec, disk, console, variables)],
             stdin=subprocess.DEVNULL,
             stdout=stream,
             stderr=stream,
@@ -147,6 +144,16 @@ def launch(spec: MachineSpec, folder: Path, ledger: Ledger) -> Iterator[Machine]
         finally:
             process.kill()
             process.wait()
+
+
+def _overlay(spec: MachineSpec, overlay: Path) -> Path:
+    run(
+        ["qemu-img", "create", "-q", "-f", "qcow2", "-F", "qcow2", "-b", spec.image.absolute(), overlay],
+        what=f"no overlay of {spec.image} can be made",
+    )
+    if spec.larger:
+        run(["qemu-img", "resize", "-q", "-f", "qcow2", overlay, f"+{spec.larger}M"], what="the disk cannot be larger")
+    return overlay
 
 
 def wait_for_end(machine: Machine, seconds: float) -> bool:

@@ -59,10 +59,13 @@ def connect(login: Login, seconds: float) -> Iterator[paramiko.SSHClient]:
         client.close()
 
 
-def ask(client: paramiko.SSHClient, command: str, seconds: float) -> Answer:
+def ask(client: paramiko.SSHClient, command: str, seconds: float, stdin: str = "") -> Answer:
     """Run a command of ours in the guest's shell. Raises LabwrightError when it does not end in time."""
     try:
-        _, stdout, stderr = client.exec_command(command, timeout=seconds)
+        given, stdout, stderr = client.exec_command(command, timeout=seconds)
+        if stdin:
+            given.write(stdin)
+            given.channel.shutdown_write()
         text = stdout.read(1 << 20).decode(errors="replace") + stderr.read(1 << 16).decode(errors="replace")
         # recv_exit_status() alone waits for ever for a guest that never says.
         if not stdout.channel.status_event.wait(seconds):

@@ -1,4 +1,4 @@
-"""CentOS for labwright. Planned: the driver is listed and says that it does nothing yet."""
+"""CentOS for labwright. The bootstrapper is planned: it is listed and says that it does nothing yet."""
 
 from __future__ import annotations
 
@@ -8,6 +8,9 @@ from typing import ClassVar, NoReturn
 from labwright.errors import Cause, LabwrightError
 from labwright.interfaces import Bootstrapper, Distribution, KernelFiles, Pins, Workbench
 from labwright.spec.image import ImageSpec
+from labwright_centos.provisioner import CentosProvisioner
+
+__all__ = ["CentosBootstrapper", "CentosProvisioner"]
 
 NOT_YET = "it makes no image yet; CentOS Stream 9 and 10 from scratch are the next to come"
 

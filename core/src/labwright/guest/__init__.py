@@ -1,0 +1,1 @@
+"""Ways into a guest: a mounted tree, the libguestfs appliance, a booted machine. One interface for all."""

@@ -1,0 +1,150 @@
+"""A guest as a machine that runs, entered over SSH: for systems that only work alive. The slowest way under emulation.
+
+The disk's own system boots, so its login has to be known: the image's, or build.login.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import shlex
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import paramiko
+
+from labwright.errors import Cause, LabwrightError
+from labwright.guest.guest import PATIENCE, Answer, Guest
+from labwright.host.clock import Deadline, Heartbeat
+from labwright.interfaces import Workbench
+from labwright.vm.accelerator import Accelerator
+from labwright.vm.console import guest_error
+from labwright.vm.machine import FIRST_SLOT, Machine, MachineSpec, Nic, launch, wait_for_end
+from labwright.vm.ports import reserved_ports
+from labwright.vm.ready import CLOSED_PORT, Greeting, wait_until
+from labwright.vm.ssh import Login, connect
+
+MEMORY = 1024
+BOOT_SECONDS = 180.0
+LOGIN_SECONDS = 30.0
+CHUNK = 32768
+LARGEST_ANSWER = 64 * 1024 * 1024
+OFF = "sync; fstrim -a 2>/dev/null; sync; (sleep 1; echo u > /proc/sysrq-trigger; poweroff -f) >/dev/null 2>&1 &"
+"""Off at once: a shutdown in order would write seeds, leases and logs that the seal has just taken out."""
+
+
+class BootedGuest(Guest):
+    """A running machine with an SSH connection as root, or as a user with sudo."""
+
+    method = "booted"
+
+    def __init__(self, client: paramiko.SSHClient, prefix: str, secret: bytes) -> None:
+        self._client = client
+        self._prefix = prefix
+        self._secret = secret
+
+    def execute(self, argv: Sequence[str], stdin: bytes | Path = b"", seconds: float = PATIENCE) -> Answer:
+        """Run a command in the machine."""
+        command = f"{self._prefix}env HOME=/root DEBIAN_FRONTEND=noninteractive LC_ALL=C.UTF-8 {shlex.join(argv)}"
+        try:
+            transport = self._client.get_transport()
+            if transport is None:
+                raise EOFError("the connection is gone")
+            with transport.open_session(timeout=LOGIN_SECONDS) as channel:
+                channel.settimeout(seconds)
+                channel.exec_command(command)
+                channel.sendall(self._secret)
+                _send(channel, stdin)
+                return _answer(channel, Deadline(seconds))
+        except (TimeoutError, paramiko.SSHException, OSError, EOFError) as error:
+            raise LabwrightError(
+                f"{argv[0]} gave no answer in the guest: {error or 'time limit'}",
+                cause=Cause.GUEST,
+                hint="is the guest overloaded, or did it crash?",
+            ) from error
+
+
+def _send(channel: paramiko.Channel, stdin: bytes | Path) -> None:
+    """A command that does not read its input is no error."""
+    with contextlib.suppress(OSError):
+        if isinstance(stdin, Path):
+            with stdin.open("rb") as stream:
+                while part := stream.read(CHUNK):
+                    channel.sendall(part)
+        else:
+            channel.sendall(stdin)
+        channel.shutdown_write()
+
+
+def _answer(channel: paramiko.Channel, deadline: Deadline) -> Answer:
+    output, errors = bytearray(), bytearray()
+    while True:
+        quiet = True
+        if channel.recv_ready():
+            output += channel.recv(CHUNK)
+            quiet = False
+        if channel.recv_stderr_ready():
+            errors += channel.recv_stderr(CHUNK)
+            quiet = False
+        if len(output) + len(errors) > LARGEST_ANSWER:
+            raise OSError("it wrote more than 64 MiB")
+        if quiet:
+            if channel.exit_status_ready() and (channel.eof_received or channel.closed):
+                break
+            if deadline.expired:
+                raise TimeoutError
+            time.sleep(0.02)
+    return Answer(channel.recv_exit_status(), output.decode(errors="replace"), errors.decode(errors="replace"))
+
+
+@contextlib.contextmanager
+def booted_guest(disk: Path, user: str, password: str, accelerator: Accelerator, bench: Workbench) -> Iterator[Guest]:
+    """The system on a raw disk, booted with the network up. What is written is on the disk afterwards.
+
+    Raises LabwrightError with the console's last lines where it does not boot or lets nobody in.
+    """
+    with reserved_ports(2) as ports:
+        forwards = f"hostfwd=tcp:127.0.0.1:{ports[0]}-:22,hostfwd=tcp:127.0.0.1:{ports[1]}-:{CLOSED_PORT}"
+        spec = MachineSpec(
+            name="labwright-guest",
+            image=disk,
+            accelerator=accelerator.name,
+            memory=MEMORY,
+            nics=(Nic("52:54:00:4c:57:01", FIRST_SLOT, "net0"),),
+            backends=(f"user,id=net0,ipv6=off,{forwards}",),
+            written=True,
+        )
+        bench.say("booting the disk")
+        with launch(spec, bench.scratch / "guest", bench.ledger) as machine:
+            limit = BOOT_SECONDS * accelerator.factor
+            wait_until(machine, [Greeting(*ports)], Deadline(limit), Heartbeat(bench.say))
+            with _logged_in(machine, Login(ports[0], user, password), accelerator.factor) as guest:
+                yield guest
+                guest.execute(["sh", "-c", OFF])
+            if not wait_for_end(machine, limit):
+                raise guest_error(machine, "the guest does not power off", "what keeps it? see the lines above")
+
+
+@contextlib.contextmanager
+def _logged_in(machine: Machine, login: Login, factor: float) -> Iterator[BootedGuest]:
+    try:
+        with connect(login, LOGIN_SECONDS * factor) as client:
+            for prefix, secret in (
+                ("", b""),
+                ("sudo -n -- ", b""),
+                ("sudo -S -p '' -- ", f"{login.password}\n".encode()),
+            ):
+                guest = BootedGuest(client, prefix, secret)
+                if guest.execute(["id", "-u"]).output.strip() == "0":
+                    yield guest
+                    return
+            raise LabwrightError(
+                f"{login.user} is neither root nor may use sudo in the guest",
+                cause=Cause.GUEST,
+                hint="name a login that may in build.login",
+            )
+    except LabwrightError as error:
+        if error.details:
+            raise
+        hint = f"{error.hint}; build.login names another login"
+        raise guest_error(machine, error.what, hint) from error

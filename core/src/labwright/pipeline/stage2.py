@@ -1,0 +1,200 @@
+"""Stage 2: the steps from any disk image to one that is ready for learners."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from labwright.disk.qcow2 import to_plain_qcow2, to_small_qcow2
+from labwright.errors import LabwrightError
+from labwright.foreign import Limits, to_raw
+from labwright.guest.boots import firmwares_of
+from labwright.guest.grow import grow
+from labwright.guest.way import Way
+from labwright.host.files import file_digest
+from labwright.interfaces import DiskRequest, Provisioner, Workbench
+from labwright.pipeline.proof import BOOTS, DISK
+from labwright.pipeline.stage1 import password_digest, secret_digest
+from labwright.pipeline.steps import Needs, Step, code_digest
+from labwright.pipeline.store import Stored, text_digest
+from labwright.spec.image import ImageSpec
+
+NOT_INPUTS = {"image.meta.yaml", "image.lock.json", "README.md", "test.sh"}
+"""In an image's folder: what its playbook has no use for."""
+CODE = ("labwright.provision", "labwright.guest", "labwright.foreign")
+
+
+@dataclass(frozen=True)
+class Provisioning:
+    """What stage 2 needs to know. source: the digest of the disk in build.from, empty for a disk of stage 1.
+
+    private: contents of private files by their places; a secret. keep: where a disk goes whose provisioning failed.
+    """
+
+    image: ImageSpec
+    folder: Path
+    driver: Provisioner
+    way: Way
+    source: str = ""
+    private: Mapping[str, bytes] = field(default_factory=dict, repr=False)
+    keep: Path | None = None
+    limits: Limits = field(default_factory=Limits)
+
+    @property
+    def last(self) -> str:
+        """The step whose output holds the finished image."""
+        return "customize" if self.image.build.customized else "base"
+
+
+def provision_steps(wanted: Provisioning) -> tuple[Step, ...]:
+    """The steps of stage 2: base for a foreign disk, customize where the image's author has more done."""
+    steps = [base_step(wanted)] if wanted.source else []
+    if wanted.image.build.customized:
+        steps.append(customize_step(wanted))
+    return tuple(steps)
+
+
+def base_step(wanted: Provisioning) -> Step:
+    """A foreign disk with base set, packages, login and SSH; sealed, unless there is more to come."""
+    image, build = wanted.image, wanted.image.build
+    finished = wanted.last == "base"
+
+    def base(output: Path, _: Mapping[str, Stored], bench: Workbench) -> None:
+        disk = bench.scratch / "disk.raw"
+        bench.say("reading the disk image")
+        to_raw(Path(build.source or ""), disk, bench, wanted.limits)
+        if build.disk_size:
+            grow(disk, build.disk_size, build.partition, bench)
+        (output / BOOTS).write_text(json.dumps(firmwares_of(disk, bench)))
+        provision(wanted, DiskRequest(
+            image, disk, wanted.folder, wanted.way.method, customize=False, seal=finished
+        ), bench)  # fmt: skip
+        _store(disk, output / DISK, finished, bench)
+
+    return Step(
+        "base",
+        "Prepare the disk image: packages, login, SSH",
+        base,
+        {
+            "source": wanted.source,
+            "driver": driver_code(wanted.driver),
+            "code": code_digest(*CODE),
+            "method": wanted.way.method,
+            "packages": " ".join(build.packages),
+            "slug": image.slug,
+            "user": image.ssh_user,
+            "password": password_digest(image),
+            "build.login": build.login.user if build.login else "",
+            "build.partition": str(build.partition),
+            "build.diskSize": str(build.disk_size),
+            "sealed": str(finished),
+        },
+        needs=Needs(disk=3000, memory=1300, seconds=60),
+    )
+
+
+def customize_step(wanted: Provisioning) -> Step:
+    """The author's part: private files, scripts and playbook; then the seal. A secret in it keeps it out of the store."""
+    image, build = wanted.image, wanted.image.build
+    before = "base" if wanted.source else "disk"
+
+    def customize(output: Path, done: Mapping[str, Stored], bench: Workbench) -> None:
+        disk = bench.scratch / "disk.raw"
+        bench.run(
+            ["qemu-img", "convert", "-f", "qcow2", "-O", "raw", done[before].folder / DISK, disk],
+            what="the disk image cannot be unpacked", timeout=1800,
+        )  # fmt: skip
+        request = DiskRequest(image, disk, wanted.folder, wanted.way.method, prepare=False, private=wanted.private)
+        provision(wanted, request, bench)
+        _store(disk, output / DISK, True, bench)
+
+    private = {
+        f"private {one.path}": f"{one.owner}:{one.group} {one.mode} {secret_digest(image, wanted.private[one.path])}"
+        for one in build.private_files
+    }
+    return Step(
+        "customize",
+        "Customize: private files, scripts, playbook",
+        customize,
+        {
+            "driver": driver_code(wanted.driver),
+            "code": code_digest(*CODE),
+            "method": wanted.way.method,
+            "slug": image.slug,
+            "playbook": build.playbook or "",
+            "pre": " ".join(build.pre),
+            "post": " ".join(build.post),
+            "user": image.ssh_user,
+            "files": folder_digest(wanted.folder),
+        }
+        | private,
+        (before,),
+        Needs(disk=3000, memory=1300, seconds=60),
+        private=bool(private),
+    )
+
+
+def provision(wanted: Provisioning, request: DiskRequest, bench: Workbench) -> None:
+    """Call the driver; where that fails, the disk is kept if the user asked for it."""
+    try:
+        wanted.driver.provision(request, bench)
+    except LabwrightError as error:
+        if wanted.keep is None or not request.disk.exists():
+            raise
+        keep(request.disk, wanted.keep, bench)
+        raise LabwrightError(
+            error.what,
+            cause=error.cause,
+            details=error.details,
+            log=error.log,
+            hint=f"{error.hint}. The disk as it failed: labwright enter {wanted.keep}",
+        ) from error
+
+
+def keep(disk: Path, place: Path, bench: Workbench) -> None:
+    """Put a disk that failed where the user can look at it. Private files may be in it, so it is its owner's alone."""
+    place.parent.mkdir(parents=True, exist_ok=True)
+    place.unlink(missing_ok=True)
+    disk.chmod(0o600)
+    try:
+        disk.rename(place)
+    except OSError:
+        bench.run(["cp", "--sparse=always", "--preserve=mode", disk, place], what=f"{place} cannot be written")
+
+
+def _store(disk: Path, place: Path, finished: bool, bench: Workbench) -> None:
+    convert = to_small_qcow2 if finished else to_plain_qcow2
+    convert(disk, place, bench)
+    disk.unlink()
+
+
+def driver_code(driver: Provisioner) -> str:
+    """A digest of the driver's package."""
+    return code_digest(type(driver).__module__.partition(".")[0])
+
+
+def folder_digest(folder: Path) -> str:
+    """A digest of everything in an image's folder that its playbook may use: names, modes, contents, link targets."""
+    parts = []
+    for place, folders, names in os.walk(folder):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for name in sorted(names):
+            path = Path(place, name)
+            label = path.relative_to(folder).as_posix()
+            if label in NOT_INPUTS or name.startswith("."):
+                continue
+            if path.is_symlink():
+                parts.append(f"{label} -> {path.readlink()}")
+            elif path.is_file():
+                parts.append(f"{label} {path.stat().st_mode:o} {file_digest(path)}")
+    return text_digest(*parts)
+
+
+def own_test(folder: Path) -> str:
+    """The text of the image's own test; empty where it has none."""
+    path = folder / "test.sh"
+    return path.read_text(encoding="utf-8") if path.is_file() else ""
+

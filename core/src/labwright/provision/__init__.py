@@ -1,0 +1,1 @@
+"""What provisioning a Linux image means, whatever the way into it: base set, login, SSH, playbook, seal."""

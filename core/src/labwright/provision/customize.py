@@ -1,0 +1,53 @@
+"""Provisioning by virt-customize: the same scripts, handed to libguestfs's own command."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from labwright.errors import Cause, LabwrightError
+from labwright.guest.appliance import settings
+from labwright.guest.content import find_root, offline_release, read_content
+from labwright.host.clock import Heartbeat
+from labwright.interfaces import DiskRequest, Workbench
+from labwright.provision.family import Family, family_of
+from labwright.provision.script import base_script, seal_script
+from labwright.vm.accelerator import choose_accelerator
+
+
+def by_virt_customize(request: DiskRequest, families: Sequence[Family], bench: Workbench) -> None:
+    """Run base and seal in the image. Raises LabwrightError (config) where the author's part needs more than that."""
+    build = request.image.build
+    if request.customize and build.customized:
+        raise LabwrightError(
+            "virt-customize runs no playbook",
+            cause=Cause.CONFIG,
+            hint="use --method appliance, which takes the same appliance, for an image with playbook, scripts or files",
+        )
+    family = _family(request, families, bench)
+    scripts = [base_script(request.image, family, live=False)] if request.prepare else []
+    if request.seal:
+        scripts.append(seal_script(family, live=False))
+    words: list[str | Path] = []
+    for index, text in enumerate(scripts):
+        # The password is in it: a file of our own, in a folder that goes with this step.
+        place = bench.scratch / f"script-{index}"
+        place.touch(mode=0o600)
+        place.write_text(text)
+        words += ["--run", place]
+    accelerator = choose_accelerator(bench)
+    beat = Heartbeat(bench.say)
+    bench.run(
+        ["virt-customize", "--format", "raw", "--add", request.disk, "--network", "--no-selinux-relabel", *words],
+        env=settings(accelerator.name == "kvm", bench), cause=Cause.GUEST, what="virt-customize failed",
+        timeout=3600 * accelerator.factor, on_line=lambda line: beat.beat(line.strip()),
+        hint="the lines above are from the guest",
+    )  # fmt: skip
+
+
+def _family(request: DiskRequest, families: Sequence[Family], bench: Workbench) -> Family:
+    content = read_content(request.disk, bench)
+    root = find_root(content, request.image.build.partition, bench)
+    release = offline_release(content, root, bench)
+    assert release is not None, "a root is where a release was found"
+    return family_of(release, families)
