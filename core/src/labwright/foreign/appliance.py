@@ -10,7 +10,6 @@ from pathlib import Path
 from xml.parsers import expat
 
 from labwright.foreign import tar, unwrap
-from labwright.foreign.formats import claimed
 from labwright.foreign.model import Limits
 from labwright.foreign.reader import DAMAGED, Reader
 
@@ -166,8 +165,3 @@ def _hashed(reader: Reader, member: tar.Member, name: str, algorithm: str, diges
         yield piece
     if state and state.hexdigest() != digest:
         raise reader.refuse(f"the digest of its {name!r} is not the one in its list", DAMAGED)
-
-
-def is_packed(name: str) -> bool:
-    """Whether a disk in an appliance is packed itself, as its name says."""
-    return claimed(name) == "gz"

@@ -128,5 +128,7 @@ def _vmdk(reader: Reader) -> tuple[Disk, int]:
         allocated = vmdk.check_tables(reader, header) if reader.whole else 0
         return Disk("vmdk", header.capacity * vmdk.SECTOR, allocated), reader.size
     found = split.read(reader)
+    if not reader.whole:
+        return Disk("vmdk", sum(extent.sectors for extent in found.extents) * vmdk.SECTOR), reader.size
     pieces = split.check(reader, found)
     return Disk("vmdk", pieces.virtual_size, pieces.allocated, pieces.files), pieces.bytes

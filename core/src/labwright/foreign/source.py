@@ -71,7 +71,13 @@ def _identify_appliance(reader: Reader, source: Path, wrapped: tuple[str, ...]) 
     if not data:
         # The disk comes after what was read of a packed appliance.
         return Found(source, "disk", "vmdk", wrapped, 0)
-    return _identify(beginning(label, data), source, parts.disk, wrapped)
+    inside = beginning(label, data)
+    return _identify(inside, source, _name_in_appliance(inside, parts.disk), wrapped)
+
+
+def _name_in_appliance(reader: Reader, name: str) -> str:
+    """Some programs leave out the .gz, which only the description tells."""
+    return f"{name}.gz" if name.endswith(".vmdk") and reader.head(2) == b"\x1f\x8b" else name
 
 
 def _check_nesting(reader: Reader, content: str, wrapped: tuple[str, ...]) -> None:
@@ -141,10 +147,8 @@ class _Unpacking:
 
     def _next(self, path: Path, label: str, source: Path, name: str, wrapped: tuple[str, ...]) -> Ready:
         with opened(path, label) as reader:
-            if wrapped == ("ova",) and name.endswith(".vmdk") and reader.head(2) == b"\x1f\x8b":
-                # Some programs leave out the .gz, which only the description tells.
-                name = f"{name}.gz"
-            return self.open(reader, source, name, wrapped)
+            inner = _name_in_appliance(reader, name) if wrapped[-1] == "ova" else name
+            return self.open(reader, source, inner, wrapped)
 
 
 def not_a_disk(reader: Reader) -> LabwrightError:

@@ -125,8 +125,8 @@ def _zstd(
     if reader.path is None:
         raise reader.refuse("it is packed more than once", "unpack it once")
     done = call(
-        [*limited(most, seconds), "zstd", "--decompress", "--quiet", f"--memory={MOST_MEMORY}B", "-o", destination,
-         "--", reader.path.absolute()],
+        [*limited(most, seconds), "zstd", "--decompress", "--quiet", f"--memory={MOST_MEMORY >> 20}MiB",
+         "-o", destination, "--", reader.path.absolute()],
         timeout=seconds,
         accept=(0, *OUT_OF_LIMITS),
         what=f"{reader.name} cannot be unpacked",

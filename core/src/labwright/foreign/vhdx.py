@@ -17,7 +17,7 @@ HEADER = struct.Struct("<4sIQ16s16s16sHHIQ")
 REGIONS = (192 << 10, 256 << 10)
 REGION_TABLE_SIZE = 64 << 10
 REGION = struct.Struct("<16sQII")
-ITEM = struct.Struct("<16sIII")
+ITEM = struct.Struct("<16sIII4x")
 MOST_ENTRIES = 2047
 MEGABYTE = 1 << 20
 
