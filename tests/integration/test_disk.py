@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from labwright.disk.assemble import DiskOptions, assemble
-from labwright.disk.inspect import inspect_image
 from labwright.errors import LabwrightError
+from labwright.foreign.inspect import inspect_image
 from labwright.host.files import file_digest
 
 OPTIONS = DiskOptions("seed", 1, 1_700_000_000)

@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from labwright import __version__
-from labwright.cli import build, cache, clean, doctor, explain, kernel, lock, plan, plugins, schema, test
+from labwright.cli import build, cache, clean, convert, doctor, explain, kernel, lock, plan, plugins, schema, test
 
 app = typer.Typer(
     name="labwright",
@@ -25,6 +25,7 @@ app.command("plan")(plan.plan)
 app.command("lock")(lock.lock)
 app.command("explain")(explain.explain)
 app.command("test")(test.test)
+app.command("convert")(convert.convert)
 app.add_typer(kernel.app, name="kernel")
 app.add_typer(plugins.app, name="plugins")
 app.command("doctor")(doctor.doctor)

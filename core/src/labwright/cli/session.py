@@ -55,10 +55,14 @@ def as_root(needed: bool = True) -> None:
 
 
 @contextlib.contextmanager
-def session(json_lines: bool) -> Iterator[Session]:
-    """A workshop for a command that builds, with a view listening; errors become messages and exit codes."""
+def session(json_lines: bool, root: bool = True) -> Iterator[Session]:
+    """A workshop for a command that builds, with a view listening; errors become messages and exit codes.
+
+    root: whether what is made has files of other owners.
+    """
     with failures(json_lines, lines=True):
-        as_root()
+        if root:
+            as_root()
         manager, broken = hook_manager()
         for plugin in broken:
             errors.print(f"the hooks {plugin.name} of {plugin.package} are not used: {plugin.note}", markup=False)

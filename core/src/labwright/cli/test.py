@@ -11,8 +11,8 @@ from typing import Annotated, Any
 import typer
 
 from labwright.cli.session import Json, session
-from labwright.disk.inspect import inspect_image
 from labwright.errors import Cause, LabwrightError
+from labwright.foreign.inspect import inspect_image
 from labwright.hooks import Event
 from labwright.pipeline.runner import scratch_folder
 from labwright.pipeline.proof import FIRMWARES

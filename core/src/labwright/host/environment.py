@@ -23,7 +23,7 @@ PACKAGE_OF_TOOL = {
     "bison": "bison", "bc": "bc", "zstd": "zstd", "xz": "xz-utils", "apt-get": "apt", "dpkg-deb": "dpkg",
     "dpkg-scanpackages": "dpkg-dev",
     "rsync": "rsync", "cpio": "cpio", "depmod": "kmod", "losetup": "mount", "umount": "mount",
-    "unshare": "util-linux", "setpriv": "util-linux",
+    "unshare": "util-linux", "setpriv": "util-linux", "prlimit": "util-linux",
 }  # fmt: skip
 """The Debian packages that bring the tools we call, for the remedy of a missing one."""
 

@@ -1,0 +1,32 @@
+"""Programs that read what a stranger wrote: limits that the kernel holds them to."""
+
+from __future__ import annotations
+
+import math
+import os
+import signal
+
+MEMORY = 4 << 30
+"""Bytes of address space; a conversion takes about a fifth of it, most of that for the stacks of its threads."""
+OPEN_FILES = 1280
+"""A vmdk may be in 1024 pieces."""
+SLACK = 64 << 20
+"""Bytes that a file may have beside its disk's: headers and tables."""
+OUT_OF_LIMITS = {
+    -signal.SIGXCPU: "it took more processor time than the limit allows",
+    -signal.SIGXFSZ: "more comes out of it than the limit allows",
+}
+"""The exit codes of programs that the kernel ended for going beyond a limit."""
+
+
+def limited(largest: int, processor: float) -> list[str]:
+    """Arguments before a command that keep it within limits, and as root take from it what it does not need.
+
+    largest: bytes of any file that it writes. processor: seconds.
+    """
+    words = ["prlimit", f"--as={MEMORY}", f"--cpu={math.ceil(processor)}", f"--fsize={largest}",
+             f"--nofile={OPEN_FILES}", "--core=0", "--", "setpriv", "--no-new-privs"]  # fmt: skip
+    if os.geteuid() == 0:
+        # It reads and writes others' files as we do, and may do nothing else that root may.
+        words += ["--bounding-set=-all,+dac_override", "--inh-caps=-all"]
+    return [*words, "--"]
