@@ -164,7 +164,7 @@ class Bootstrapper(ABC):
 
 @dataclass(frozen=True)
 class DiskRequest:
-    """A raw disk to provision in place. folder: the image's, with its scripts. method: the way in, of the driver's ways.
+    """A raw disk to provision in place. folder: the image's, with its scripts. method: one of the driver's ways in.
 
     prepare: base set, packages, login, SSH. customize: private files, scripts, playbook. seal: out with what clones
     must not share, which comes last. private: contents by their places in the image; a secret, no repr shows it.

@@ -7,8 +7,11 @@ from typing import Annotated
 
 import typer
 
+from labwright.cli.convert import DEFAULT, GIB
 from labwright.cli.session import ImageFolder, Json, session
 from labwright.errors import Cause, LabwrightError
+from labwright.foreign import Limits
+from labwright.guest.way import AUTO
 from labwright.pipeline.build import Wish, build_image
 from labwright.pipeline.deliver import Built
 from labwright.spec.image import ImageSpec
@@ -19,25 +22,38 @@ Locked = Annotated[
     bool, typer.Option("--locked", help="Only the packages of image.lock.json (labwright lock), by their hashes.")
 ]
 
+Method = Annotated[
+    str, typer.Option(help="Way into a disk: auto, mounted, appliance, booted or virt-customize.", metavar="METHOD")
+]
+Source = Annotated[
+    Path | None, typer.Option("--from", metavar="DISK", help="Start from this disk image, whatever build.from says.")
+]
+
 
 def build(
     image_dir: ImageFolder,
-    stage: Annotated[int, typer.Option(min=1, max=2, help="How far to go.")] = 1,
     out: Annotated[Path, typer.Option(help="Folder for the image, its kernel and its report.")] = Path("out"),
     offline: Offline = False,
     locked: Locked = False,
     until: Annotated[str, typer.Option(help="Stop after this step (labwright plan lists them).")] = "",
     force: Annotated[bool, typer.Option("--force", help="Start even if it will not fit by the estimate.")] = False,
+    source: Source = None,
+    method: Method = AUTO,
+    keep: Annotated[
+        bool, typer.Option("--keep", help="Keep a disk whose provisioning failed, to look at: labwright enter.")
+    ] = False,
+    max_size: Annotated[int, typer.Option(min=1, help="Largest disk in build.from, GiB.")] = DEFAULT.virtual_size
+    // GIB,
+    max_ratio: Annotated[float, typer.Option(min=1, help="Most bytes of data for each in it.")] = DEFAULT.ratio,
     json_lines: Json = False,
 ) -> None:
-    """Build an image and test it by booting it."""
+    """Build an image, from nothing or from the disk in build.from, and test it by booting it."""
     with session(json_lines) as running:
-        if stage == 2:
-            raise LabwrightError(
-                "stage 2 is not there yet: no provisioner is ready", cause=Cause.PLUGIN, hint="build with --stage 1"
-            )
-        spec = load_image(image_dir)
-        built = build_image(Wish(spec, image_dir, locked, offline, until, force), running.workshop, out)
+        spec = started_from(load_image(image_dir), source)
+        kept = out / f"{spec.slug}.failed.raw" if keep else None
+        limits = Limits(max_size * GIB, max_ratio)
+        wish = Wish(spec, image_dir.resolve(), locked, offline, until, force, method, kept, limits)
+        built = build_image(wish, running.workshop, out)
         if built is None:
             running.result(f"the step {until} is done; nothing was put into {out}", step=until)
             return
@@ -45,18 +61,29 @@ def build(
             how_to_log_in(spec, built),
             image=str(built.image),
             report=str(built.report),
-            kernel=str(built.kernel),
-            files=str(built.files),
+            kernel=str(built.kernel or ""),
+            files=str(built.files or ""),
             user=spec.ssh_user,
         )
+
+
+def started_from(spec: ImageSpec, source: Path | None) -> ImageSpec:
+    """The image, from another disk where one is named on the command line: nobody has vouched for that one."""
+    if source is None:
+        return spec
+    if not source.is_file():
+        raise LabwrightError(f"--from: there is no file {source}", cause=Cause.CONFIG, hint="name a disk image")
+    changes = {"source": str(source.resolve()), "sha256": None}
+    return spec.model_copy(update={"build": spec.build.model_copy(update=changes)})
 
 
 def how_to_log_in(spec: ImageSpec, built: Built) -> str:
     """The commands that start the machine and log in to it."""
     data = "".join(" \\\n      -nic user,model=virtio-net-pci,restrict=on" for _ in spec.network_interfaces)
+    memory = 256 if built.kernel else 512
     return (
         f"\nStart it (changes to the disk are thrown away; quit with Ctrl-a x):\n"
-        f"  qemu-system-x86_64 -m 256 -nographic -snapshot -drive file={built.image},if=virtio \\\n"
+        f"  qemu-system-x86_64 -m {memory} -nographic -snapshot -drive file={built.image},if=virtio \\\n"
         f"      -nic user,model=virtio-net-pci,hostfwd=tcp:127.0.0.1:2222-:22{data}\n"
         f"Log in, there or over SSH, as {spec.ssh_user} with the password from image.meta.yaml:\n"
         f"  ssh -p 2222 {spec.ssh_user}@127.0.0.1"

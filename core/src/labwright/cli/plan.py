@@ -7,19 +7,26 @@ from dataclasses import asdict
 from rich.markup import escape
 from rich.table import Table
 
-from labwright.cli.build import Locked
+from labwright.cli.build import Locked, Method, Source, started_from
 from labwright.cli.session import ImageFolder, Json, failures, out, print_json, workshop
+from labwright.guest.way import AUTO
 from labwright.pipeline.build import Wish, plan_image
 from labwright.pipeline.steps import Planned, estimate
 from labwright.spec.load import load_image
 from labwright.ui.text import duration, size
 
 
-def plan(image_dir: ImageFolder, locked: Locked = False, json_document: Json = False) -> None:
+def plan(
+    image_dir: ImageFolder,
+    locked: Locked = False,
+    source: Source = None,
+    method: Method = AUTO,
+    json_document: Json = False,
+) -> None:
     """Say what a build would run, why, and what it takes. Touches nothing and asks no mirror."""
     with failures(json_document):
-        spec = load_image(image_dir)
-        steps = plan_image(Wish(spec, image_dir, locked), workshop())
+        spec = started_from(load_image(image_dir), source)
+        steps = plan_image(Wish(spec, image_dir.resolve(), locked, method=method), workshop())
         total = estimate(steps)
         if json_document:
             print_json({"steps": [facts(step) for step in steps], "total": asdict(total)})

@@ -14,8 +14,8 @@ from labwright.cli.session import Json, session
 from labwright.errors import Cause, LabwrightError
 from labwright.foreign.inspect import inspect_image
 from labwright.hooks import Event
-from labwright.pipeline.runner import scratch_folder
 from labwright.pipeline.proof import FIRMWARES
+from labwright.pipeline.runner import scratch_folder
 from labwright.vm.accelerator import choose_accelerator
 from labwright.vm.boot_test import BootPlan, boot_test
 

@@ -40,5 +40,7 @@ def grow(disk: Path, size: int, wanted: int | None, bench: Workbench) -> None:
     place = f"{disk}?offset={grown.offset}"
     bench.run(["e2fsck", "-f", "-p", place], accept=(0, 1), what="the root's file system is damaged", timeout=600)
     bench.run(
-        ["resize2fs", place, f"{grown.size // SECTOR}s"], what="the root's file system cannot be made larger", timeout=600
+        ["resize2fs", place, f"{grown.size // SECTOR}s"],
+        what="the root's file system cannot be made larger",
+        timeout=600,
     )

@@ -19,7 +19,6 @@ from labwright.guest.content import Content, Part, more_mounts
 from labwright.guest.guest import PATIENCE, Answer, Guest
 from labwright.host.environment import environment, find_tool
 from labwright.host.ledger import Ledger
-from labwright.host.run import run
 from labwright.host.teardown import MARK_VARIABLE, process_fields
 from labwright.interfaces import Workbench
 
@@ -48,6 +47,8 @@ ln -s /proc/self/fd/2 "$root/dev/stderr"
 mount -t tmpfs -o mode=755,nosuid,nodev tmpfs "$root/run"
 mount -t tmpfs -o mode=1777,nosuid,nodev tmpfs "$root/tmp"
 mkdir -p "$root/run/lock"
+# In a namespace of its own: sudo looks the name up.
+echo localhost > /proc/sys/kernel/hostname
 echo ready
 read -r end || true
 """
@@ -89,13 +90,13 @@ sync
 
 TAKEN = (
     "sys_module", "sys_rawio", "sys_boot", "sys_time", "sys_chroot", "sys_admin", "sys_ptrace", "sys_pacct", "mknod",
-    "net_admin", "bpf", "perfmon", "checkpoint_restore", "mac_admin", "mac_override", "syslog", "dac_read_search", "audit_control", "wake_alarm", "linux_immutable",
+    "net_admin", "bpf", "perfmon", "checkpoint_restore", "mac_admin", "mac_override", "syslog", "dac_read_search",
+    "audit_control", "wake_alarm", "linux_immutable",
 )  # fmt: skip
 """Capabilities (capabilities(7)) that a package's scripts have no use for and an escape has."""
 ENTERED = 'unset TMPDIR SSL_CERT_FILE SOURCE_DATE_EPOCH; exec "$@"'
 """What our own environment has for this host is not for the guest."""
 QUIET = {"DEBIAN_FRONTEND": "noninteractive", "HOME": "/root"}
-START_SECONDS = 60.0
 
 
 class MountedGuest(Guest):
@@ -165,7 +166,7 @@ def mounted_guest(content: Content, root: Part, bench: Workbench) -> Iterator[Gu
 def _loop(content: Content, part: Part, bench: Workbench) -> str:
     done = bench.run(
         ["losetup", "--find", "--show", "--offset", str(part.offset), "--sizelimit", str(part.size), content.disk],
-        what="no loop device for the disk", hint="labwright doctor says what this host lacks; or use --method appliance",
+        what="no loop device for the disk", hint="labwright doctor says what is lacking; or use --method appliance",
     )  # fmt: skip
     return str(done.output.strip())
 

@@ -79,7 +79,8 @@ def run(
 ) -> Completed:
     """Run a command to its end.
 
-    stdin: its standard input, a path for the content of a file (secrets go here, never in argv). log: a file that gets both streams, appended.
+    stdin: its standard input, a path for the content of a file (secrets go here, never in argv).
+    log: a file that gets both streams, appended.
     temporary: where it puts its temporary files (TMPDIR), which a child that is killed leaves behind.
     timeout: seconds. contained: in namespaces of its own (see contained_prefix). accept: exit codes that are fine.
     what: the words for an error, by default the command's name. cause, hint: of that error, unless the output shows a

@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from labwright.errors import Cause, LabwrightError
+from labwright.foreign import Limits
+from labwright.guest.way import AUTO, choose_way
 from labwright.hooks import Event, ImageReady
 from labwright.interfaces import Bootstrapper, KernelFiles, Package, Pins, Release
 from labwright.pipeline import mirrors
-from labwright.pipeline.deliver import Built, deliver, deliver_kernel
+from labwright.pipeline.deliver import Built, Course, deliver, deliver_kernel, unchanged
 from labwright.pipeline.preflight import check_host, check_room, lint
+from labwright.pipeline.proof import CUSTOMIZED_MEMORY, FOREIGN_MEMORY, OURS_MEMORY, Proven, test_step
 from labwright.pipeline.prune import limit, prune
+from labwright.pipeline.source import source_digest
 from labwright.pipeline.stage1 import Recipe, choose_release, image_steps, kernel_files, kernel_steps
+from labwright.pipeline.stage2 import Provisioning, own_test, provision_steps
 from labwright.pipeline.steps import Planned, Step, plan, until
 from labwright.pipeline.store import Stored
 from labwright.pipeline.workshop import Workshop, source_date_epoch
-from labwright.plugins import bootstrapper
+from labwright.plugins import bootstrapper, provisioner
+from labwright.provision.private import read_private
 from labwright.spec.image import ImageSpec
 
 NO_PACKAGE = Package(
@@ -31,7 +37,8 @@ NO_PINS = Pins(type="", release="", asked=(), mirrors={}, kernel_source=NO_PACKA
 class Wish:
     """What a build is asked for. folder: of image.meta.yaml. locked, offline: where versions come from.
 
-    last: the step to stop after, empty for all. force: start whatever the estimate says.
+    last: the step to stop after, empty for all. force: start whatever the estimate says. method: the way into a disk
+    that is provisioned. keep: where a disk goes whose provisioning failed. limits: of the disk in build.from.
     """
 
     spec: ImageSpec
@@ -40,6 +47,9 @@ class Wish:
     offline: bool = False
     last: str = ""
     force: bool = False
+    method: str = AUTO
+    keep: Path | None = None
+    limits: Limits = field(default_factory=Limits)
 
 
 def prepared(spec: ImageSpec) -> tuple[Bootstrapper, Release]:
@@ -59,13 +69,56 @@ def pins_for(wish: Wish, driver: Bootstrapper, release: Release, workshop: Works
 
 def plan_image(wish: Wish, workshop: Workshop) -> list[Planned]:
     """What a build would do, and why. Touches nothing and asks no mirror. Raises LabwrightError (config)."""
+    if wish.spec.build.source is not None:
+        return plan(wanted_steps(course_of(wish, None, workshop).steps, wish.last), workshop.store)
     driver, release = prepared(wish.spec)
     if wish.locked:
         pins = mirrors.locked_pins(wish.spec, driver, release.name, wish.folder)
     else:
         pins = mirrors.known_pins(wish.spec, workshop) or NO_PINS
-    steps = wanted_steps(image_steps(Recipe(wish.spec, driver, release, pins, source_date_epoch())), wish.last)
+    recipe = Recipe(wish.spec, driver, release, pins, source_date_epoch())
+    steps = wanted_steps(course_of(wish, recipe, workshop).steps, wish.last)
     return plan(steps, workshop.store, pinned=pins is not NO_PINS)
+
+
+def course_of(wish: Wish, recipe: Recipe | None, workshop: Workshop) -> Course:
+    """All steps of a build: of stage 1 where there is a recipe, of stage 2 where a disk is provisioned; then the test.
+
+    Raises LabwrightError (config, host): a driver, a way in or a private file is not there.
+    """
+    spec, build = wish.spec, wish.spec.build
+    steps = image_steps(recipe) if recipe else ()
+    disk = "disk"
+    if recipe is None or build.customized:
+        wanted = provisioning(wish, recipe, workshop)
+        steps += provision_steps(wanted)
+        disk = wanted.last
+    proven = Proven(
+        spec,
+        proof=recipe.driver.distribution.proof if recipe else "systemd",
+        disk=disk,
+        kernel="kernel" if recipe else "",
+        script=own_test(wish.folder),
+        memory=OURS_MEMORY if disk == "disk" else CUSTOMIZED_MEMORY if recipe else FOREIGN_MEMORY,
+    )
+    return Course((*steps, test_step(proven, "" if recipe else "base")), disk)
+
+
+def provisioning(wish: Wish, recipe: Recipe | None, workshop: Workshop) -> Provisioning:
+    """What stage 2 needs: driver, way in, secrets."""
+    spec = wish.spec
+    driver = provisioner(spec.build.type)
+    digest = "" if recipe else source_digest(spec, workshop)
+    return Provisioning(
+        spec,
+        wish.folder,
+        driver,
+        choose_way(wish.method, driver.ways, vouched=recipe is not None or spec.build.sha256 is not None),
+        digest,
+        read_private(spec, wish.folder),
+        wish.keep,
+        wish.limits,
+    )
 
 
 def lock_image(wish: Wish, workshop: Workshop, snapshot: str) -> Pins:
@@ -91,32 +144,38 @@ def build_kernel_only(wish: Wish, workshop: Workshop, place: Path) -> KernelFile
 
 
 def build_image(wish: Wish, workshop: Workshop, out: Path) -> Built | None:
-    """Stage 1, whole, or to the step that was asked for, which delivers nothing.
+    """The image, whole, or to the step that was asked for, which delivers nothing.
 
     Raises LabwrightError; what was made before the failure is kept for the next run.
     """
     spec = wish.spec
-    driver, release = prepared(spec)
-    check_host(driver, workshop, out)
+    bootstrap = prepared(spec) if spec.build.source is None else None
+    check_host(bootstrap[0] if bootstrap else None, workshop, out)
     lint(spec, workshop)
     limit()
     planned = plan_image(wish, workshop)
-    if mirrors.known_pins(spec, workshop) is None and not wish.locked:
+    if bootstrap and mirrors.known_pins(spec, workshop) is None and not wish.locked:
         # Which steps run is not known yet; the ones that never ran will.
         planned = [step for step in planned if step.last is None]
     if not wish.force:
         check_room(planned, workshop, None if wish.last else out)
-    workshop.emit(Event("build-started", spec.slug, text=f"{driver.distribution.title} {release.name}"))
+    title = f"{bootstrap[0].distribution.title} {bootstrap[1].name}" if bootstrap else f"from {spec.build.source}"
+    workshop.emit(Event("build-started", spec.slug, text=title))
     started = time.monotonic()
-    recipe = Recipe(spec, driver, release, pins_for(wish, driver, release, workshop), source_date_epoch())
-    steps = wanted_steps(image_steps(recipe), wish.last)
-    if not wish.force:
-        check_room(plan(steps, workshop.store), workshop, None if wish.last else out)
+    recipe = None
+    if bootstrap:
+        recipe = Recipe(spec, *bootstrap, pins_for(wish, *bootstrap, workshop), source_date_epoch())
+    course = course_of(wish, recipe, workshop)
+    steps = wanted_steps(course.steps, wish.last)
+    built = None if wish.last else unchanged(course, spec, out, workshop)
+    if built is None:
+        if not wish.force:
+            check_room(plan(steps, workshop.store), workshop, None if wish.last else out)
 
-    def put(done: dict[str, Stored]) -> Built | None:
-        return None if wish.last else deliver(recipe, done, out, wish.locked, workshop)
+        def put(done: dict[str, Stored]) -> Built | None:
+            return None if wish.last else deliver(spec, recipe, course, done, out, wish.locked, workshop)
 
-    built = workshop.runner(spec.slug).run(steps, put)
+        built = workshop.runner(spec.slug).run(steps, put)
     text = str(built.image) if built else f"the step {wish.last}"
     workshop.emit(Event("build-finished", spec.slug, text=text, seconds=time.monotonic() - started))
     if built:

@@ -10,39 +10,98 @@ from pathlib import Path
 from labwright import __version__
 from labwright.disk.manifest import FILES
 from labwright.errors import os_error
-from labwright.host.files import write_whole
+from labwright.host.files import has_content, write_whole
 from labwright.host.ledger import copy_whole
+from labwright.pipeline.proof import DISK
 from labwright.pipeline.stage1 import Recipe, epoch_of, kernel_files
+from labwright.pipeline.steps import Step, key_of
 from labwright.pipeline.store import Stored
 from labwright.pipeline.workshop import Workshop
+from labwright.spec.image import ImageSpec
+
+
+@dataclass(frozen=True)
+class Course:
+    """The steps of a build. disk: the one whose output holds the finished image."""
+
+    steps: tuple[Step, ...]
+    disk: str
 
 
 @dataclass(frozen=True)
 class Built:
-    """What a build left in the output folder. files: the list of everything in the image."""
+    """What a build left in the output folder. files: the list of everything in the image.
+
+    kernel, files: None for an image of stage 2 that was not made from nothing, or is not only that.
+    """
 
     image: Path
     report: Path
-    kernel: Path
-    files: Path
+    kernel: Path | None = None
+    files: Path | None = None
 
 
-def deliver(recipe: Recipe, done: dict[str, Stored], out: Path, locked: bool, workshop: Workshop) -> Built:
+def places(spec: ImageSpec, course: Course, out: Path) -> Built:
+    """Where the outputs of a build go."""
+    slug, names = spec.slug, {step.name for step in course.steps}
+    return Built(
+        out / f"{slug}.qcow2",
+        out / f"{slug}.json",
+        out / f"{slug}-kernel" if "kernel" in names else None,
+        out / f"{slug}.mtree" if course.disk == "disk" else None,
+    )
+
+
+def deliver(
+    spec: ImageSpec,
+    recipe: Recipe | None,
+    course: Course,
+    done: dict[str, Stored],
+    out: Path,
+    locked: bool,
+    workshop: Workshop,
+) -> Built:
     """Put image, kernel, list of files and report in the output folder. The report comes last: it vouches for the rest.
 
     Raises Damaged when a stored output is not what it was when it was published.
     """
-    slug = recipe.image.slug
-    built = Built(out / f"{slug}.qcow2", out / f"{slug}.json", out / f"{slug}-kernel", out / f"{slug}.mtree")
-    deliver_kernel(done, built.kernel, workshop)
-    _put(done["disk"], "disk.qcow2", built.image, workshop)
-    _put(done["system"], FILES, built.files, workshop)
+    built = places(spec, course, out)
+    if built.kernel:
+        deliver_kernel(done, built.kernel, workshop)
+    _put(done[course.disk], DISK, built.image, workshop)
+    if built.files:
+        _put(done["system"], FILES, built.files, workshop)
     workshop.store.check_file(done["test"], "report.json")
-    workshop.store.check_file(done["system"], "epoch")
-    report = _report(recipe, done, locked)
+    report = _report(spec, recipe, course, done, locked, workshop)
     if not built.report.is_file() or built.report.read_text() != report:
         write_whole(built.report, report)
     return built
+
+
+def unchanged(course: Course, spec: ImageSpec, out: Path, workshop: Workshop) -> Built | None:
+    """What an earlier build delivered, where this one would deliver the same; only asked of builds with a secret.
+
+    Their image is in no store, so what the last build left in the output folder stands for it. None for anything else.
+    """
+    if not any(step.private for step in course.steps):
+        return None
+    built = places(spec, course, out)
+    try:
+        report = json.loads(built.report.read_text())
+        delivered = report["steps"]
+        same = has_content(built.image, int(report["bytes"]), str(report["sha256"]))
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    done: dict[str, str] = {}
+    for step in course.steps:
+        ingredients = dict(step.options) | {f"step {name}": done.get(name, "") for name in step.inputs}
+        key = key_of(step, ingredients)
+        last = delivered.get(step.name, {})
+        if last.get("key") != key or not (step.private or workshop.store.find(step.name, key)):
+            return None
+        done[step.name] = str(last.get("digest"))
+    kept = all(path is None or path.exists() for path in (built.kernel, built.files))
+    return built if same and kept else None
 
 
 def deliver_kernel(done: dict[str, Stored], place: Path, workshop: Workshop) -> None:
@@ -66,21 +125,24 @@ def _put(stored: Stored, name: str, place: Path, workshop: Workshop) -> None:
         raise os_error(error, f"{place} cannot be written") from error
 
 
-def _report(recipe: Recipe, done: dict[str, Stored], locked: bool) -> str:
+def _report(
+    spec: ImageSpec,
+    recipe: Recipe | None,
+    course: Course,
+    done: dict[str, Stored],
+    locked: bool,
+    workshop: Workshop,
+) -> str:
     """What is known of the image, as JSON. No secret is in it: the name of the user, not the password."""
-    disk = done["disk"]
-    proof = json.loads((done["test"].folder / "report.json").read_text())
-    facts = {
+    image = done[course.disk].files[DISK]
+    facts: dict[str, object] = {
         "labwright": __version__,
-        "image": recipe.image.slug,
-        "type": recipe.image.build.type,
-        "release": recipe.release.name,
-        "kernel": kernel_files(done["kernel"]).release,
-        "user": recipe.image.ssh_user,
-        "interfaces": ["eth0", *recipe.image.network_interfaces],
-        "sha256": disk.files["disk.qcow2"]["sha256"],
-        "bytes": disk.files["disk.qcow2"]["size"],
-        "source_date_epoch": epoch_of(done["system"]),
+        "image": spec.slug,
+        "type": spec.build.type,
+        "user": spec.ssh_user,
+        "interfaces": ["eth0", *spec.network_interfaces],
+        "sha256": image["sha256"],
+        "bytes": image["size"],
         "locked": locked,
         "host": platform.machine(),
         "steps": {
@@ -94,7 +156,14 @@ def _report(recipe: Recipe, done: dict[str, Stored], locked: bool) -> str:
             }
             for name, stored in done.items()
         },
-        "pins": json.loads(recipe.pins.text()),
-        "tests": proof,
+        "tests": json.loads((done["test"].folder / "report.json").read_text()),
     }
+    if recipe is not None:
+        workshop.store.check_file(done["system"], "epoch")
+        facts |= {
+            "release": recipe.release.name,
+            "kernel": kernel_files(done["kernel"]).release,
+            "source_date_epoch": epoch_of(done["system"]),
+            "pins": json.loads(recipe.pins.text()),
+        }
     return json.dumps(facts, indent=1, sort_keys=True) + "\n"

@@ -20,14 +20,17 @@ CORE_TOOLS = (
     "unshare", "setpriv", "tar", "make", "gcc", "flex", "bison", "bc", "sfdisk", "mke2fs", "grub-mkimage", "mcopy",
     "mkfs.vfat", "qemu-img", "qemu-system-x86_64",
 )  # fmt: skip
+PROVISION_TOOLS = (
+    "unshare", "setpriv", "prlimit", "sfdisk", "blkid", "debugfs", "e2fsck", "mdir", "qemu-img", "qemu-system-x86_64",
+)  # fmt: skip
 NOBODY = 65534
-DELIVERED = ("disk", "kernel", "kernel-package")
+DELIVERED = ("disk", "base", "customize", "kernel", "kernel-package")
 """The steps whose outputs are copied to the output folder."""
 
 
-def check_host(driver: Bootstrapper, workshop: Workshop, out: Path | None) -> None:
-    """Tools and folders."""
-    for tool in (*CORE_TOOLS, *driver.distribution.tools):
+def check_host(driver: Bootstrapper | None, workshop: Workshop, out: Path | None) -> None:
+    """Tools and folders. driver: None where a disk is provisioned and nothing bootstrapped."""
+    for tool in (*CORE_TOOLS, *driver.distribution.tools) if driver else PROVISION_TOOLS:
         find_tool(tool)
     workshop.paths.ensure()
     owners_can_be_set(workshop.paths.root)

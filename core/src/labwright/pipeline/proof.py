@@ -20,8 +20,8 @@ FIRMWARES: tuple[Firmware, ...] = ("bios", "uefi", "direct")
 BOOTS = "boots.json"
 """In the output of a step that starts from a foreign disk: the firmwares that it can boot with."""
 DISK = "disk.qcow2"
-OURS_MEMORY, FOREIGN_MEMORY = 128, 768
-"""MiB. A foreign system has the kernel and the initial RAM disk of a distribution."""
+OURS_MEMORY, CUSTOMIZED_MEMORY, FOREIGN_MEMORY = 128, 256, 768
+"""MiB. What an image's author adds needs some; a foreign system has a distribution's kernel and initial RAM disk."""
 
 
 @dataclass(frozen=True)

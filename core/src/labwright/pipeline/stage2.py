@@ -97,7 +97,7 @@ def base_step(wanted: Provisioning) -> Step:
 
 
 def customize_step(wanted: Provisioning) -> Step:
-    """The author's part: private files, scripts and playbook; then the seal. A secret in it keeps it out of the store."""
+    """The author's part: private files, scripts, playbook; then the seal. A secret in it keeps it out of the store."""
     image, build = wanted.image, wanted.image.build
     before = "base" if wanted.source else "disk"
 
@@ -197,4 +197,3 @@ def own_test(folder: Path) -> str:
     """The text of the image's own test; empty where it has none."""
     path = folder / "test.sh"
     return path.read_text(encoding="utf-8") if path.is_file() else ""
-

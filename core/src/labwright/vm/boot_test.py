@@ -173,7 +173,9 @@ def _inspect(
         )
     address = dynamic_address(links, seen[0])
     if not address:
-        raise guest_error(machine, f"{plan.firmware}: {seen[0]} has no address by DHCP", "what asks for an address on it?")
+        raise guest_error(
+            machine, f"{plan.firmware}: {seen[0]} has no address by DHCP", "what asks for an address on it?"
+        )
     if plan.ours:
         sizes = must("cat /sys/block/vda/size; findmnt --noheadings --bytes --output SIZE /", "no size of the root", "")
         if not has_grown(sizes):

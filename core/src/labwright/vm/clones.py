@@ -101,7 +101,7 @@ def _compare(
         for port in ports:
             wait_until(one, [Greeting(port)], deadline, beat)
             identities.append(_identity(Login(port, plan.user, plan.password), COMMAND_SECONDS * limit))
-    return judge(*identities)
+    return judge(identities[0], identities[1])
 
 
 def _identity(login: Login, seconds: float) -> Identity:
@@ -123,7 +123,10 @@ def read_identity(addresses: str, machine_id: str, keys: str) -> Identity:
 
 
 def judge(first: Identity, second: Identity, one_network: bool = True) -> CloneReport:
-    """one_network: whether they got their addresses from one server. Raises LabwrightError (guest) when the two share, or lack, what a machine must have of its own."""
+    """Raises LabwrightError (guest) when the two share, or lack, what a machine must have of its own.
+
+    one_network: whether they got their addresses from one server.
+    """
     addresses = {"DHCP address": ({first.address}, {second.address})} if one_network else {}
     pairs = addresses | {
         "MAC address": ({first.mac}, {second.mac}),

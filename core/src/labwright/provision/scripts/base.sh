@@ -84,7 +84,7 @@ open() {
         echo "$said" | grep -qx 'port 22' &&
         echo "$said" | grep -Eq '^listenaddress (0\.0\.0\.0|\[::\]):22$' &&
         ! echo "$said" | grep -Eq '^(allowusers|denyusers|allowgroups|denygroups) ' &&
-        ! echo "$said" | grep -Eq '^authenticationmethods ' || return 1
+        ! echo "$said" | grep -E '^authenticationmethods ' | grep -qvx 'authenticationmethods any' || return 1
     [ "$user" != root ] || echo "$said" | grep -qx 'permitrootlogin yes'
 }
 closed='PasswordAuthentication|AuthenticationMethods|Port|ListenAddress|AllowUsers|DenyUsers|AllowGroups|DenyGroups'
