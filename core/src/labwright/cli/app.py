@@ -11,7 +11,21 @@ from typing import Annotated
 import typer
 
 from labwright import __version__
-from labwright.cli import build, cache, clean, convert, doctor, explain, kernel, lock, plan, plugins, schema, test
+from labwright.cli import (
+    build,
+    cache,
+    clean,
+    convert,
+    doctor,
+    enter,
+    explain,
+    kernel,
+    lock,
+    plan,
+    plugins,
+    schema,
+    test,
+)
 
 app = typer.Typer(
     name="labwright",
@@ -26,6 +40,7 @@ app.command("lock")(lock.lock)
 app.command("explain")(explain.explain)
 app.command("test")(test.test)
 app.command("convert")(convert.convert)
+app.command("enter")(enter.enter)
 app.add_typer(kernel.app, name="kernel")
 app.add_typer(plugins.app, name="plugins")
 app.command("doctor")(doctor.doctor)

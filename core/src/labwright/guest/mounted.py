@@ -25,12 +25,13 @@ from labwright.interfaces import Workbench
 HOLD = r"""
 set -e
 root=$1 device=$2 type=$3
-mount -t "$type" -o nodev "$device" "$root"
+if [ -d "$device" ]; then mount --bind "$device" "$root"; else mount -t "$type" -o nodev "$device" "$root"; fi
 for place in proc sys dev run tmp; do
     if [ -L "$root/$place" ] || ! [ -d "$root/$place" ]; then echo "/$place is no folder" >&2; exit 1; fi
 done
 mount -t proc proc "$root/proc"
-mount -t sysfs -o ro sysfs "$root/sys"
+# In a user namespace the kernel refuses it, and a package's scripts can do without.
+mount -t sysfs -o ro sysfs "$root/sys" 2>/dev/null || true
 mount -t tmpfs -o mode=755,nosuid tmpfs "$root/dev"
 for node in null zero full random urandom tty; do
     : > "$root/dev/$node"
@@ -130,6 +131,15 @@ class MountedGuest(Guest):
         target = self._root / place.lstrip("/")
         self._outside(["mount", "-t", kind, "-o", "nodev", device, str(target)], f"{place} cannot be mounted")
 
+    def resolve_names(self) -> None:
+        """Have it ask the name servers of this host, while it is entered."""
+        answer = self.execute(["sh", "-c", RESOLVER], Path("/etc/resolv.conf"))
+        self._must(answer, "the guest's resolv.conf cannot be written")
+
+    def put_resolver_back(self) -> None:
+        """As it was before."""
+        self.script(PUT_BACK, "the guest's resolv.conf cannot be put back")
+
     def unmount(self) -> None:
         """Unmount everything, so that all is on the disk; an error here is an error of the build."""
         self._outside(["fstrim", "--quiet-unsupported", str(self._root)], "the unused blocks cannot be given back")
@@ -137,6 +147,18 @@ class MountedGuest(Guest):
 
     def _outside(self, argv: Sequence[str], what: str) -> None:
         self._bench.run(["nsenter", "--target", str(self._holder), "--mount", "--", *argv], what=what, timeout=300)
+
+
+@contextlib.contextmanager
+def tree_guest(tree: Path, bench: Workbench) -> Iterator[Guest]:
+    """An unpacked tree, entered; also in a user namespace, where no disk may be mounted. Raises LabwrightError."""
+    folder = bench.scratch / "entered"
+    folder.mkdir(exist_ok=True)
+    with _holder(folder, str(tree), "", bench.ledger) as holder:
+        guest = MountedGuest(holder, folder, bench)
+        guest.resolve_names()
+        yield guest
+        guest.put_resolver_back()
 
 
 @contextlib.contextmanager
@@ -157,9 +179,9 @@ def mounted_guest(content: Content, root: Part, bench: Workbench) -> Iterator[Gu
         table = guest.execute(["cat", "/etc/fstab"]).output
         for part, place in more_mounts(content, root, table):
             guest.mount(_loop(content, part, bench), place, part.filesystem)
-        guest._must(guest.execute(["sh", "-c", RESOLVER], Path("/etc/resolv.conf")), "the guest has no /etc to write")
+        guest.resolve_names()
         yield guest
-        guest.script(PUT_BACK, "the guest's resolv.conf cannot be put back")
+        guest.put_resolver_back()
         guest.unmount()
 
 

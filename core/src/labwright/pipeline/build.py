@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from labwright.errors import Cause, LabwrightError
-from labwright.foreign import Limits
+from labwright.foreign import Limits, identify
 from labwright.guest.way import AUTO, choose_way
 from labwright.hooks import Event, ImageReady
 from labwright.interfaces import Bootstrapper, KernelFiles, Package, Pins, Release
@@ -16,6 +16,7 @@ from labwright.pipeline.deliver import Built, Course, deliver, deliver_kernel, u
 from labwright.pipeline.preflight import check_host, check_room, lint
 from labwright.pipeline.proof import CUSTOMIZED_MEMORY, FOREIGN_MEMORY, OURS_MEMORY, Proven, test_step
 from labwright.pipeline.prune import limit, prune
+from labwright.pipeline.rootfs import rootfs_step
 from labwright.pipeline.source import source_digest
 from labwright.pipeline.stage1 import Recipe, choose_release, image_steps, kernel_files, kernel_steps
 from labwright.pipeline.stage2 import Provisioning, own_test, provision_steps
@@ -69,7 +70,7 @@ def pins_for(wish: Wish, driver: Bootstrapper, release: Release, workshop: Works
 
 def plan_image(wish: Wish, workshop: Workshop) -> list[Planned]:
     """What a build would do, and why. Touches nothing and asks no mirror. Raises LabwrightError (config)."""
-    if wish.spec.build.source is not None:
+    if is_disk(wish.spec):
         return plan(wanted_steps(course_of(wish, None, workshop).steps, wish.last), workshop.store)
     driver, release = prepared(wish.spec)
     if wish.locked:
@@ -81,13 +82,24 @@ def plan_image(wish: Wish, workshop: Workshop) -> list[Planned]:
     return plan(steps, workshop.store, pinned=pins is not NO_PINS)
 
 
+def is_disk(spec: ImageSpec) -> bool:
+    """Whether a build starts from a disk; an archive with a root file system takes the place of a bootstrap instead.
+
+    Raises LabwrightError (config) for a file that is neither.
+    """
+    return spec.build.source is not None and identify(Path(spec.build.source)).kind == "disk"
+
+
 def course_of(wish: Wish, recipe: Recipe | None, workshop: Workshop) -> Course:
     """All steps of a build: of stage 1 where there is a recipe, of stage 2 where a disk is provisioned; then the test.
 
     Raises LabwrightError (config, host): a driver, a way in or a private file is not there.
     """
     spec, build = wish.spec, wish.spec.build
-    steps = image_steps(recipe) if recipe else ()
+    steps: tuple[Step, ...] = ()
+    if recipe:
+        rootfs = rootfs_step(recipe, source_digest(spec, workshop), wish.limits) if build.source else None
+        steps = image_steps(recipe, rootfs)
     disk = "disk"
     if recipe is None or build.customized:
         wanted = provisioning(wish, recipe, workshop)
@@ -108,7 +120,7 @@ def provisioning(wish: Wish, recipe: Recipe | None, workshop: Workshop) -> Provi
     """What stage 2 needs: driver, way in, secrets."""
     spec = wish.spec
     driver = provisioner(spec.build.type)
-    digest = "" if recipe else source_digest(spec, workshop)
+    digest = source_digest(spec, workshop) if recipe is None else ""
     return Provisioning(
         spec,
         wish.folder,
@@ -149,7 +161,7 @@ def build_image(wish: Wish, workshop: Workshop, out: Path) -> Built | None:
     Raises LabwrightError; what was made before the failure is kept for the next run.
     """
     spec = wish.spec
-    bootstrap = prepared(spec) if spec.build.source is None else None
+    bootstrap = None if is_disk(spec) else prepared(spec)
     check_host(bootstrap[0] if bootstrap else None, workshop, out)
     lint(spec, workshop)
     limit()

@@ -120,8 +120,8 @@ def kernel_files(stored: Stored) -> KernelFiles:
     return KernelFiles(stored.folder, (stored.folder / "release").read_text().strip())
 
 
-def image_steps(recipe: Recipe) -> tuple[Step, ...]:
-    """The steps of stage 1, up to the disk image."""
+def image_steps(recipe: Recipe, rootfs: Step | None = None) -> tuple[Step, ...]:
+    """The steps of stage 1, up to the disk image. rootfs: the step that makes the tree in another way."""
     image, driver, build = recipe.image, recipe.driver, recipe.image.build
     size = build.disk_size or DEFAULT_DISK
     code = code_digest(type(driver).__module__.partition(".")[0])
@@ -147,7 +147,8 @@ def image_steps(recipe: Recipe) -> tuple[Step, ...]:
 
     return (
         *kernel_steps(recipe),
-        Step(
+        rootfs
+        or Step(
             "tree",
             f"Install {driver.distribution.title} {recipe.release.name}",
             tree,

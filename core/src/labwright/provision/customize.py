@@ -25,7 +25,7 @@ def by_virt_customize(request: DiskRequest, families: Sequence[Family], bench: W
             hint="use --method appliance, which takes the same appliance, for an image with playbook, scripts or files",
         )
     family = _family(request, families, bench)
-    scripts = [base_script(request.image, family, live=False)] if request.prepare else []
+    scripts = [base_script(request.image, family)] if request.prepare else []
     if request.seal:
         scripts.append(seal_script(family, live=False))
     words: list[str | Path] = []

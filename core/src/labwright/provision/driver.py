@@ -38,7 +38,7 @@ class LinuxProvisioner(Provisioner):
         live = guest.method == BOOTED
         if request.prepare:
             bench.say(f"{release.title}: base set, packages and login")
-            guest.script(base_script(request.image, family, live), "preparing the image failed")
+            guest.script(base_script(request.image, family), "preparing the image failed")
         if request.customize:
             put_private(request.image, request.private, guest)
             run_playbook(request.image, request.folder, guest, bench)

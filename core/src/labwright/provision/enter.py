@@ -1,9 +1,10 @@
-"""Opens a request's disk by the way that it names."""
+"""Opens a disk by the way that is named."""
 
 from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
+from pathlib import Path
 
 from labwright.guest.appliance import appliance_guest
 from labwright.guest.booted import booted_guest
@@ -18,19 +19,26 @@ from labwright.vm.accelerator import choose_accelerator
 
 @contextlib.contextmanager
 def enter(request: DiskRequest, bench: Workbench) -> Iterator[Guest]:
-    """The guest, entered; what is written in it is on the disk afterwards. Raises LabwrightError."""
-    build = request.image.build
-    content = read_content(request.disk, bench)
+    """The guest of a request, entered; what is written in it is on the disk afterwards. Raises LabwrightError."""
     if request.method == BOOTED:
+        read_content(request.disk, bench)
         user, password = login(request)
         with booted_guest(request.disk, user, password, choose_accelerator(bench), bench) as guest:
             yield guest
-    elif request.method == APPLIANCE:
-        kvm = choose_accelerator(bench).name == "kvm"
-        with appliance_guest(request.disk, build.partition, kvm, bench) as guest:
+    else:
+        with enter_disk(request.disk, request.method, request.image.build.partition, bench) as guest:
+            yield guest
+
+
+@contextlib.contextmanager
+def enter_disk(disk: Path, method: str, partition: int | None, bench: Workbench) -> Iterator[Guest]:
+    """The system on a disk that does not run. partition: of its root, where the user says it. Raises LabwrightError."""
+    content = read_content(disk, bench)
+    if method == APPLIANCE:
+        with appliance_guest(disk, partition, choose_accelerator(bench).name == "kvm", bench) as guest:
             yield guest
     else:
-        with mounted_guest(content, find_root(content, build.partition, bench), bench) as guest:
+        with mounted_guest(content, find_root(content, partition, bench), bench) as guest:
             yield guest
 
 

@@ -12,8 +12,8 @@ from labwright_debian.fetch import fetch
 
 BASE_PACKAGES = (
     "ca-certificates", "dbus", "e2fsprogs", "fdisk", "iproute2", "iputils-ping", "kmod", "libpam-systemd", "netbase",
-    "openssh-server", "sudo", "systemd", "systemd-resolved", "systemd-sysv", "systemd-timesyncd", "udev",
-    "usr-is-merged",
+    "openssh-server", "python3", "python3-apt", "sudo", "systemd", "systemd-resolved", "systemd-sysv",
+    "systemd-timesyncd", "udev", "usr-is-merged",
 )  # fmt: skip
 """What every image needs to boot, to be reached and to be provisioned; docs/write-an-image.md says why."""
 

@@ -1,30 +1,6 @@
-# The base of every image: packages, login, sudo, SSH by password. Runs as root in the image, by every way in.
-# Set before: user, password, hostname, packages, live, and the functions has, refresh, install.
-set -eu
-umask 022
+# The base of every image: login, sudo, SSH by password. Runs as root in the image, after packages.sh, by every way in.
+# Set before: user, password, hostname.
 
-say() { echo "labwright: $*"; }
-die() { echo "labwright: $*" >&2; exit 1; }
-
-# --- packages -------------------------------------------------------------------------------------------------------
-if [ -d /etc/dpkg ] && ! [ -e /usr/sbin/policy-rc.d ]; then
-    # Nothing that is installed here starts here (Debian policy 9.3.3.2).
-    printf '#!/bin/sh\nexit 101\n' > /usr/sbin/policy-rc.d
-    chmod 755 /usr/sbin/policy-rc.d
-    trap 'rm -f /usr/sbin/policy-rc.d' EXIT
-fi
-missing=
-for package in $packages; do
-    has "$package" || missing="$missing $package"
-done
-if [ -n "$missing" ]; then
-    say "installing$missing"
-    refresh
-    install $missing
-    for package in $missing; do
-        has "$package" || die "the package manager did not install $package"
-    done
-fi
 for tool in bash sudo sshd; do
     command -v $tool >/dev/null || die "there is no $tool in the image, though its package is installed"
 done

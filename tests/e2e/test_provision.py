@@ -1,0 +1,169 @@
+"""Stage 2: disks of ours and of others, provisioned by every way in, booted, logged in to."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+from support.builds import REPOSITORY, leaks, users_cache
+from support.disks import facts, image_folder, make_foreign_debian, make_ova, read_file
+
+pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root: builds images")
+SECRET = "licence-4f1d9a7e-never-to-be-seen"
+PLAYBOOK = """
+- hosts: all
+  tasks:
+    - name: A user of the lesson
+      ansible.builtin.user: {name: bob, uid: 4242}
+    - name: What the lesson reads
+      ansible.builtin.copy:
+        content: "{{ ansible_facts['distribution'] }} {{ lookup('ansible.builtin.file', 'word.txt') }}"
+        dest: /etc/lesson
+        mode: "0640"
+"""
+TEST = """
+set -e
+test "$(id -un)" = antidote
+test "$(sudo -n cat /etc/lesson)" = "Debian word"
+test "$(cat /etc/before-and-after)" = "pre post"
+id bob
+curl --version >/dev/null
+"""
+
+
+@pytest.fixture(scope="module")
+def ours(tmp_path_factory) -> Path:
+    """The debian image of stage 1, as somebody else would get it: a file."""
+    import subprocess
+    import sys
+
+    out = tmp_path_factory.mktemp("ours")
+    subprocess.run(
+        [sys.executable, "-m", "labwright", "build", "images/debian", "--out", out], check=True, cwd=REPOSITORY,
+        capture_output=True, env=os.environ | {"LABWRIGHT_CACHE": str(users_cache())},
+    )  # fmt: skip
+    return out / "debian.qcow2"
+
+
+@pytest.fixture(scope="module")
+def foreign(tmp_path_factory) -> Path:
+    """A Debian made without labwright, as a vmdk in an ova; it is kept between runs, since it takes minutes."""
+    place = users_cache() / "tests/foreign-debian-1"
+    if not (place / "foreign.ova").exists():
+        shutil.rmtree(place, ignore_errors=True)
+        place.mkdir(parents=True)
+        make_foreign_debian(place / "foreign-disk1.vmdk")
+        make_ova(place / "foreign-disk1.vmdk", place / "partial.ova")
+        (place / "partial.ova").rename(place / "foreign.ova")
+    return place / "foreign.ova"
+
+
+def lesson(parent: Path, source: Path) -> Path:
+    folder = image_folder(
+        parent, "lesson", source, packages=["curl"], playbook="play.yml", pre=["pre.sh"], post=["post.sh"]
+    )
+    (folder / "play.yml").write_text(PLAYBOOK)
+    (folder / "files").mkdir(exist_ok=True)
+    (folder / "files/word.txt").write_text("word\n")
+    (folder / "pre.sh").write_text("printf pre > /etc/before-and-after\n")
+    (folder / "post.sh").write_text("printf ' post' >> /etc/before-and-after\n")
+    (folder / "test.sh").write_text(TEST)
+    return folder
+
+
+@pytest.mark.timeout(2400)
+def test_every_way_in_gives_the_same_image(cli, ours, tmp_path):
+    """Mounted, appliance, booted: one list of packages, users, rules and files."""
+    folder = lesson(tmp_path, ours)
+    found = {}
+    for method in ("mounted", "appliance", "booted"):
+        done = cli("build", folder, "--method", method, "--until", "customize", "--out", tmp_path / method, "--json")
+        assert done.returncode == 0, done.stdout[-3000:] + done.stderr
+        cache = Path(os.environ["LABWRIGHT_CACHE"])
+        made = max((cache / "store/customize").iterdir(), key=lambda path: path.stat().st_mtime)
+        found[method] = facts(made / "disk.qcow2", tmp_path / f"look-{method}")
+    assert "curl" in {line.split("\t")[0] for line in found["mounted"]["packages"]}
+    assert any(line.startswith("bob:x:4242:") for line in found["mounted"]["users"])
+    assert "/etc/lesson f 640 root root " in found["mounted"]["files"]
+    assert found["mounted"]["identity"] == []
+    for method in ("appliance", "booted"):
+        for kind, lines in found["mounted"].items():
+            assert sorted(set(lines) ^ set(found[method][kind])) == [], (method, kind)
+    assert leaks(Path(os.environ["LABWRIGHT_CACHE"])) == []
+
+
+def test_an_image_of_ours_is_provisioned_booted_and_tested(cli, ours, tmp_path):
+    folder = lesson(tmp_path, ours)
+    text = (folder / "image.meta.yaml").read_text()
+    digest = json.loads(ours.with_suffix(".json").read_text())["sha256"]
+    (folder / "image.meta.yaml").write_text(text.replace('"from"', f'"sha256": "{digest}", "from"'))
+    done = cli("build", folder, "--out", tmp_path / "out", "--json")
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr
+    report = json.loads((tmp_path / "out/lesson.json").read_text())
+    assert set(report["tests"]["boots"]) == {"bios", "uefi"}
+    assert report["tests"]["boots"]["bios"]["script"] is True
+    assert report["steps"]["base"]["inputs"]["method"] == "mounted"
+    clones = report["tests"]["clones"]
+    assert clones["first"]["machine_id"] != clones["second"]["machine_id"]
+    again = cli("build", folder, "--out", tmp_path / "out", "--json")
+    outcomes = [json.loads(line).get("outcome") for line in again.stdout.splitlines()]
+    assert [outcome for outcome in outcomes if outcome] == ["cached"] * 3
+
+
+@pytest.mark.timeout(2400)
+def test_a_foreign_debian_in_an_ova_is_provisioned_and_boots(cli, foreign, tmp_path):
+    """Its sshd lets nobody in with a password, it has no sudo and no Python; afterwards it is a machine of a lab."""
+    folder = image_folder(tmp_path, "foreign", foreign, type="linux")
+    (folder / "test.sh").write_text("set -e\nsudo -n true\npython3 -c 'import apt'\nuname -r | grep cloud\n")
+    done = cli("build", folder, "--method", "mounted", "--out", tmp_path / "out", "--json")
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr
+    report = json.loads((tmp_path / "out/foreign.json").read_text())
+    assert report["tests"]["boots"]["bios"]["script"] is True
+    assert report["tests"]["clones"]["first"]["host_keys"] != report["tests"]["clones"]["second"]["host_keys"]
+
+
+def test_a_private_file_arrives_and_is_nowhere_else(cli, ours, tmp_path):
+    """The content is looked for in the cache, the logs, the output folder's reports and everything that is printed."""
+    licence = tmp_path / "licence"
+    licence.write_text(SECRET)
+    licence.chmod(0o600)
+    private = [{"from": f"file:{licence}", "path": "/opt/vendor/licence.key", "owner": "antidote", "mode": "0440"}]
+    folder = image_folder(tmp_path, "licensed", ours, privateFiles=private)
+    words = ("build", folder, "--method", "mounted", "--out", tmp_path / "out", "--json")
+    done = cli(*words)
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr
+    found = facts(tmp_path / "out/licensed.qcow2", tmp_path / "look")
+    assert "/opt/vendor/licence.key f 440 antidote root " in found["files"]
+    assert read_file(tmp_path / "out/licensed.qcow2", "/opt/vendor/licence.key", tmp_path / "look") == SECRET.encode()
+    again = cli(*words)
+    assert again.returncode == 0
+    assert "step-started" not in again.stdout, "what an earlier build delivered stands for it"
+    assert SECRET not in done.stdout + done.stderr + again.stdout + again.stderr
+    cache = Path(os.environ["LABWRIGHT_CACHE"])
+    seen = [path for path in (*cache.rglob("*"), *(tmp_path / "out").glob("*.json")) if path.is_file()]
+    newer = [path for path in seen if path.stat().st_mtime >= licence.stat().st_mtime]
+    assert newer
+    for path in newer:
+        if path.name == "disk.qcow2":
+            assert SECRET.encode() not in raw_bytes(path, tmp_path / "raw")
+        assert SECRET.encode() not in path.read_bytes(), path
+    licence.write_text("another licence")
+    changed = cli(*words)
+    assert changed.returncode == 0
+    assert (
+        read_file(tmp_path / "out/licensed.qcow2", "/opt/vendor/licence.key", tmp_path / "look") == b"another licence"
+    )
+    assert leaks(cache) == []
+
+
+def raw_bytes(image: Path, folder: Path) -> bytes:
+    """The whole disk, unpacked."""
+    import subprocess
+
+    subprocess.run(["qemu-img", "convert", "-O", "raw", image, folder], check=True)
+    data = folder.read_bytes()
+    folder.unlink()
+    return data
