@@ -10,7 +10,7 @@ from rich.table import Table
 from labwright.cli.build import Locked, Method, Source, started_from
 from labwright.cli.session import ImageFolder, Json, failures, out, print_json, workshop
 from labwright.guest.way import AUTO
-from labwright.pipeline.build import Wish, plan_image
+from labwright.pipeline.build import Wish, plan_image, way_of
 from labwright.pipeline.steps import Planned, estimate
 from labwright.spec.load import load_image
 from labwright.ui.text import duration, size
@@ -26,15 +26,20 @@ def plan(
     """Say what a build would run, why, and what it takes. Touches nothing and asks no mirror."""
     with failures(json_document):
         spec = started_from(load_image(image_dir), source)
-        steps = plan_image(Wish(spec, image_dir.resolve(), locked, method=method), workshop())
+        wish = Wish(spec, image_dir.resolve(), locked, method=method)
+        steps = plan_image(wish, workshop())
         total = estimate(steps)
+        way = way_of(wish)
         if json_document:
-            print_json({"steps": [facts(step) for step in steps], "total": asdict(total)})
+            known = asdict(way) if way else None
+            print_json({"steps": [facts(step) for step in steps], "total": asdict(total), "way": known})
             return
         table = Table("step", "", "why", "time", "disk", "memory", box=None, pad_edge=False)
         for step in steps:
             table.add_row(*cells(step))
         out.print(table)
+        if way:
+            out.print(f"the way into the disk: {way.method} ({way.why})", highlight=False, markup=False)
         if not any(step.runs for step in steps):
             out.print("nothing to do, unless the mirrors have something new")
             return

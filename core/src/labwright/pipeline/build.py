@@ -8,9 +8,9 @@ from pathlib import Path
 
 from labwright.errors import Cause, LabwrightError
 from labwright.foreign import Limits, identify
-from labwright.guest.way import AUTO, choose_way
+from labwright.guest.way import AUTO, Way, choose_way
 from labwright.hooks import Event, ImageReady
-from labwright.interfaces import Bootstrapper, KernelFiles, Package, Pins, Release
+from labwright.interfaces import Bootstrapper, KernelFiles, Package, Pins, Provisioner, Release
 from labwright.pipeline import mirrors
 from labwright.pipeline.deliver import Built, Course, deliver, deliver_kernel, unchanged
 from labwright.pipeline.preflight import check_host, check_room, lint
@@ -116,6 +116,19 @@ def course_of(wish: Wish, recipe: Recipe | None, workshop: Workshop) -> Course:
     return Course((*steps, test_step(proven, "" if recipe else "base")), disk)
 
 
+def way_of(wish: Wish) -> Way | None:
+    """The way into the disk, and why; None for a build that provisions nothing."""
+    if not is_disk(wish.spec) and not wish.spec.build.customized:
+        return None
+    return _way(wish, provisioner(wish.spec.build.type))
+
+
+def _way(wish: Wish, driver: Provisioner) -> Way:
+    """A disk that we made is vouched for, and one whose hash the user wrote down."""
+    vouched = not is_disk(wish.spec) or wish.spec.build.sha256 is not None
+    return choose_way(wish.method, driver.ways, vouched)
+
+
 def provisioning(wish: Wish, recipe: Recipe | None, workshop: Workshop) -> Provisioning:
     """What stage 2 needs: driver, way in, secrets."""
     spec = wish.spec
@@ -125,7 +138,7 @@ def provisioning(wish: Wish, recipe: Recipe | None, workshop: Workshop) -> Provi
         spec,
         wish.folder,
         driver,
-        choose_way(wish.method, driver.ways, vouched=recipe is not None or spec.build.sha256 is not None),
+        _way(wish, driver),
         digest,
         read_private(spec, wish.folder),
         wish.keep,
