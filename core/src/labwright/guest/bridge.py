@@ -6,13 +6,16 @@ import contextlib
 import json
 import socketserver
 import struct
+import tempfile
 import threading
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from labwright.errors import LabwrightError
 from labwright.guest.guest import Guest
+from labwright.host.ledger import Ledger
 
 PLUGINS = Path(__file__).with_name("ansible")
 """The folder of the connection plugin, which does not import us."""
@@ -68,9 +71,20 @@ class _Request(socketserver.StreamRequestHandler):
 
 
 @contextlib.contextmanager
-def bridge(guest: Guest, folder: Path) -> Iterator[Path]:
-    """A socket in `folder`, over which Ansible reaches the guest while the body runs."""
-    place = folder / "guest.socket"
+def bridge(guest: Guest, ledger: Ledger) -> Iterator[Path]:
+    """A socket over which Ansible reaches the guest while the body runs.
+
+    In a folder with a short path, wherever the cache is: a socket's may have 107 bytes (unix(7)).
+    """
+    folder = Path(tempfile.gettempdir()) / f"labwright-{uuid.uuid4().hex[:12]}"
+    with ledger.hold("folder", folder):
+        folder.mkdir(mode=0o700)
+        with _served(guest, folder / "guest") as place:
+            yield place
+
+
+@contextlib.contextmanager
+def _served(guest: Guest, place: Path) -> Iterator[Path]:
     server = _Server(place, guest)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.1}, daemon=True)
     thread.start()
@@ -81,4 +95,3 @@ def bridge(guest: Guest, folder: Path) -> Iterator[Path]:
         server.shutdown()
         server.server_close()
         thread.join()
-        place.unlink(missing_ok=True)

@@ -54,7 +54,7 @@ def run_playbook(image: ImageSpec, folder: Path, guest: Guest, bench: Workbench)
         "callback_result_format = yaml\ninterpreter_python = auto_silent\n"
     )
     progress = _Progress(bench)
-    with bridge(guest, place) as socket:
+    with bridge(guest, bench.ledger) as socket:
         (place / "inventory.json").write_text(
             json.dumps(
                 {

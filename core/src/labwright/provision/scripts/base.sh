@@ -8,6 +8,7 @@ done
 # --- name -----------------------------------------------------------------------------------------------------------
 echo "$hostname" > /etc/hostname
 touch /etc/hosts
+grep -Eq '[[:space:]]localhost([[:space:]]|$)' /etc/hosts || echo '127.0.0.1 localhost' >> /etc/hosts
 if ! grep -Eq "[[:space:]]$hostname([[:space:]]|\$)" /etc/hosts; then
     # sudo looks its own name up, and waits for a resolver that a lab may not have.
     printf '127.0.1.1 %s\n' "$hostname" >> /etc/hosts
@@ -89,7 +90,7 @@ preserve_hostname: true
 datasource_list: [NoCloud, None]
 CLOUD
 fi
-if [ -d /etc/systemd/system ]; then
+if command -v systemctl >/dev/null; then
     unit=ssh
     [ -e /lib/systemd/system/ssh.service ] || [ -e /usr/lib/systemd/system/ssh.service ] || unit=sshd
     keys=
