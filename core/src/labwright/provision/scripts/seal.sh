@@ -10,9 +10,10 @@ if [ -e /etc/machine-id ] || [ -d /etc/systemd ]; then
     : > /etc/machine-id
     chmod 444 /etc/machine-id
 fi
-[ -L /var/lib/dbus/machine-id ] || rm -f /var/lib/dbus/machine-id
+# A link to the other one is made again at boot.
+rm -f /var/lib/dbus/machine-id
 rm -rf /var/lib/systemd/random-seed /var/lib/urandom/random-seed /var/lib/seedrng /var/lib/misc/random-seed \
-    /var/lib/systemd/credential.secret /var/lib/systemd/timesync/clock /var/lib/cloud \
+    /var/lib/systemd/credential.secret /var/lib/systemd/timesync /var/lib/cloud \
     /etc/udev/rules.d/70-persistent-net.rules
 for folder in /var/lib/dhcp /var/lib/dhclient /var/lib/dhcpcd /var/tmp /var/crash /var/log/journal; do
     [ ! -d "$folder" ] || find "$folder" -xdev -mindepth 1 -delete
@@ -26,8 +27,10 @@ find /var/log -xdev -type f \( -name '*.gz' -o -name '*.xz' -o -name '*.old' -o 
 find /var/log -xdev -type f -exec sh -c 'for file; do : > "$file"; done' sh {} +
 for home in /root /home/*; do
     [ -d "$home" ] && ! [ -L "$home" ] || continue
-    rm -rf "$home"/.*_history "$home"/.wget-hsts "$home"/.lesshst "$home"/.viminfo "$home"/.ansible "$home"/.cache
+    rm -rf "$home"/.*_history "$home"/.wget-hsts "$home"/.lesshst "$home"/.viminfo "$home"/.ansible "$home"/.cache \
+        "$home"/.sudo_as_admin_successful
 done
+[ ! -d /var/lib/systemd/linger ] || rmdir /var/lib/systemd/linger 2>/dev/null || true
 rm -f /etc/passwd- /etc/shadow- /etc/group- /etc/gshadow- /etc/subuid- /etc/subgid- /etc/.pwd.lock
 if [ -f /etc/selinux/config ] && grep -Eq '^SELINUX=(enforcing|permissive)' /etc/selinux/config && [ "$live" = no ]; then
     # Written without labels from here: the first boot gives them (fixfiles(8)).
