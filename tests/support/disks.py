@@ -44,7 +44,7 @@ def as_raw(image: Path, folder: Path) -> Path:
     return raw
 
 
-def facts(image: Path, folder: Path) -> dict[str, list[str]]:
+def facts(image: Path, folder: Path, packages: str = "dpkg-query --show") -> dict[str, list[str]]:
     """Packages, users, groups, rules and files of an image, read through a mount."""
     folder.mkdir(parents=True, exist_ok=True)
     bench = bench_in(folder)
@@ -52,7 +52,7 @@ def facts(image: Path, folder: Path) -> dict[str, list[str]]:
     content = read_content(raw, bench)
     with mounted_guest(content, find_root(content, None, bench), bench) as guest:
         found = {
-            "packages": _ask(guest, "dpkg-query --show"),
+            "packages": _ask(guest, packages),
             "users": _ask(guest, "cat /etc/passwd"),
             "groups": _ask(guest, "cat /etc/group"),
             "passwords": [line.split(":")[0] + line.split(":")[1][:3] for line in _ask(guest, "cat /etc/shadow")],

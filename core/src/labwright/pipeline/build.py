@@ -8,7 +8,7 @@ from pathlib import Path
 
 from labwright.errors import Cause, LabwrightError
 from labwright.foreign import Limits, identify
-from labwright.guest.way import AUTO, Way, choose_way
+from labwright.guest.way import AUTO, VIRT_CUSTOMIZE, Way, choose_way
 from labwright.hooks import Event, ImageReady
 from labwright.interfaces import Bootstrapper, KernelFiles, Package, Pins, Provisioner, Release
 from labwright.pipeline import mirrors
@@ -126,7 +126,15 @@ def way_of(wish: Wish) -> Way | None:
 def _way(wish: Wish, driver: Provisioner) -> Way:
     """A disk that we made is vouched for, and one whose hash the user wrote down."""
     vouched = not is_disk(wish.spec) or wish.spec.build.sha256 is not None
-    return choose_way(wish.method, driver.ways, vouched)
+    customized = wish.spec.build.customized
+    if customized and wish.method == VIRT_CUSTOMIZE:
+        raise LabwrightError(
+            "virt-customize runs no playbook",
+            cause=Cause.CONFIG,
+            hint="use --method appliance, which takes the same appliance, for an image with playbook, scripts or files",
+        )
+    ways = tuple(way for way in driver.ways if not (customized and way == VIRT_CUSTOMIZE))
+    return choose_way(wish.method, ways, vouched)
 
 
 def provisioning(wish: Wish, recipe: Recipe | None, workshop: Workshop) -> Provisioning:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from labwright.errors import Cause, LabwrightError
+from labwright.errors import Cause
 from labwright.guest.appliance import settings
 from labwright.guest.content import find_root, offline_release, read_content
 from labwright.host.clock import Heartbeat
@@ -16,14 +16,7 @@ from labwright.vm.accelerator import choose_accelerator
 
 
 def by_virt_customize(request: DiskRequest, families: Sequence[Family], bench: Workbench) -> None:
-    """Run base and seal in the image. Raises LabwrightError (config) where the author's part needs more than that."""
-    build = request.image.build
-    if request.customize and build.customized:
-        raise LabwrightError(
-            "virt-customize runs no playbook",
-            cause=Cause.CONFIG,
-            hint="use --method appliance, which takes the same appliance, for an image with playbook, scripts or files",
-        )
+    """Run base and seal in the image; it can run no playbook. Raises LabwrightError."""
     family = _family(request, families, bench)
     scripts = [base_script(request.image, family)] if request.prepare else []
     if request.seal:
