@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from support.builds import REPOSITORY, leaks, users_cache
 from support.disks import facts, image_folder, make_foreign_debian, make_ova, read_file
+from support.users import as_user
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root: builds images")
 SECRET = "licence-4f1d9a7e-never-to-be-seen"
@@ -37,9 +40,6 @@ curl --version >/dev/null
 @pytest.fixture(scope="module")
 def ours(tmp_path_factory) -> Path:
     """The debian image of stage 1, as somebody else would get it: a file."""
-    import subprocess
-    import sys
-
     out = tmp_path_factory.mktemp("ours")
     subprocess.run(
         [sys.executable, "-m", "labwright", "build", "images/debian", "--out", out], check=True, cwd=REPOSITORY,
@@ -150,19 +150,41 @@ def test_a_private_file_arrives_and_is_nowhere_else(cli, ours, tmp_path):
         if path.name == "disk.qcow2":
             assert SECRET.encode() not in raw_bytes(path, tmp_path / "raw")
         assert SECRET.encode() not in path.read_bytes(), path
-    licence.write_text("another licence")
-    changed = cli(*words)
-    assert changed.returncode == 0
-    assert (
-        read_file(tmp_path / "out/licensed.qcow2", "/opt/vendor/licence.key", tmp_path / "look") == b"another licence"
-    )
     assert leaks(cache) == []
+
+
+def test_an_ordinary_user_provisions_by_the_appliance(ours, somebody, repository, tmp_path):
+    home = Path(somebody.pw_dir)
+    folder = lesson(home, home / "debian.qcow2")
+    shutil.copy(ours, home / "debian.qcow2")
+    subprocess.run(["chown", "--recursive", f"{somebody.pw_uid}:{somebody.pw_gid}", home], check=True)
+    done = as_user(
+        somebody, repository, "build", folder, "--until", "customize", "--out", home / "out", cache=home / "c"
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    made = next((home / "c/store/customize").iterdir())
+    assert json.loads((made / "manifest.json").read_text())["inputs"]["method"] == "appliance"
+    found = facts(made / "disk.qcow2", tmp_path / "look")
+    assert "/etc/lesson f 640 root root " in found["files"]
+    assert "curl" in {line.split("\t")[0] for line in found["packages"]}
+    assert leaks(home / "c") == []
+
+
+def test_a_container_s_root_file_system_becomes_a_machine(cli, tmp_path):
+    """No init, no kernel, no sshd in it, as `docker export` gives it."""
+    archive = tmp_path / "container.tar.xz"
+    subprocess.run(["mmdebstrap", "--variant=minbase", "--quiet", "bookworm", archive], check=True)
+    folder = image_folder(tmp_path, "container", archive, release="bookworm")
+    (folder / "test.sh").write_text("set -e\nsudo -n true\nuname -r | grep labwright\n")
+    done = cli("build", folder, "--out", tmp_path / "out", "--json")
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr
+    report = json.loads((tmp_path / "out/container.json").read_text())
+    assert set(report["tests"]["boots"]) == {"bios", "uefi", "direct"}
+    assert report["tests"]["boots"]["bios"]["script"] is True
 
 
 def raw_bytes(image: Path, folder: Path) -> bytes:
     """The whole disk, unpacked."""
-    import subprocess
-
     subprocess.run(["qemu-img", "convert", "-O", "raw", image, folder], check=True)
     data = folder.read_bytes()
     folder.unlink()

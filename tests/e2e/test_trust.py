@@ -5,19 +5,16 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import pwd
 import random
 import shutil
 import signal
 import subprocess
-import sys
 import time
-import uuid
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from support import builds
+from support.users import as_user
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root: builds images, makes a user")
 KERNEL = ("kernel-source", "kernel", "kernel-package")
@@ -48,40 +45,6 @@ def disk_of(cache: Path) -> str:
     """The hash of the only disk in a cache."""
     (disk,) = (cache / "store/disk").glob("*/disk.qcow2")
     return digest(disk)
-
-
-@pytest.fixture
-def somebody() -> Iterator[pwd.struct_passwd]:
-    """An ordinary user with subordinate ids, as useradd makes one."""
-    name = f"lab{uuid.uuid4().hex[:8]}"
-    subprocess.run(["useradd", "--create-home", name], check=True)
-    yield pwd.getpwnam(name)
-    subprocess.run(["userdel", "--remove", name], check=True, capture_output=True)
-
-
-@pytest.fixture(scope="module")
-def repository() -> Iterator[Path]:
-    """The repository where an ordinary user can read it, wherever it was cloned."""
-    place = Path(f"/tmp/labwright-{uuid.uuid4().hex[:8]}")
-    place.mkdir(mode=0o755)
-    subprocess.run(["mount", "--bind", builds.REPOSITORY, place], check=True)
-    yield place
-    subprocess.run(["umount", place], check=True)
-    place.rmdir()
-
-
-def as_user(
-    user: pwd.struct_passwd, repository: Path, *words: str | Path, cache: Path
-) -> subprocess.CompletedProcess[str]:
-    python = repository / Path(sys.executable).relative_to(builds.REPOSITORY)
-    sources = [repository / "core/src", *repository.glob("plugins/*/src")]
-    return subprocess.run(
-        ["setpriv", f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}", "--init-groups", "--", python, "-m",
-         "labwright", *map(str, words)],
-        capture_output=True, text=True, check=False, cwd=user.pw_dir,
-        env={"HOME": user.pw_dir, "LABWRIGHT_CACHE": str(cache), "PATH": os.environ["PATH"],
-             "PYTHONPATH": os.pathsep.join(map(str, sources))},
-    )  # fmt: skip
 
 
 def test_an_ordinary_user_gets_the_same_bits(built, somebody, repository):

@@ -17,7 +17,10 @@ ID="centos"
 ID_LIKE="rhel fedora"
 VERSION_ID="9"
 """
-SPEC = "Name: {name}\nVersion: 1\nRelease: 1\nSummary: stand-in\nLicense: none\nBuildArch: noarch\n%description\nx\n%files\n"
+SPEC = (
+    "Name: {name}\nVersion: 1\nRelease: 1\nSummary: stand-in\nLicense: none\nBuildArch: noarch\n"
+    "%description\nx\n%files\n"
+)
 REPOSITORY = "[stand-in]\nname=stand-in\nbaseurl=file:///srv/stand-in\ngpgcheck=0\nenabled=1\n"
 MAKE = """
 set -e
