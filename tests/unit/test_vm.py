@@ -80,7 +80,7 @@ def test_what_a_terminal_would_obey_is_taken_out(text, shown):
 
 
 def links(address="10.0.2.15", dynamic=True):
-    return [{"ifname": "eth0", "address": "52:54:00:00:00:01", "addr_info": [
+    return [{"ifname": "eth0", "address": "52:54:00:4c:57:01", "addr_info": [
         {"family": "inet6", "local": "fe80::1"},
         {"family": "inet", "local": address, "dynamic": dynamic}]}]  # fmt: skip
 
@@ -119,7 +119,7 @@ def test_an_identity_is_read_from_the_guest_s_answers():
     import json
 
     found = read_identity(json.dumps(links()), "abc\n", "ssh-ed25519 AAA root@x\necdsa BBB root@x\n")
-    assert found == Identity("52:54:00:00:00:01", "10.0.2.15", "abc", ("ecdsa BBB", "ssh-ed25519 AAA"))
+    assert found == Identity("52:54:00:4c:57:01", "10.0.2.15", "abc", ("ecdsa BBB", "ssh-ed25519 AAA"))
 
 
 @given(st.text())

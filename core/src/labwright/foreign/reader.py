@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import io
 import os
 import stat
@@ -89,10 +90,11 @@ def opened(path: Path, name: str = "", follow: bool = True) -> Iterator[Reader]:
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | (0 if follow else os.O_NOFOLLOW))
     except (OSError, ValueError) as error:
         raise _not_opened(path, label, error) from error
+    facts = os.fstat(descriptor)
+    if not stat.S_ISREG(facts.st_mode):
+        os.close(descriptor)
+        raise _no_file(label, facts.st_mode)
     with os.fdopen(descriptor, "rb") as stream:
-        facts = os.fstat(stream.fileno())
-        if not stat.S_ISREG(facts.st_mode):
-            raise _no_file(label, facts.st_mode)
         if facts.st_size == 0:
             raise refusal(label, "it is empty", "get it again: nothing of it has arrived")
         yield Reader(label, stream, facts.st_size, path)
@@ -119,7 +121,7 @@ def _not_opened(path: Path, label: str, error: OSError | ValueError) -> Labwrigh
         return refusal(label, f"it is no path ({error})", "check the path")
     with contextlib.suppress(OSError, ValueError):
         mode = path.lstat().st_mode
-        if not stat.S_ISREG(mode) and not (stat.S_ISLNK(mode) and path.exists()):
+        if not stat.S_ISREG(mode) and (error.errno == errno.ELOOP or not stat.S_ISLNK(mode)):
             return _no_file(label, mode)
     return unreadable(label, error)
 
