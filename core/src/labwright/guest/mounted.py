@@ -55,6 +55,9 @@ read -r end || true
 """
 """Fixed text; what differs comes as arguments. /bin/sh of the host stays, so nothing of the image runs to hold it."""
 
+MOUNT = 'test "$(realpath -- "$3")" = "$3" || exit 9; mount -t "$1" -o nodev "$2" "$3"'
+"""Not where a link of the image leads out of its tree."""
+
 RESOLVER = r"""
 set -e
 mkdir -p /etc /run/labwright
@@ -129,7 +132,7 @@ class MountedGuest(Guest):
     def mount(self, device: str, place: str, kind: str) -> None:
         """Mount another partition of the image in its tree."""
         target = self._root / place.lstrip("/")
-        self._outside(["mount", "-t", kind, "-o", "nodev", device, str(target)], f"{place} cannot be mounted")
+        self._outside(["sh", "-c", MOUNT, "sh", kind, device, str(target)], f"{place} cannot be mounted")
 
     def resolve_names(self) -> None:
         """Have it ask the name servers of this host, while it is entered."""
