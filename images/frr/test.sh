@@ -123,7 +123,8 @@ ip -brief address show dev enp0s3f2 | grep -q '198\.51\.100\.1/30' || fail "ifup
 until_shows '198\.51\.100\.2 +4 +65001' vtysh -c 'show bgp summary'
 until_shows '198\.51\.100\.0/30.*connected, enp0s3f2' vtysh -c 'show ip route'
 until_shows 'inet ' ip -4 address show dev enp0s3f0
+# Once more: this time ifupdown takes the management interface down, and it has to come back.
+sudo systemctl restart networking.service || fail "networking does not start a second time"
+until_shows 'inet ' ip -4 address show dev eth0
 failed=$(systemctl --failed --no-legend --plain)
 [ -z "$failed" ] || fail "units failed: $failed"
-sudo systemctl stop networking.service || fail "networking does not stop"
-until_shows 'inet ' ip -4 address show dev eth0

@@ -83,4 +83,4 @@ python -m grpc_tools.protoc -I. --python_out=. --grpc_python_out=. m.proto && py
 [ -w ~/jsnapy/snapshots ] || fail "JSNAPy's folder for snapshots is not there"
 jsnapy --version > jsnapy.out 2>&1 || fail "jsnapy: $(cat jsnapy.out)"
 napalm --help > /dev/null || fail "napalm"
-python3 -m venv environment && environment/bin/pip --version > /dev/null || fail "a virtual environment of one's own"
+python3 -m venv --without-pip environment && environment/bin/python -c "" || fail "a virtual environment of one's own"
