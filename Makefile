@@ -62,11 +62,14 @@ soak: setup ## Kill builds at random moments, and build through a mirror that fa
 	$(SUDO) env PYTHONPATH=tests $(BIN)/python tests/soak/kill.py
 	$(SUDO) env PYTHONPATH=tests $(BIN)/python tests/soak/mirror.py
 
-lock: setup ## Make requirements.lock anew from requirements.in
+lock: setup ## Make the locks of Python libraries anew: ours, and the utility image's
 	$(PYTHON) -m venv $(VENV)-lock
 	$(VENV)-lock/bin/pip install --quiet uv
 	$(VENV)-lock/bin/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	    --no-header --quiet requirements.in --output-file requirements.lock
+	$(VENV)-lock/bin/uv pip compile --python-platform linux --python-version 3.11 --generate-hashes \
+	    --no-emit-index-url --no-header --quiet images/utility/requirements.in \
+	    --output-file images/utility/requirements.lock
 
 clean: ## Give back what dead builds left, and remove the virtual environments
 	-[ ! -x $(BIN)/labwright ] || $(BIN)/labwright clean

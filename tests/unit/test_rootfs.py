@@ -65,3 +65,28 @@ def test_the_scripts_start_no_program_before_they_have_to():
     """Each one costs an emulated processor a twentieth of a second of every boot."""
     text = (SCRIPTS / "name-interfaces").read_text()
     assert not [line for line in text.splitlines() if "$(" in line.replace("$((", "") and not line.startswith("#")]
+
+
+@pytest.mark.parametrize(
+    ("tags", "mounted"),
+    [
+        (["antidote"], "antidote"),
+        (["other", "hostshare"], "hostshare"),
+        # A machine with a folder that is not the lesson's boots all the same.
+        (["other"], ""),
+    ],
+)
+def test_the_lessons_folder_is_mounted_by_its_tag(tmp_path, tags, mounted):
+    for index, tag in enumerate(tags):
+        device = tmp_path / f"sys/bus/virtio/drivers/9pnet_virtio/virtio{index}"
+        device.mkdir(parents=True)
+        (device / "mount_tag").write_bytes(tag.encode() + b"\0")
+    (tmp_path / "bin").mkdir()
+    stub = tmp_path / "bin/mount"
+    stub.write_text(f'#!/bin/sh\necho "$@" > {tmp_path}/mounted\n')
+    stub.chmod(0o755)
+    script = tmp_path / "script"
+    script.write_text((SCRIPTS / "mount-lesson").read_text().replace("/sys/", f"{tmp_path}/sys/"))
+    subprocess.run(["sh", script], check=True, env={"PATH": f"{tmp_path}/bin:/usr/bin:/bin"}, capture_output=True)
+    said = (tmp_path / "mounted").read_text().split() if (tmp_path / "mounted").exists() else []
+    assert said[-2:] == ([mounted, "/antidote"] if mounted else [])

@@ -19,7 +19,7 @@ ROOTFS = Path(__file__).with_name("rootfs")
 ENABLED = (
     "systemd-networkd.service", "systemd-resolved.service", "systemd-timesyncd.service", "ssh.service",
     "labwright-interfaces.service", "labwright-host-keys.service", "labwright-coldplug.service",
-    "labwright-grow-root.service",
+    "labwright-grow-root.service", "labwright-lesson.service",
 )  # fmt: skip
 MASKED = (
     # Timers that load the internet or the disk of a machine that lives for an hour.
@@ -95,6 +95,7 @@ def _write(path: Path, text: str, mode: int = 0o644) -> None:
 
 def _write_settings(image: ImageSpec, tree: Path) -> None:
     (tree / "etc/labwright").mkdir(exist_ok=True)
+    (tree / "antidote").mkdir(exist_ok=True)
     _write(tree / "etc/labwright/interfaces", "".join(f"{name}\n" for name in ("eth0", *image.network_interfaces)))
     _write(tree / "etc/default/locale", "LANG=C.UTF-8\n")
     _write(tree / "etc/timezone", "Etc/UTC\n")
