@@ -26,6 +26,7 @@ from bench.convert import measure_convert
 from bench.debos import measure_debos
 from bench.kernel import compile_kernel
 from bench.measure import Measured, Table, machine, measure
+from bench.provision import provisioning
 
 from labwright.disk.archive import unpack
 from labwright.disk.assemble import DiskOptions, assemble
@@ -169,6 +170,8 @@ def main() -> None:
         tables["stage 1 without the kernel"] = stage1(workshop, folder)
         tables["often"] = small(workshop, folder / "small")
         (folder / "convert").mkdir()
+        (folder / "provision").mkdir()
+        tables["provision"] = provisioning(Path("out/debian.qcow2"), folder / "provision")
         tables["convert"] = measure_convert(Path("out/debian.qcow2"), folder / "convert")
         tables["boot"] = boots()
         if wanted.firecracker:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from labwright.disk.qcow2 import to_plain_qcow2, to_small_qcow2
+from labwright.disk.qcow2 import to_plain_qcow2, to_small_qcow2_quickly
 from labwright.errors import LabwrightError
 from labwright.foreign import Limits, to_raw
 from labwright.guest.boots import firmwares_of
@@ -166,7 +166,7 @@ def keep(disk: Path, place: Path, bench: Workbench) -> None:
 
 
 def _store(disk: Path, place: Path, finished: bool, bench: Workbench) -> None:
-    convert = to_small_qcow2 if finished else to_plain_qcow2
+    convert = to_small_qcow2_quickly if finished else to_plain_qcow2
     convert(disk, place, bench)
     disk.unlink()
 
