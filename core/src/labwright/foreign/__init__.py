@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from labwright.foreign.convert import QCOW2, RAW, convert
+from labwright.foreign.qemu import QCOW2, RAW, convert
 from labwright.foreign.model import Found, Limits, refusal
 from labwright.foreign.source import identify, prepared
 from labwright.foreign.tree import checked_tree

@@ -89,10 +89,11 @@ def opened(path: Path, name: str = "", follow: bool = True) -> Iterator[Reader]:
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | (0 if follow else os.O_NOFOLLOW))
     except (OSError, ValueError) as error:
         raise _not_opened(path, label, error) from error
+    facts = os.fstat(descriptor)
+    if not stat.S_ISREG(facts.st_mode):
+        os.close(descriptor)
+        raise _no_file(label, facts.st_mode)
     with os.fdopen(descriptor, "rb") as stream:
-        facts = os.fstat(stream.fileno())
-        if not stat.S_ISREG(facts.st_mode):
-            raise _no_file(label, facts.st_mode)
         if facts.st_size == 0:
             raise refusal(label, "it is empty", "get it again: nothing of it has arrived")
         yield Reader(label, stream, facts.st_size, path)

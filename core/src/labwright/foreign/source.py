@@ -99,8 +99,8 @@ def prepared(source: Path, bench: Workbench, limits: Limits) -> Iterator[Ready]:
     """A disk, unpacked and looked at, while the body runs. Raises LabwrightError (config) for what is not taken."""
     with tempfile.TemporaryDirectory(dir=bench.scratch, prefix="foreign-") as folder:
         unpacking = _Unpacking(Path(folder), limits, bench.run)
-        real = source.resolve()
         with opened(source) as reader:
+            real = source.resolve()
             # By its real place: pieces are beside that, and QEMU looks for them there.
             here = replace(reader, path=real)
             before = stamp(real)

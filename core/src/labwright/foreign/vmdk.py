@@ -20,8 +20,7 @@ DEFLATE = 1
 FLAG_COMPRESSED = 1 << 16
 LINE_ENDS = b"\n \r\n"
 FOOTER_MARKER = 3
-FIXED_DESCRIPTOR = (1, 20)
-"""The sectors in which QEMU looks for the descriptor, whatever the header says."""
+DESCRIPTOR_PLACE, QEMU_READS = 1, 20
 LARGEST_DESCRIPTOR = 128
 LARGEST_GRAIN = 128 << 11
 """Sectors; 128 are usual."""
@@ -50,18 +49,33 @@ class Header:
 def read_header(reader: Reader, piece: bool = False) -> Header:
     """Read the header and the descriptor in it. piece: of a disk in several files. Raises LabwrightError (config)."""
     header = _parse(reader, reader.at(0, HEADER.size, "header"))
-    if header.descriptor_offset:
-        if header.descriptor_offset < 1 or header.descriptor_size > LARGEST_DESCRIPTOR:
-            raise reader.refuse(f"its descriptor would have {in_words(header.descriptor_size * SECTOR)}", DAMAGED)
-        _check_descriptor(reader, header, piece)
-    # QEMU reads the parent's name from this place, whatever the header says.
-    place, size = FIXED_DESCRIPTOR
-    left = min(size * SECTOR, max(0, reader.size - place * SECTOR))
-    if not piece and left:
-        descriptor.check_parents(reader, reader.at(place * SECTOR, left, "descriptor"))
-    if piece and header.directory == AT_END:
-        raise reader.refuse("it is a piece of a disk, in the form for streams", "get the whole disk again")
+    if header.descriptor_size > LARGEST_DESCRIPTOR:
+        raise reader.refuse(f"its descriptor would have {in_words(header.descriptor_size * SECTOR)}", DAMAGED)
+    if piece:
+        _check_piece(reader, header)
+    else:
+        _check_descriptor(reader, header)
     return header
+
+
+def _check_piece(reader: Reader, header: Header) -> None:
+    place, size = header.descriptor_offset, header.descriptor_size
+    if place and reader.at(place * SECTOR, size * SECTOR, "descriptor").strip(b"\0"):
+        raise reader.refuse("it is a piece of a disk and describes one of its own", "get the whole disk again")
+    if header.directory == AT_END:
+        raise reader.refuse("it is a piece of a disk, in the form for streams", "get the whole disk again")
+
+
+def _check_descriptor(reader: Reader, header: Header) -> None:
+    # Whatever the header says, QEMU reads this many sectors at this place.
+    data = reader.at(DESCRIPTOR_PLACE * SECTOR, min(QEMU_READS, reader.size // SECTOR - 1) * SECTOR, "descriptor")
+    descriptor.check_parents(reader, data)
+    if header.descriptor_offset != DESCRIPTOR_PLACE:
+        raise reader.refuse(f"its descriptor is at sector {header.descriptor_offset}, and QEMU looks for it at "
+                            f"{DESCRIPTOR_PLACE}", DAMAGED)  # fmt: skip
+    found = descriptor.parse(reader, reader.at(SECTOR, header.descriptor_size * SECTOR, "descriptor"))
+    if found.kind not in descriptor.ALONE:
+        raise reader.refuse(f"its descriptor says {found.kind!r}, which no disk in one file is", DAMAGED)
 
 
 def _parse(reader: Reader, data: bytes) -> Header:
@@ -81,19 +95,6 @@ def _parse(reader: Reader, data: bytes) -> Header:
         if wrong:
             raise reader.refuse(why, DAMAGED)
     return Header(capacity, grain, place, size, entries, spare, directory, flags)
-
-
-def _check_descriptor(reader: Reader, header: Header, piece: bool) -> None:
-    data = reader.at(header.descriptor_offset * SECTOR, header.descriptor_size * SECTOR, "descriptor")
-    if piece and data.strip(b"\0"):
-        raise reader.refuse("it is a piece of a disk and describes one of its own", "get the whole disk again")
-    if piece:
-        return
-    found = descriptor.parse(reader, data)
-    if found.kind not in descriptor.ALONE:
-        raise reader.refuse(f"its descriptor says {found.kind!r}, which no disk in one file is", DAMAGED)
-    if sum(extent.sectors for extent in found.extents) == 0:
-        raise reader.refuse("its descriptor names no data", DAMAGED)
 
 
 def check_tables(reader: Reader, header: Header) -> int:
