@@ -96,7 +96,14 @@ def special(name: str, kind: bytes, target: str = "") -> tarfile.TarInfo:
 
 def load() -> tuple[list[Case], list[Case]]:
     """The corpus: of disks, and of root file systems."""
-    for name in ("hostile_qcow2", "hostile_vmdk", "hostile_disks", "hostile_archives", "hostile_files", "hostile_trees"):
+    for name in (
+        "hostile_qcow2",
+        "hostile_vmdk",
+        "hostile_disks",
+        "hostile_archives",
+        "hostile_files",
+        "hostile_trees",
+    ):
         importlib.import_module(f"support.{name}")
     # By their own name: this module may also run as the program.
     home = importlib.import_module("support.hostile")
@@ -120,8 +127,9 @@ def plain_name(source: Path) -> str:
 
 def table() -> str:
     """The corpus as Markdown: what each tries, and what labwright says."""
-    from labwright.cli.app import app
     from typer.testing import CliRunner
+
+    from labwright.cli.app import app
 
     lines = ["| name | what it tries | exit code | message |", "|---|---|---|---|"]
     with tempfile.TemporaryDirectory() as root:

@@ -234,7 +234,7 @@ def vmdk_directory_outside(folder: Path) -> Path:
 @case
 def vmdk_directory_vast(folder: Path) -> Path:
     """Has a disk whose grain directory fills the memory."""
-    return write(folder / "disk.vmdk", sparse(capacity=1 << 50, grain=1, entries=1))
+    return write(folder / "disk.vmdk", sparse(capacity=1 << 28, grain=8))
 
 
 @case

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from labwright.foreign.qemu import QCOW2, RAW, convert
 from labwright.foreign.model import Found, Limits, refusal
+from labwright.foreign.qemu import QCOW2, RAW, convert
 from labwright.foreign.source import identify, prepared
 from labwright.foreign.tree import checked_tree
 from labwright.interfaces import Workbench

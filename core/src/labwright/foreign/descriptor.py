@@ -41,6 +41,11 @@ class Descriptor:
     kind: str
     extents: tuple[Extent, ...]
 
+    @property
+    def virtual_size(self) -> int:
+        """Bytes of the disk."""
+        return sum(extent.sectors for extent in self.extents) * 512
+
 
 def parse(reader: Reader, data: bytes) -> Descriptor:
     """Understand a descriptor. Raises LabwrightError (config) for other types, parents, and anything not understood."""
@@ -55,7 +60,7 @@ def parse(reader: Reader, data: bytes) -> Descriptor:
     if lines[0].strip() != START.decode():
         raise reader.refuse("it does not begin like the descriptor of a vmdk", DAMAGED)
     settings: dict[str, str] = {}
-    extents: list[Extent] = []
+    pieces: list[re.Match[str]] = []
     for number, raw in enumerate(lines, start=1):
         line = raw.strip(" \t")
         if not line.isprintable():
@@ -66,15 +71,15 @@ def parse(reader: Reader, data: bytes) -> Descriptor:
             if settings.setdefault(found[1], found[2]) != found[2]:
                 raise reader.refuse(f"its descriptor says {found[1]} twice", DAMAGED)
         elif found := EXTENT.fullmatch(line):
-            extents.append(_extent(reader, found))
+            pieces.append(found)
         else:
             raise reader.refuse(f"line {number} of its descriptor is not understood: {line[:60]!r}", DAMAGED)
-    if len(extents) > MOST_EXTENTS:
-        raise reader.refuse(f"it is in {len(extents)} pieces; {MOST_EXTENTS} may be", MAKE_WHOLE)
     kind = settings.get("createType", "").strip('"')
     if kind not in ALONE + SPLIT:
         raise reader.refuse(f"it is a vmdk of the type {kind!r}: part of a host or of another disk", MAKE_WHOLE)
-    return Descriptor(kind, tuple(extents))
+    if len(pieces) > MOST_EXTENTS:
+        raise reader.refuse(f"it is in {len(pieces)} pieces; {MOST_EXTENTS} may be", MAKE_WHOLE)
+    return Descriptor(kind, tuple(_extent(reader, found) for found in pieces))
 
 
 def check_parents(reader: Reader, data: bytes) -> None:

@@ -27,11 +27,10 @@ USUAL = {"vpc": ".vhd", "raw": ".img"}
 
 @dataclass(frozen=True)
 class Disk:
-    """A disk that QEMU may open. allocated: bytes of it that have data. files: pieces beside it."""
+    """A disk that QEMU may open. virtual_size: bytes, 0 where it is not known yet. files: pieces beside it."""
 
     format: str
     virtual_size: int
-    allocated: int = 0
     files: tuple[Path, ...] = ()
 
 
@@ -90,17 +89,18 @@ def examine(reader: Reader, format_name: str, limits: Limits) -> Disk:
     Of the beginning of a file only the header is looked at.
     """
     if format_name == "vmdk":
-        disk, size = _vmdk(reader)
-    elif format_name == "raw":
+        return _vmdk(reader, limits)
+    if format_name == "raw":
         # QEMU reads a last sector that is not whole as one that ends in zeros.
-        disk, size = Disk("raw", -(-reader.size // 512) * 512 if reader.whole else 0), reader.size
-    else:
-        header = FORMATS[format_name].header(reader)
-        allocated = FORMATS[format_name].tables(reader, header) if reader.whole else 0
-        disk, size = Disk(format_name, header.virtual_size, allocated), reader.size
-    check_size(reader, disk.virtual_size, limits)
-    _check_ratio(reader, disk.allocated, size, limits)
-    return disk
+        size = -(-reader.size // 512) * 512 if reader.whole else 0
+        check_size(reader, size, limits)
+        return Disk("raw", size)
+    chosen = FORMATS[format_name]
+    header = chosen.header(reader)
+    check_size(reader, header.virtual_size, limits)
+    allocated = chosen.tables(reader, header) if reader.whole else 0
+    _check_ratio(reader, allocated, reader.size, limits)
+    return Disk(format_name, header.virtual_size)
 
 
 def check_size(reader: Reader, size: int, limits: Limits) -> None:
@@ -122,13 +122,17 @@ def _check_ratio(reader: Reader, allocated: int, size: int, limits: Limits) -> N
         )
 
 
-def _vmdk(reader: Reader) -> tuple[Disk, int]:
+def _vmdk(reader: Reader, limits: Limits) -> Disk:
     if reader.head(len(vmdk.MAGIC)) == vmdk.MAGIC:
         header = vmdk.read_header(reader)
+        check_size(reader, header.virtual_size, limits)
         allocated = vmdk.check_tables(reader, header) if reader.whole else 0
-        return Disk("vmdk", header.capacity * vmdk.SECTOR, allocated), reader.size
+        _check_ratio(reader, allocated, reader.size, limits)
+        return Disk("vmdk", header.virtual_size)
     found = split.read(reader)
+    check_size(reader, found.virtual_size, limits)
     if not reader.whole:
-        return Disk("vmdk", sum(extent.sectors for extent in found.extents) * vmdk.SECTOR), reader.size
+        return Disk("vmdk", found.virtual_size)
     pieces = split.check(reader, found)
-    return Disk("vmdk", pieces.virtual_size, pieces.allocated, pieces.files), pieces.bytes
+    _check_ratio(reader, pieces.allocated, pieces.bytes, limits)
+    return Disk("vmdk", found.virtual_size, pieces.files)

@@ -143,11 +143,15 @@ def check_tables(reader: Reader, header: Header) -> int:
             raise reader.refuse(f"its {what} is at byte {offset}, which is no cluster's beginning", DAMAGED)
     reader.need(header.refcount_offset, header.refcount_clusters * cluster, "table of reference counts")
     _check_snapshots(reader, header)
-    first = reader.numbers(header.l1_offset, header.l1_entries, "Q", "first table", big=True)
+    reader.need(header.l1_offset, header.l1_entries * 8, "first table")
+    first = reader.numbers(header.l1_offset, wanted, "Q", "first table", big=True)
     seen: dict[int, int] = {}
     allocated = 0
     for pointer in first:
         if place := pointer & OFFSET:
+            # Also so that tables cannot overlap, which would make reading them take for ever.
+            if place % cluster:
+                raise reader.refuse(f"a second table is at byte {place}, which is no cluster's beginning", DAMAGED)
             if place not in seen:
                 seen[place] = _count(reader, place, cluster, header.extended)
             allocated += seen[place]

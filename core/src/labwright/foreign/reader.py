@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import io
 import os
 import stat
@@ -120,7 +121,7 @@ def _not_opened(path: Path, label: str, error: OSError | ValueError) -> Labwrigh
         return refusal(label, f"it is no path ({error})", "check the path")
     with contextlib.suppress(OSError, ValueError):
         mode = path.lstat().st_mode
-        if not stat.S_ISREG(mode) and not (stat.S_ISLNK(mode) and path.exists()):
+        if not stat.S_ISREG(mode) and (error.errno == errno.ELOOP or not stat.S_ISLNK(mode)):
             return _no_file(label, mode)
     return unreadable(label, error)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -13,7 +13,6 @@ from labwright.foreign import appliance, tree, unwrap, zipped
 from labwright.foreign.formats import Disk, agreed, examine, inner_name
 from labwright.foreign.model import Found, Limits, refusal
 from labwright.foreign.reader import Reader, beginning, opened, stamp
-from labwright.host.run import Completed
 from labwright.interfaces import Workbench
 
 ANY = Limits(1 << 62, float("inf"))
@@ -98,7 +97,7 @@ def _check_nesting(reader: Reader, content: str, wrapped: tuple[str, ...]) -> No
 def prepared(source: Path, bench: Workbench, limits: Limits) -> Iterator[Ready]:
     """A disk, unpacked and looked at, while the body runs. Raises LabwrightError (config) for what is not taken."""
     with tempfile.TemporaryDirectory(dir=bench.scratch, prefix="foreign-") as folder:
-        unpacking = _Unpacking(Path(folder), limits, bench.run)
+        unpacking = _Unpacking(Path(folder), limits, bench)
         with opened(source) as reader:
             real = source.resolve()
             # By its real place: pieces are beside that, and QEMU looks for them there.
@@ -114,7 +113,7 @@ class _Unpacking:
 
     folder: Path
     limits: Limits
-    call: Callable[..., Completed]
+    bench: Workbench
 
     def open(self, reader: Reader, source: Path, name: str, wrapped: tuple[str, ...]) -> Ready:
         """A disk that may be converted, out of a file that is one or holds one."""
@@ -133,6 +132,7 @@ class _Unpacking:
 
     def _unpack(self, reader: Reader, content: str, name: str) -> tuple[Path, str, str]:
         """Unpack one level. Returns where it is, the name that tells its format, and one for messages."""
+        self.bench.say(f"unpacking {reader.name}")
         folder = Path(tempfile.mkdtemp(dir=self.folder))
         if content == "zip":
             path = zipped.unpack(reader, folder, self.limits)
@@ -142,7 +142,7 @@ class _Unpacking:
             parts = appliance.read(reader)
             appliance.unpack(reader, parts, path, self.limits)
             return path, parts.disk, f"{reader.name}: {parts.disk}"
-        unwrap.unpack(reader, content, path, self.limits, self.call)
+        unwrap.unpack(reader, content, path, self.limits, self.bench.run)
         return path, inner_name(name), reader.name
 
     def _next(self, path: Path, label: str, source: Path, name: str, wrapped: tuple[str, ...]) -> Ready:

@@ -13,9 +13,8 @@ SECTOR = 512
 
 @dataclass(frozen=True)
 class Pieces:
-    """virtual_size, allocated: bytes. files: the pieces. bytes: of all of them."""
+    """files: the pieces. bytes: of all of them. allocated: bytes of the disk that have data."""
 
-    virtual_size: int
     allocated: int
     files: tuple[Path, ...]
     bytes: int
@@ -52,8 +51,7 @@ def check(reader: Reader, found: descriptor.Descriptor) -> Pieces:
         with opened(path, f"{reader.name}: its piece {extent.name}", follow=False) as piece:
             allocated += _check_piece(piece, extent)
             files[path] = piece.size
-    total = sum(extent.sectors for extent in found.extents) * SECTOR
-    return Pieces(total, min(allocated, total), tuple(files), sum(files.values()))
+    return Pieces(min(allocated, found.virtual_size), tuple(files), sum(files.values()))
 
 
 def _check_piece(piece: Reader, extent: descriptor.Extent) -> int:

@@ -15,6 +15,7 @@ from labwright.foreign.reader import DAMAGED
 BLOCK = 512
 LARGEST_EXTENSION = 1 << 20
 """Bytes of an extended header: it holds names, times and the attributes of one member."""
+MOST_EXTENSIONS = 16
 LARGEST_MEMBER = 1 << 50
 FILE, HARD_LINK, LINK, CHARACTER, DEVICE, FOLDER, PIPE = b"0", b"1", b"2", b"3", b"4", b"5", b"6"
 LONG_NAME, LONG_LINK, EXTENDED, GLOBAL = b"L", b"K", b"x", b"g"
@@ -49,6 +50,7 @@ def members(stream: BinaryIO, refuse: Callable[[str, str], LabwrightError]) -> I
     """
     position = 0
     pending: dict[str, str] = {}
+    extensions = 0
     while True:
         stream.seek(position)
         header = stream.read(BLOCK)
@@ -62,10 +64,13 @@ def members(stream: BinaryIO, refuse: Callable[[str, str], LabwrightError]) -> I
         if member.kind in (LONG_NAME, LONG_LINK, EXTENDED, GLOBAL):
             if member.size > LARGEST_EXTENSION:
                 raise refuse(f"a header in the archive has {member.size} bytes", DAMAGED)
+            extensions += 1
+            if extensions > MOST_EXTENSIONS:
+                raise refuse(f"more than {MOST_EXTENSIONS} headers in the archive are about one member", DAMAGED)
             pending |= _extension(member, stream.read(member.size), refuse)
         else:
             member = _complete(member, pending, refuse)
-            pending = {}
+            pending, extensions = {}, 0
             yield member
         position = member.offset + -(-member.size // BLOCK) * BLOCK
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import bz2
-import gzip
 import lzma
 import tempfile
+import time
 import zlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
@@ -25,6 +25,9 @@ HEAD = 4 << 20
 """Bytes that tell what is inside: the metadata of a vhdx may be that far in."""
 MOST_MEMORY = 256 << 20
 """Bytes for a decompressor; `xz -9` needs 65 MiB, `zstd --ultra --long` 128 MiB."""
+MOST_STREAMS = 1_000_000
+"""In one file; programs that work in parallel write one for each 64 KiB or more."""
+HEAD_SECONDS = 60.0
 COMPRESSED = ("gz", "bz2", "xz", "zst")
 BROKEN = (OSError, EOFError, zlib.error, lzma.LZMAError, ValueError)
 """What Python's decompressors raise for damaged input."""
@@ -35,10 +38,10 @@ def head(reader: Reader, kind: str) -> bytes:
     if kind == "zst":
         with tempfile.TemporaryDirectory(prefix="labwright-") as folder:
             inside = Path(folder) / "head"
-            _zstd(reader, inside, HEAD, 60, run, stop=True)
+            _zstd(reader, inside, HEAD, HEAD_SECONDS, run, stop=True)
             return inside.read_bytes()
     data = b""
-    for piece in chunks(reader, kind):
+    for piece in chunks(reader, kind, HEAD_SECONDS):
         data += piece
         if len(data) >= HEAD:
             break
@@ -52,7 +55,7 @@ def unpack(reader: Reader, kind: str, destination: Path, limits: Limits, call: C
     """
     most = allowed(reader.size, limits)
     if kind != "zst":
-        write(chunks(reader, kind), destination, most, reader)
+        write(chunks(reader, kind, limits.seconds), destination, most, reader)
     elif _zstd(reader, destination, most, limits.seconds, call).code in OUT_OF_LIMITS:
         raise too_much(reader, most)
 
@@ -88,34 +91,49 @@ def write_sparse(stream: BinaryIO, data: bytes) -> None:
             stream.write(piece)
 
 
-def chunks(reader: Reader, kind: str) -> Iterator[bytes]:
-    """What is inside, in pieces. Raises LabwrightError (config) for damaged input."""
+def chunks(reader: Reader, kind: str, seconds: float) -> Iterator[bytes]:
+    """What is inside, in pieces. Raises LabwrightError (config) for damaged input, and when it takes longer."""
     reader.stream.seek(0)
+    end = time.monotonic() + seconds
     try:
-        if kind == "xz":
-            yield from _xz(reader)
-            return
-        with gzip.GzipFile(fileobj=reader.stream) if kind == "gz" else bz2.BZ2File(reader.stream) as inside:
-            while piece := inside.read(CHUNK):
-                yield piece
+        for piece in _streams(reader, kind):
+            yield piece
+            if time.monotonic() > end:
+                raise reader.refuse(f"unpacking it takes longer than {seconds:.0f} s", "unpack it with its own program")
     except BROKEN as error:
         raise reader.refuse(f"it cannot be unpacked ({error})", DAMAGED) from error
 
 
-def _xz(reader: Reader) -> Iterator[bytes]:
-    """All streams of a file. LZMAFile takes no limit of memory."""
+def _streams(reader: Reader, kind: str) -> Iterator[bytes]:
+    """All compressed streams of a file, one after the other; zeros may follow each.
+
+    Not Python's own files: they take no limit of memory, and read a header byte by byte that may be the whole file.
+    """
     rest = b""
-    while rest or (rest := reader.stream.read(CHUNK)):
-        decoder = lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=MOST_MEMORY)
-        while not decoder.eof:
-            if decoder.needs_input and not (rest := rest or reader.stream.read(CHUNK)):
-                raise EOFError("the file ends before its end")
-            yield decoder.decompress(rest if decoder.needs_input else b"", CHUNK)
-            rest = b""
-        rest = decoder.unused_data.lstrip(b"\0")
-        while not rest and (more := reader.stream.read(CHUNK)):
-            # Streams may be followed by zeros.
+    for _ in range(MOST_STREAMS):
+        while not rest:
+            more = reader.stream.read(PIECE)
+            if not more:
+                return
             rest = more.lstrip(b"\0")
+        rest = yield from _stream(reader, kind, rest)
+    raise EOFError(f"more than {MOST_STREAMS} streams")
+
+
+def _stream(reader: Reader, kind: str, rest: bytes) -> Generator[bytes, None, bytes]:
+    """One stream. Returns what comes after it, without zeros."""
+    gz = zlib.decompressobj(wbits=31) if kind == "gz" else None
+    other = bz2.BZ2Decompressor() if kind == "bz2" else lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=MOST_MEMORY)
+    decoder = gz or other
+    while not decoder.eof:
+        hungry = not gz.unconsumed_tail if gz else other.needs_input
+        if hungry and not (rest := rest or reader.stream.read(PIECE)):
+            raise EOFError("the file ends before its end")
+        data = rest if hungry else gz.unconsumed_tail if gz else b""
+        if hungry:
+            rest = b""
+        yield decoder.decompress(data, CHUNK)
+    return decoder.unused_data.lstrip(b"\0")
 
 
 def _zstd(

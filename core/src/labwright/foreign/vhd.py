@@ -23,7 +23,8 @@ PARENT_OFFSET, PARENT_END = 40, 768
 FIXED, GROWING, DIFFERENCES = 2, 3, 4
 UNALLOCATED = 0xFFFFFFFF
 SECTOR = 512
-LARGEST_BLOCK = 256 << 20
+SMALLEST_BLOCK, LARGEST_BLOCK = 512 << 10, 256 << 20
+"""Bytes; 512 KiB and 2 MiB are in use, and smaller ones would need vast tables."""
 COPY_WHOLE = "merge it with its parent where it comes from (Hyper-V: Edit Disk, Merge; VBoxManage clonemedium)"
 
 
@@ -85,7 +86,7 @@ def _dynamic(reader: Reader, start: bytes) -> Header:
         (cookie != b"cxsparse" or checksum != _checksum(data, DYNAMIC_CHECKSUM_OFFSET),
          "the checksum of its dynamic header is wrong", DAMAGED),
         (any(data[PARENT_OFFSET:PARENT_END]), "it names a parent, another file of this machine", COPY_WHOLE),
-        (block < SECTOR or block > LARGEST_BLOCK or bool(block & (block - 1)),
+        (not SMALLEST_BLOCK <= block <= LARGEST_BLOCK or bool(block & (block - 1)),
          f"its blocks have {in_words(block)}", DAMAGED),
         (entries * block < size, f"its table has {entries} entries, too few for its disk", DAMAGED),
     )  # fmt: skip

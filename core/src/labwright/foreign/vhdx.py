@@ -97,8 +97,10 @@ def _check_log(reader: Reader) -> None:
 def _regions(reader: Reader) -> dict[bytes, tuple[int, int]]:
     data = reader.at(REGIONS[0], REGION_TABLE_SIZE, "table of regions")
     signature, check, count = struct.unpack_from("<4sII", data)
-    if signature != b"regi" or check != checksum(data) or count > MOST_ENTRIES:
+    if signature != b"regi" or check != checksum(data):
         raise reader.refuse("the checksum of its table of regions is wrong", DAMAGED)
+    if count > MOST_ENTRIES:
+        raise reader.refuse(f"its table of regions has {count} entries", DAMAGED)
     regions = {}
     for index in range(count):
         name, offset, length, _ = REGION.unpack_from(data, 16 + index * REGION.size)

@@ -22,8 +22,9 @@ LINE_ENDS = b"\n \r\n"
 FOOTER_MARKER = 3
 DESCRIPTOR_PLACE, QEMU_READS = 1, 20
 LARGEST_DESCRIPTOR = 128
-LARGEST_GRAIN = 128 << 11
-"""Sectors; 128 are usual."""
+SMALLEST_GRAIN, LARGEST_GRAIN = 8, 128 << 11
+"""Sectors; 128 are usual, and with smaller ones than these the tables would be vast."""
+ENTRIES = 512
 EMPTY, ZERO = 0, 1
 
 
@@ -39,6 +40,11 @@ class Header:
     spare_directory: int
     directory: int
     flags: int
+
+    @property
+    def virtual_size(self) -> int:
+        """Bytes of the disk."""
+        return self.capacity * SECTOR
 
     @property
     def tables(self) -> int:
@@ -85,8 +91,8 @@ def _parse(reader: Reader, data: bytes) -> Header:
         (magic != MAGIC, "it is not a sparse vmdk"),
         (version not in (1, 2, 3), f"its vmdk version is {version}"),
         (capacity == 0, "its disk has 0 bytes, which makes QEMU look for another descriptor"),
-        (grain < 1 or grain > LARGEST_GRAIN or bool(grain & (grain - 1)), f"its grains have {grain} sectors"),
-        (not 1 <= entries <= 512, f"its grain tables have {entries} entries; 1 to 512 can be"),
+        (not SMALLEST_GRAIN <= grain <= LARGEST_GRAIN or bool(grain & (grain - 1)), f"its grains have {grain} sectors"),
+        (entries != ENTRIES, f"its grain tables have {entries} entries, and {ENTRIES} are usual"),
         (ends != LINE_ENDS, "its line ends were changed, as a transfer as text does"),
         (compression > DEFLATE, f"its compression is of kind {compression}, which is not known"),
         (bool(flags & FLAG_COMPRESSED) != (compression == DEFLATE), "its header contradicts itself on compression"),
