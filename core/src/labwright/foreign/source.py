@@ -126,7 +126,9 @@ class _Unpacking:
         if content in (*unwrap.COMPRESSED, "zip", "ova"):
             inside, inner, label = self._unpack(reader, content, name)
             return self._next(inside, label, source, inner, (*wrapped, content))
-        disk = examine(reader, content, self.limits)
+        # Only a zip archive can hold the pieces of a disk too.
+        alone = bool(wrapped) and wrapped[-1] != "zip"
+        disk = examine(replace(reader, path=None) if alone else reader, content, self.limits)
         found = Found(source, "disk", disk.format, wrapped, disk.virtual_size)
         return Ready(found, reader.path, disk, {path: stamp(path) for path in disk.files})
 
