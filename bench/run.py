@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.boot import ssh_seconds
+from bench.convert import measure_convert
 from bench.debos import measure_debos
 from bench.kernel import compile_kernel
 from bench.measure import Measured, Table, machine, measure
@@ -167,6 +168,8 @@ def main() -> None:
         (folder / "small").mkdir()
         tables["stage 1 without the kernel"] = stage1(workshop, folder)
         tables["often"] = small(workshop, folder / "small")
+        (folder / "convert").mkdir()
+        tables["convert"] = measure_convert(Path("out/debian.qcow2"), folder / "convert")
         tables["boot"] = boots()
         if wanted.firecracker:
             tables["kernel"] = kernels(workshop, folder, wanted.firecracker)

@@ -11,11 +11,12 @@ import sys
 from pathlib import Path
 
 import pytest
+from support import disks
 
 REPOSITORY = Path(__file__).parents[2]
 COMMAND = re.compile(r"^    (?:sudo )?\.venv/bin/labwright (.+)$", re.MULTILINE)
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root: builds images")
-PAGES = ("get-started.md", "write-an-image.md", "kernel.md", "reliability.md")
+PAGES = ("get-started.md", "write-an-image.md", "kernel.md", "reliability.md", "convert.md")
 
 
 @pytest.fixture(scope="module")
@@ -26,6 +27,12 @@ def folder(tmp_path_factory) -> Path:
     (place / "firecracker.config").write_text(
         "CONFIG_EXT4_FS=y\nCONFIG_VIRTIO_NET=y\nCONFIG_XFS_FS=y\nCONFIG_NR_CPUS=8\n"
     )
+    # What the page on images from outside names.
+    made = place / "foreign"
+    made.mkdir()
+    raw = disks.raw_disk(made)
+    disks.WRAPPERS["xz"](raw).rename(place / "router.img.xz")
+    disks.appliance(disks.converted(raw, made, "vmdk-stream")).rename(place / "firewall.ova")
     return place
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -25,6 +26,7 @@ from labwright.foreign.confine import OUT_OF_LIMITS, limited
 from labwright.foreign.inspect import inspect_image
 from labwright.interfaces import Workbench
 
+REPOSITORY = Path(__file__).parents[2]
 CASES, TREES = hostile.load()
 
 
@@ -312,3 +314,9 @@ def test_a_conversion_that_is_stopped_leaves_nothing(cli, tmp_path, own_cache, n
         assert "partial" in cli("clean").stdout
     assert list(tmp_path.glob("*new.qcow2*")) == []
     nothing_left(own_cache)
+
+
+def test_the_page_shows_the_corpus_as_it_is():
+    page = (REPOSITORY / "docs/convert.md").read_text()
+    listed = re.findall(r"^\| ([a-z0-9-]+) \| (.+) \| 2 \| .+ \|$", page, re.MULTILINE)
+    assert listed == [(case.name, case.tries) for case in CASES]
