@@ -319,4 +319,4 @@ def test_a_conversion_that_is_stopped_leaves_nothing(cli, tmp_path, own_cache, n
 def test_the_page_shows_the_corpus_as_it_is():
     page = (REPOSITORY / "docs/convert.md").read_text()
     listed = re.findall(r"^\| ([a-z0-9-]+) \| (.+) \| 2 \| .+ \|$", page, re.MULTILINE)
-    assert listed == [(case.name, case.tries) for case in CASES]
+    assert sorted(listed) == sorted((case.name, case.tries) for case in CASES)
