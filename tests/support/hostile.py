@@ -96,15 +96,8 @@ def special(name: str, kind: bytes, target: str = "") -> tarfile.TarInfo:
 
 def load() -> tuple[list[Case], list[Case]]:
     """The corpus: of disks, and of root file systems."""
-    for name in (
-        "hostile_qcow2",
-        "hostile_vmdk",
-        "hostile_disks",
-        "hostile_archives",
-        "hostile_files",
-        "hostile_trees",
-    ):
-        importlib.import_module(f"support.{name}")
+    for name in ("qcow2", "vmdk", "disks", "files", "archives", "appliances", "trees"):
+        importlib.import_module(f"support.hostile_{name}")
     # By their own name: this module may also run as the program.
     home = importlib.import_module("support.hostile")
     return home.CASES, home.TREES

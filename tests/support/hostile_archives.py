@@ -189,6 +189,15 @@ def zip_two_disks(folder: Path) -> Path:
 
 
 @case
+def zip_bomb_of_a_lie(folder: Path) -> Path:
+    """Says that its 1 GiB of zeros was 16 GiB when packed."""
+    path = zip_bomb(folder)
+    data = path.read_bytes()
+    place = data.rindex(b"PK\x01\x02")
+    return write(path, put(data, place + 20, struct.pack("<I", 0xFFFFFF00)))
+
+
+@case
 def zip_directory_vast(folder: Path) -> Path:
     """Has a list of members of 80 MB, to fill the memory."""
     count = 1000

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -27,11 +27,14 @@ USUAL = {"vpc": ".vhd", "raw": ".img"}
 
 @dataclass(frozen=True)
 class Disk:
-    """A disk that QEMU may open. virtual_size: bytes, 0 where it is not known yet. files: pieces beside it."""
+    """A disk that QEMU may open. virtual_size: bytes, 0 where it is not known yet.
+
+    files: pieces beside it, and their stamps.
+    """
 
     format: str
     virtual_size: int
-    files: tuple[Path, ...] = ()
+    files: dict[Path, tuple[int, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

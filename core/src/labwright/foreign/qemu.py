@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from labwright.errors import Cause, os_error
+from labwright.errors import Cause, LabwrightError, os_error
 from labwright.foreign.confine import OUT_OF_LIMITS, SLACK, limited
 from labwright.foreign.formats import Disk
 from labwright.foreign.model import Limits, refusal
@@ -21,6 +21,7 @@ PROGRESS = "    ("
 HEARTBEAT = 10.0
 """Seconds between two signs of life where the percentage does not move."""
 CHECKED = ("qcow2",)
+LOCKED = "Is another process using the image"
 CORRUPT = 2
 LEAKS = 3
 QCOW2 = ("-c", "-O", "qcow2", "-o", "compat=1.1,compression_type=zstd")
@@ -40,6 +41,8 @@ def convert(ready: Ready, destination: Path, options: Sequence[str], bench: Work
     partial = beside(destination)
     try:
         with bench.ledger.hold("file", partial):
+            # So that a place that cannot be written is not taken for an image that cannot be read.
+            partial.touch()
             bound = disk.virtual_size + disk.virtual_size // 64 + SLACK
             argv = ["qemu-img", "convert", "-p", *ALL_AT_ONCE, *options, "--image-opts", image_options(source, disk),
                     f"file:{partial.absolute()}"]  # fmt: skip
@@ -75,17 +78,22 @@ def _run(
     limits: Limits,
     accept: tuple[int, ...] = (0,),
 ) -> int:
-    with _signs_of_life(bench) as heard:
-        done = bench.run(
-            [*limited(largest, limits.seconds * max(1, bench.jobs)), *argv],
-            timeout=limits.seconds,
-            accept=(*accept, *OUT_OF_LIMITS),
-            what=f"{name} cannot be read as what its header says",
-            cause=Cause.CONFIG,
-            hint=DAMAGED,
-            on_line=heard,
-            unlogged=PROGRESS,
-        )
+    try:
+        with _signs_of_life(bench) as heard:
+            done = bench.run(
+                [*limited(largest, limits.seconds * max(1, bench.jobs)), *argv],
+                timeout=limits.seconds,
+                accept=(*accept, *OUT_OF_LIMITS),
+                what=f"{name} cannot be read as what its header says",
+                cause=Cause.CONFIG,
+                hint=DAMAGED,
+                on_line=heard,
+                unlogged=PROGRESS,
+            )
+    except LabwrightError as error:
+        if any(LOCKED in line for line in error.details):
+            raise refusal(name, "another program writes to it", "shut down the machine that uses it") from error
+        raise
     if done.code in OUT_OF_LIMITS:
         raise refusal(name, OUT_OF_LIMITS[done.code], DAMAGED)
     return int(done.code)

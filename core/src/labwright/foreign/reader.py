@@ -67,6 +67,10 @@ class Reader:
             table.byteswap()
         return table
 
+    def stamp(self) -> tuple[int, ...]:
+        """What changes when the file is written to, or another is put in its place."""
+        return _stamp(os.fstat(self.stream.fileno()))
+
     def refuse(self, why: str, remedy: str) -> LabwrightError:
         """The error that says why this file is not taken."""
         return refusal(self.name, why, remedy)
@@ -106,8 +110,11 @@ def beginning(name: str, data: bytes) -> Reader:
 
 
 def stamp(path: Path) -> tuple[int, ...]:
-    """What changes when a file is written to or another is put in its place."""
-    facts = path.stat()
+    """The same of a file by its path."""
+    return _stamp(path.stat())
+
+
+def _stamp(facts: os.stat_result) -> tuple[int, ...]:
     return facts.st_dev, facts.st_ino, facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns
 
 

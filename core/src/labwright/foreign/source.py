@@ -102,7 +102,7 @@ def prepared(source: Path, bench: Workbench, limits: Limits) -> Iterator[Ready]:
             real = source.resolve()
             # By its real place: pieces are beside that, and QEMU looks for them there.
             here = replace(reader, path=real)
-            before = stamp(real)
+            before = reader.stamp()
             ready = unpacking.open(here, source, source.name, ())
         yield Ready(ready.found, ready.path, ready.disk, {**ready.stamps, real: before})
 
@@ -130,7 +130,7 @@ class _Unpacking:
         alone = bool(wrapped) and wrapped[-1] != "zip"
         disk = examine(replace(reader, path=None) if alone else reader, content, self.limits)
         found = Found(source, "disk", disk.format, wrapped, disk.virtual_size)
-        return Ready(found, reader.path, disk, {path: stamp(path) for path in disk.files})
+        return Ready(found, reader.path, disk, disk.files)
 
     def _unpack(self, reader: Reader, content: str, name: str) -> tuple[Path, str, str]:
         """Unpack one level. Returns where it is, the name that tells its format, and one for messages."""

@@ -13,10 +13,10 @@ SECTOR = 512
 
 @dataclass(frozen=True)
 class Pieces:
-    """files: the pieces. bytes: of all of them. allocated: bytes of the disk that have data."""
+    """files: the pieces and their stamps. bytes: of all of them. allocated: bytes of the disk that have data."""
 
     allocated: int
-    files: tuple[Path, ...]
+    files: dict[Path, tuple[int, ...]]
     bytes: int
 
 
@@ -44,14 +44,15 @@ def check(reader: Reader, found: descriptor.Descriptor) -> Pieces:
     """Look at every piece. Raises LabwrightError (config) for what is missing, elsewhere or not what it should be."""
     if reader.path is None:
         raise reader.refuse("it is the description of a disk in several files", "put them into one zip archive")
-    files: dict[Path, int] = {}
+    files: dict[Path, tuple[int, ...]] = {}
+    sizes: dict[Path, int] = {}
     allocated = 0
     for extent in found.extents:
         path = reader.path.parent / extent.name
         with opened(path, f"{reader.name}: its piece {extent.name}", follow=False) as piece:
             allocated += _check_piece(piece, extent)
-            files[path] = piece.size
-    return Pieces(min(allocated, found.virtual_size), tuple(files), sum(files.values()))
+            files[path], sizes[path] = piece.stamp(), piece.size
+    return Pieces(min(allocated, found.virtual_size), files, sum(sizes.values()))
 
 
 def _check_piece(piece: Reader, extent: descriptor.Extent) -> int:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
+import itertools
+import re
 import tarfile
 import tempfile
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
@@ -27,6 +27,7 @@ ENOUGH = 4
 """Names of ROOT_NAMES that make an archive look like a root file system before all of it was read."""
 KEPT = ("SCHILY.xattr.security.capability",)
 """Extended attributes that belong to files; labels and access lists are those of the machine that packed them."""
+NUMBER = re.compile(r"[0-9]{1,15}(\.[0-9]{1,12})?", re.ASCII)
 PACK_AGAIN = "pack the root file system again: tar --numeric-owner --exclude=./dev/* --exclude=./run/* -cf ROOT.tar ."
 
 
@@ -97,11 +98,11 @@ class Tree:
 
 
 def check_looks(reader: Reader) -> None:
-    """Raise LabwrightError (config) unless the archive looks like a root file system."""
+    """Raise LabwrightError (config) unless the archive, or its beginning, looks like a root file system."""
     names: set[str] = set()
     others: list[str] = []
-    with _told_apart(reader) as members:
-        for count, member in enumerate(members):
+    try:
+        for member in itertools.islice(tar.members(reader.stream, reader.refuse), MOST_MEMBERS):
             path = member.name.removeprefix("./").strip("/")
             top = path.partition("/")[0]
             if path.lower().endswith(".ovf"):
@@ -111,24 +112,17 @@ def check_looks(reader: Reader) -> None:
             others += [path] if path and len(others) < 4 else []
             if path in RELEASES or len(names) >= ENOUGH or ("usr" in names and len(names) > 1):
                 return
-            if count > MOST_MEMBERS:
+            if not reader.whole and member.offset + member.size + tar.BLOCK > reader.size:
                 break
+    except LabwrightError:
+        # The beginning of an archive may end anywhere.
+        if reader.whole or not names:
+            raise
+    if names and not reader.whole:
+        return
     held = f"; it holds {', '.join(others)}" if others else ""
     raise reader.refuse(f"it is a tar archive with neither a root file system nor an appliance{held}",
                         "if there is a disk in it, unpack it and name that")  # fmt: skip
-
-
-@contextlib.contextmanager
-def _told_apart(reader: Reader) -> Iterator[Iterator[tar.Member]]:
-    """The members; where only the beginning is there, as many as there are."""
-
-    def until_the_end() -> Iterator[tar.Member]:
-        for member in tar.members(reader.stream, reader.refuse):
-            yield member
-            if not reader.whole and member.offset + member.size + tar.BLOCK > reader.size:
-                return
-
-    yield until_the_end()
 
 
 def checked_tree(source: Path, destination: Path, bench: Workbench, limits: Limits = Limits()) -> None:  # noqa: B008
@@ -164,7 +158,7 @@ def _write(reader: Reader, destination: Path, most: int, bench: Workbench) -> No
                 tree = Tree(reader, most)
                 for member in tar.members(reader.stream, reader.refuse):
                     path = tree.add(member)
-                    stream.write(header(member, path))
+                    stream.write(header(member, path, reader))
                     _copy(reader, member, stream)
                 stream.write(bytes(2 * tar.BLOCK))
             if not tree.complete:
@@ -175,8 +169,8 @@ def _write(reader: Reader, destination: Path, most: int, bench: Workbench) -> No
         raise os_error(error, f"{destination} cannot be written") from error
 
 
-def header(member: tar.Member, path: str) -> bytes:
-    """The header of a member in one form (POSIX pax), whatever form it had."""
+def header(member: tar.Member, path: str, reader: Reader) -> bytes:
+    """The header of a member in one form (POSIX pax), whatever form it had. Raises LabwrightError (config)."""
     fresh = tarfile.TarInfo(f"./{path}" if path else ".")
     fresh.type, fresh.size, fresh.mode = member.kind, member.size, member.mode
     fresh.uid, fresh.gid, fresh.mtime = member.owner, member.group, member.time
@@ -186,6 +180,8 @@ def header(member: tar.Member, path: str) -> bytes:
     fresh.pax_headers = {key: value for key, value in member.extended.items() if key in KEPT}
     for key in ("uid", "gid", "mtime"):
         if key in member.extended:
+            if not NUMBER.fullmatch(member.extended[key]):
+                raise reader.refuse(f"the header of {member.name!r} in the archive is damaged", PACK_AGAIN)
             fresh.pax_headers[key] = member.extended[key]
     return fresh.tobuf(tarfile.PAX_FORMAT, "utf-8", "surrogateescape")
 

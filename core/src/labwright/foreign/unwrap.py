@@ -65,8 +65,11 @@ def allowed(packed: int, limits: Limits) -> int:
     return min(limits.unpacked(packed), limits.virtual_size + limits.virtual_size // 64 + SLACK)
 
 
-def write(pieces: Iterable[bytes], destination: Path, most: int, reader: Reader) -> None:
-    """Write pieces to a new file, without the empty ones. Raises LabwrightError (config) when they are too many."""
+def write(pieces: Iterable[bytes], destination: Path, most: int, reader: Reader) -> int:
+    """Write pieces to a new file, without the empty ones. Returns how many bytes they are.
+
+    Raises LabwrightError (config) when they are more than `most`.
+    """
     size = 0
     try:
         with destination.open("xb") as stream:
@@ -76,6 +79,7 @@ def write(pieces: Iterable[bytes], destination: Path, most: int, reader: Reader)
                     raise too_much(reader, most)
                 write_sparse(stream, piece)
             stream.truncate(size)
+            return size
     except OSError as error:
         raise os_error(error, f"{reader.name} cannot be unpacked") from error
 

@@ -76,10 +76,10 @@ def unpack(reader: Reader, folder: Path, limits: Limits) -> Path:
     """Write the disk, and its pieces if it has any, into an empty folder. Returns the disk's path."""
     with _opened(reader) as archive:
         chosen = _choose(reader, archive)
+        # By the size of the archive: what it says of its members is its own word.
+        left = unwrap.allowed(reader.size, limits)
         for name in chosen.all:
-            packed = archive.getinfo(name).compress_size
-            most = unwrap.allowed(packed, limits)
-            unwrap.write(_content(reader, archive, name), folder / PurePosixPath(name).name, most, reader)
+            left -= unwrap.write(_content(reader, archive, name), folder / PurePosixPath(name).name, left, reader)
         return folder / PurePosixPath(chosen.main).name
 
 
