@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import shlex
@@ -12,11 +13,12 @@ from pathlib import Path
 
 import pytest
 from support import formats
+from support.builds import USERS_CACHE
 
 REPOSITORY = Path(__file__).parents[2]
 COMMAND = re.compile(r"^    (?:sudo )?\.venv/bin/labwright (.+)$", re.MULTILINE)
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root: builds images")
-PAGES = ("get-started.md", "write-an-image.md", "kernel.md", "reliability.md", "convert.md")
+PAGES = ("get-started.md", "write-an-image.md", "kernel.md", "reliability.md", "convert.md", "provision.md")
 
 
 @pytest.fixture(scope="module")
@@ -32,8 +34,30 @@ def folder(tmp_path_factory) -> Path:
     made.mkdir()
     raw = formats.raw_disk(made)
     formats.WRAPPERS["xz"](raw).rename(place / "router.img.xz")
+    # A stand-in for a vendor's appliance: our own Debian in one.
+    words = [sys.executable, "-m", "labwright", "build", "images/debian", "--until", "disk", "--json"]
+    subprocess.run(words, cwd=place, check=True, capture_output=True)
+    disks = Path(USERS_CACHE, "store/disk").glob("*/disk.qcow2")
+    newest = max(disks, key=lambda path: (path.parent / "manifest.json").stat().st_mtime)
+    subprocess.run(["qemu-img", "convert", "-O", "raw", newest, raw], check=True)
     formats.appliance(formats.converted(raw, made, "vmdk-stream")).rename(place / "firewall.ova")
+    provisioned(place / "firewall", place / "firewall.ova")
     return place
+
+
+def provisioned(image: Path, source: Path) -> None:
+    """The folder of the page on provisioning, with the page's own text."""
+    image.mkdir()
+    page = (REPOSITORY / "docs/provision.md").read_text()
+    text = "".join(f"{line[4:]}\n" for line in page[page.index("    slug:") :].partition("\n\n")[0].splitlines())
+    licence = image.parent / "firewall.key"
+    licence.write_text("a licence")
+    text = text.replace("/srv/disks/firewall.ova", str(source)).replace("~/licences/firewall.key", str(licence))
+    text = text.replace("5f0c...", hashlib.sha256(source.read_bytes()).hexdigest())
+    (image / "image.meta.yaml").write_text(text)
+    (image / "playbook.yml").write_text("- hosts: all\n  tasks:\n    - ansible.builtin.ping:\n")
+    for name in ("pre.sh", "post.sh"):
+        (image / name).write_text("true\n")
 
 
 def commands() -> list[str]:
