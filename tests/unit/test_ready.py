@@ -110,3 +110,12 @@ def test_a_machine_that_dies_is_noticed_at_once(tmp_path):
         with pytest.raises(LabwrightError, match="stopped before its login prompt") as caught:
             wait_until(machine, [Prompt(machine)], Deadline(60), SILENT)
     assert "Kernel panic - not syncing" in caught.value.details
+
+
+def test_a_kernel_that_gave_up_is_not_waited_for(tmp_path):
+    with running(tmp_path) as machine:
+        machine.console.write_text("---[ end Kernel panic - not syncing: IO-APIC + timer doesn't work! ]---\n")
+        with pytest.raises(LabwrightError, match="kernel gave up") as caught:
+            wait_until(machine, [Prompt(machine)], Deadline(60), SILENT)
+    assert any("IO-APIC" in line for line in caught.value.details)
+    assert caught.value.cause is Cause.GUEST

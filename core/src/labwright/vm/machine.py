@@ -26,7 +26,7 @@ OVMF = (
     (Path("/usr/share/OVMF/OVMF_CODE.fd"), Path("/usr/share/OVMF/OVMF_VARS.fd")),
     (Path("/usr/share/edk2/ovmf/OVMF_CODE.fd"), Path("/usr/share/edk2/ovmf/OVMF_VARS.fd")),
 )
-APPEND = "root=/dev/vda3 rw console=ttyS0,115200 net.ifnames=0 quiet"
+APPEND = "root=/dev/vda3 rw console=ttyS0,115200 net.ifnames=0 no_timer_check quiet"
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,7 @@ KNOCK_SECONDS = 0.3
 PATIENCE = 10.0
 """Seconds from a connection to the SSH server's greeting: one that is given up costs a slow guest one more process."""
 STEP = 0.05
+PANIC, PANIC_LINES, PANIC_SECONDS = "Kernel panic - not syncing", 40, 2.0
 
 
 class Sign(Protocol):
@@ -40,6 +41,7 @@ class Sign(Protocol):
 def wait_until(machine: Machine, signs: Sequence[Sign], deadline: Deadline, beat: Heartbeat) -> dict[str, float]:
     """Wait for all signs: for each, the seconds from power-on to it. Raises LabwrightError (guest) with last lines."""
     times: dict[str, float] = {}
+    looked = time.monotonic()
     with contextlib.ExitStack() as stack:
         for sign in signs:
             stack.callback(sign.close)
@@ -51,6 +53,10 @@ def wait_until(machine: Machine, signs: Sequence[Sign], deadline: Deadline, beat
             if not machine.running:
                 what = f"the machine stopped before its {missing[0]} was there"
                 raise guest_error(machine, what, "the lines above are its last words")
+            if time.monotonic() - looked > PANIC_SECONDS:
+                looked = time.monotonic()
+                if any(PANIC in line for line in last_lines(machine, PANIC_LINES)):
+                    raise guest_error(machine, "the machine's kernel gave up", "the lines above say why")
             if deadline.expired:
                 raise guest_error(
                     machine,
