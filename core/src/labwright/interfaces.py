@@ -24,7 +24,7 @@ from labwright.spec.pins import Package, Pins
 __all__ = [
     "BOOTSTRAPPERS", "CONFIGURATORS", "INTERFACE_VERSION", "PROVISIONERS", "Bootstrapper", "ConfigurationJob",
     "ConfigurationResult", "DiskRequest", "Distribution", "DriverFacts", "Endpoint", "ImageSpec", "KernelFiles",
-    "LessonConfigurator", "Package", "Pins", "Provisioner", "Release", "Workbench",
+    "LessonConfigurator", "Package", "Pins", "Provisioned", "Provisioner", "Release", "Workbench",
 ]  # fmt: skip
 
 INTERFACE_VERSION = 3
@@ -180,6 +180,14 @@ class DiskRequest:
     private: Mapping[str, bytes] = field(default_factory=dict, repr=False)
 
 
+@dataclass(frozen=True)
+class Provisioned:
+    """What is in a disk afterwards. system: what it calls itself. packages: names and versions, sorted."""
+
+    system: str = ""
+    packages: tuple[tuple[str, str], ...] = ()
+
+
 class Provisioner(ABC):
     """Stage 2: a disk image, ours or a vendor's, made ready for learners. The core converts, keeps and tests it.
 
@@ -191,7 +199,7 @@ class Provisioner(ABC):
     ways: ClassVar[tuple[str, ...]] = ()
 
     @abstractmethod
-    def provision(self, request: DiskRequest, bench: Workbench) -> None:
+    def provision(self, request: DiskRequest, bench: Workbench) -> Provisioned:
         """Change the request's disk in place; the internet is there. Raises LabwrightError; the disk is then lost."""
 
 

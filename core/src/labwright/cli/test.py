@@ -27,7 +27,7 @@ def test(
     firmware: Annotated[str, typer.Option(help="bios, uefi or direct; all three by default.")] = "",
     user: Annotated[str, typer.Option(help="Login; by default what the report beside the image says.")] = "",
     kernel: Annotated[Path | None, typer.Option(help="Kernel for direct boot; by default the one beside it.")] = None,
-    memory: Annotated[int, typer.Option(min=64, help="MiB.")] = 128,
+    memory: Annotated[int, typer.Option(min=64, help="MiB; by default what the build tested with, or 128.")] = 0,
     json_lines: Json = False,
 ) -> None:
     """Boot an image and check login prompt, SSH, DHCP, interface names, failed units and power-off.
@@ -47,10 +47,11 @@ def test(
             password=os.environ.get(PASSWORD_VARIABLE, "antidotepassword"),
             interfaces=tuple(report.get("interfaces", ["eth0"])[1:]),
             kernel=kernel or (beside if beside.exists() else None),
-            memory=memory,
-            ours="labwright" in report,
+            memory=memory or int(report.get("memory", 128)),
+            ours=report.get("ours") is True,
         )
-        chosen = [name for name in FIRMWARES if name == firmware or not firmware]
+        tested = report.get("tests", {}).get("boots", FIRMWARES)
+        chosen = [name for name in FIRMWARES if name == firmware or (not firmware and name in tested)]
         if plan.kernel is None and "direct" in chosen:
             if firmware:
                 raise LabwrightError(

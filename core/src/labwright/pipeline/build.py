@@ -156,9 +156,20 @@ def provisioning(wish: Wish, recipe: Recipe | None, workshop: Workshop) -> Provi
 
 def lock_image(wish: Wish, workshop: Workshop, snapshot: str) -> Pins:
     """What the mirrors give now, or gave at a date, for the lock beside image.meta.yaml."""
+    _not_pinned(wish, "lock")
     driver, _ = prepared(wish.spec)
     check_host(driver, workshop, None)
     return mirrors.ask_mirrors(wish.spec, driver, workshop, snapshot)
+
+
+def _not_pinned(wish: Wish, word: str) -> None:
+    """Raise LabwrightError (config) where a build takes packages from the image's own mirrors, which no lock knows."""
+    if wish.spec.build.source is not None:
+        raise LabwrightError(
+            f"{word} is for images from nothing, and {wish.spec.slug} starts from {wish.spec.build.source}",
+            cause=Cause.CONFIG,
+            hint="its packages come from its own mirrors, as they are today; build.sha256 pins the disk",
+        )
 
 
 def build_kernel_only(wish: Wish, workshop: Workshop, place: Path) -> KernelFiles:
@@ -182,6 +193,9 @@ def build_image(wish: Wish, workshop: Workshop, out: Path) -> Built | None:
     Raises LabwrightError; what was made before the failure is kept for the next run.
     """
     spec = wish.spec
+    for word, asked in (("--locked", wish.locked), ("--offline", wish.offline)):
+        if asked:
+            _not_pinned(wish, word)
     bootstrap = None if is_disk(spec) else prepared(spec)
     check_host(bootstrap[0] if bootstrap else None, workshop, out)
     lint(spec, workshop)

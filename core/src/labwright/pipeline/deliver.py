@@ -14,6 +14,7 @@ from labwright.host.files import has_content, write_whole
 from labwright.host.ledger import copy_whole
 from labwright.pipeline.proof import DISK
 from labwright.pipeline.stage1 import Recipe, epoch_of, kernel_files
+from labwright.pipeline.stage2 import FACTS
 from labwright.pipeline.steps import Step, key_of
 from labwright.pipeline.store import Stored
 from labwright.pipeline.workshop import Workshop
@@ -135,6 +136,7 @@ def _report(
 ) -> str:
     """What is known of the image, as JSON. No secret is in it: the name of the user, not the password."""
     image = done[course.disk].files[DISK]
+    proof = json.loads((done["test"].folder / "report.json").read_text())
     facts: dict[str, object] = {
         "labwright": __version__,
         "image": spec.slug,
@@ -143,6 +145,8 @@ def _report(
         "interfaces": ["eth0", *spec.network_interfaces],
         "sha256": image["sha256"],
         "bytes": image["size"],
+        "ours": recipe is not None,
+        "memory": min(boot["memory"] for boot in proof["boots"].values()),
         "locked": locked,
         "host": platform.machine(),
         "steps": {
@@ -156,7 +160,7 @@ def _report(
             }
             for name, stored in done.items()
         },
-        "tests": json.loads((done["test"].folder / "report.json").read_text()),
+        "tests": proof,
     }
     if recipe is not None:
         workshop.store.check_file(done["system"], "epoch")
@@ -166,4 +170,6 @@ def _report(
             "source_date_epoch": epoch_of(done["system"]),
             "pins": json.loads(recipe.pins.text()),
         }
+    if FACTS in done[course.disk].files:
+        facts |= json.loads((done[course.disk].folder / FACTS).read_text())
     return json.dumps(facts, indent=1, sort_keys=True) + "\n"

@@ -198,8 +198,7 @@ def _from_report(path: Path) -> Subject:
             raise ValueError("it is larger than any report")
         facts: dict[str, Any] = json.loads(report.read_text())
         steps = {name: Made(made["digest"], made["inputs"]) for name, made in facts["steps"].items()}
-        pins = Pins.model_validate_json(json.dumps(facts["pins"]))
-        packages = pins.by_name()
+        packages = _packages_in(facts)
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError, ValidationError) as error:
         words = f"it has no {error}" if isinstance(error, KeyError) else str(error).partition("\n")[0]
         raise LabwrightError(
@@ -211,8 +210,15 @@ def _from_report(path: Path) -> Subject:
                    _files(report.with_suffix(".mtree")))  # fmt: skip
 
 
+def _packages_in(facts: Mapping[str, Any]) -> dict[str, tuple[str, str]]:
+    """What a disk of others says it has, or what was pinned."""
+    if "packages" in facts:
+        return {str(name): (str(version), "") for name, version in facts["packages"]}
+    return Pins.model_validate_json(json.dumps(facts["pins"])).by_name()
+
+
 def _order(step: str) -> int:
-    order = ("kernel-source", "kernel", "kernel-package", "tree", "system", "disk", "test")
+    order = ("kernel-source", "kernel", "kernel-package", "tree", "system", "disk", "base", "customize", "test")
     return order.index(step) if step in order else len(order)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from labwright.disk.qcow2 import to_plain_qcow2, to_small_qcow2_quickly
@@ -24,6 +24,7 @@ from labwright.spec.image import ImageSpec
 
 NOT_INPUTS = {"image.meta.yaml", "image.lock.json", "README.md", "test.sh"}
 """In an image's folder: what its playbook has no use for."""
+FACTS = "provisioned.json"
 CODE = ("labwright.provision", "labwright.guest", "labwright.foreign")
 
 
@@ -71,7 +72,7 @@ def base_step(wanted: Provisioning) -> Step:
         (output / BOOTS).write_text(json.dumps(firmwares_of(disk, bench)))
         provision(wanted, DiskRequest(
             image, disk, wanted.folder, wanted.way.method, customize=False, seal=finished
-        ), bench)  # fmt: skip
+        ), output, bench)  # fmt: skip
         _store(disk, output / DISK, finished, bench)
 
     return Step(
@@ -108,7 +109,7 @@ def customize_step(wanted: Provisioning) -> Step:
             what="the disk image cannot be unpacked", timeout=1800,
         )  # fmt: skip
         request = DiskRequest(image, disk, wanted.folder, wanted.way.method, prepare=False, private=wanted.private)
-        provision(wanted, request, bench)
+        provision(wanted, request, output, bench)
         _store(disk, output / DISK, True, bench)
 
     private = {
@@ -137,10 +138,11 @@ def customize_step(wanted: Provisioning) -> Step:
     )
 
 
-def provision(wanted: Provisioning, request: DiskRequest, bench: Workbench) -> None:
+def provision(wanted: Provisioning, request: DiskRequest, output: Path, bench: Workbench) -> None:
     """Call the driver; where that fails, the disk is kept if the user asked for it."""
     try:
-        wanted.driver.provision(request, bench)
+        facts = wanted.driver.provision(request, bench)
+        (output / FACTS).write_text(json.dumps(asdict(facts), indent=1) + "\n")
     except LabwrightError as error:
         if wanted.keep is None or not request.disk.exists():
             raise

@@ -7,17 +7,18 @@ from pathlib import Path
 
 from labwright.errors import Cause
 from labwright.guest.appliance import settings
-from labwright.guest.content import find_root, offline_release, read_content
+from labwright.guest.content import Release, find_root, offline_release, read_content
 from labwright.host.clock import Heartbeat
-from labwright.interfaces import DiskRequest, Workbench
+from labwright.interfaces import DiskRequest, Provisioned, Workbench
 from labwright.provision.family import Family, family_of
 from labwright.provision.script import base_script, seal_script
 from labwright.vm.accelerator import choose_accelerator
 
 
-def by_virt_customize(request: DiskRequest, families: Sequence[Family], bench: Workbench) -> None:
+def by_virt_customize(request: DiskRequest, families: Sequence[Family], bench: Workbench) -> Provisioned:
     """Run base and seal in the image; it can run no playbook. Raises LabwrightError."""
-    family = _family(request, families, bench)
+    release = _release(request, bench)
+    family = family_of(release, families)
     scripts = [base_script(request.image, family)] if request.prepare else []
     if request.seal:
         scripts.append(seal_script(family, live=False))
@@ -36,11 +37,13 @@ def by_virt_customize(request: DiskRequest, families: Sequence[Family], bench: W
         timeout=3600 * accelerator.factor, on_line=lambda line: beat.beat(line.strip()),
         hint="the lines above are from the guest",
     )  # fmt: skip
+    # Its packages would cost another start of the appliance.
+    return Provisioned(release.title)
 
 
-def _family(request: DiskRequest, families: Sequence[Family], bench: Workbench) -> Family:
+def _release(request: DiskRequest, bench: Workbench) -> Release:
     content = read_content(request.disk, bench)
     root = find_root(content, request.image.build.partition, bench)
     release = offline_release(content, root, bench)
     assert release is not None, "a root is where a release was found"
-    return family_of(release, families)
+    return release

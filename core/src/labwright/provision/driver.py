@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from labwright.guest.content import parse_release
+from labwright.guest.content import Release, parse_release
 from labwright.guest.guest import Guest
 from labwright.guest.way import APPLIANCE, BOOTED, MOUNTED, VIRT_CUSTOMIZE
-from labwright.interfaces import DiskRequest, Provisioner, Workbench
+from labwright.interfaces import DiskRequest, Provisioned, Provisioner, Workbench
 from labwright.provision.customize import by_virt_customize
 from labwright.provision.enter import enter
 from labwright.provision.family import Family, family_of
@@ -15,6 +15,7 @@ from labwright.provision.playbook import run_playbook
 from labwright.provision.private import put_private
 from labwright.provision.script import base_script, seal_script
 
+LONGEST = 300
 RELEASE = "cat /etc/os-release 2>/dev/null || cat /usr/lib/os-release"
 
 
@@ -24,15 +25,14 @@ class LinuxProvisioner(Provisioner):
     families: ClassVar[tuple[Family, ...]]
     ways: ClassVar[tuple[str, ...]] = (MOUNTED, APPLIANCE, BOOTED, VIRT_CUSTOMIZE)
 
-    def provision(self, request: DiskRequest, bench: Workbench) -> None:
+    def provision(self, request: DiskRequest, bench: Workbench) -> Provisioned:
         """Base, the author's part, seal: the same commands in the same order, whatever the way in."""
         if request.method == VIRT_CUSTOMIZE:
-            by_virt_customize(request, self.families, bench)
-            return
+            return by_virt_customize(request, self.families, bench)
         with enter(request, bench) as guest:
-            self._in_guest(request, guest, bench)
+            return self._in_guest(request, guest, bench)
 
-    def _in_guest(self, request: DiskRequest, guest: Guest, bench: Workbench) -> None:
+    def _in_guest(self, request: DiskRequest, guest: Guest, bench: Workbench) -> Provisioned:
         release = parse_release(guest.script(RELEASE, "the image does not say what it is").output)
         family = family_of(release, self.families)
         live = guest.method == BOOTED
@@ -42,6 +42,14 @@ class LinuxProvisioner(Provisioner):
         if request.customize:
             put_private(request.image, request.private, guest)
             run_playbook(request.image, request.folder, guest, bench)
+        listed = guest.script(family.listed, "the packages cannot be listed").output
         if request.seal:
             bench.say("sealing: what clones must not share goes")
             guest.script(seal_script(family, live), "sealing the image failed")
+        return provisioned(release, listed)
+
+
+def provisioned(release: Release, listed: str) -> Provisioned:
+    """The facts of a guest from what it answered; lines that are no name and version are left out."""
+    pairs = (line.split() for line in listed.splitlines() if line.isprintable() and len(line) < LONGEST)
+    return Provisioned(release.title, tuple(sorted((pair[0], pair[1]) for pair in pairs if len(pair) == 2)))

@@ -16,8 +16,8 @@ from labwright.guest.content import Release
 class Family:
     """One family. names: of os-release(5), ID or ID_LIKE. base: what every image gets.
 
-    has, refresh, install, clean: POSIX shell; `has` says whether the package $1 is there, `install` takes packages as
-    further words.
+    has, refresh, install, clean, listed: POSIX shell; `has` says whether the package $1 is there, `install` takes
+    packages as further words, `listed` prints name and version of each package on a line.
     """
 
     name: str
@@ -27,8 +27,10 @@ class Family:
     refresh: str
     install: str
     clean: str
+    listed: str
 
 
+RPM_LISTED = "rpm --query --all --queryformat '%{NAME} %{VERSION}-%{RELEASE}\\n'"
 DEBIAN = Family(
     name="debian",
     names=("debian", "ubuntu"),
@@ -38,6 +40,7 @@ DEBIAN = Family(
     refresh="apt-get -q -o APT::Update::Error-Mode=any update",
     install="apt-get -q -y --no-install-recommends -o Dpkg::Use-Pty=0 -o Dpkg::Options::=--force-confold install --",
     clean="apt-get -q clean; rm -rf /var/lib/apt/lists/* /var/cache/debconf/*-old /var/lib/dpkg/*-old",
+    listed="dpkg-query --show --showformat '${Package} ${Version}\\n'",
 )  # fmt: skip
 ENTERPRISE = Family(
     name="enterprise",
@@ -47,6 +50,7 @@ ENTERPRISE = Family(
     refresh="dnf -q -y makecache",
     install="dnf -y --setopt=install_weak_deps=False install --",
     clean="dnf -q clean all; rm -rf /var/cache/dnf/* /var/lib/dnf/history*; rm -f /root/anaconda-ks.cfg",
+    listed=RPM_LISTED,
 )  # fmt: skip
 SUSE = Family(
     name="suse",
@@ -56,6 +60,7 @@ SUSE = Family(
     refresh="zypper --non-interactive refresh",
     install="zypper --non-interactive install --no-recommends --",
     clean="zypper --non-interactive clean --all",
+    listed=RPM_LISTED,
 )
 ALPINE = Family(
     name="alpine",
@@ -66,6 +71,7 @@ ALPINE = Family(
     refresh="apk update",
     install="apk add --",
     clean="rm -rf /var/cache/apk/*",
+    listed="apk info --verbose | sed -E 's/^(.+)-([^-]+-r[0-9]+)$/\\1 \\2/'",
 )  # fmt: skip
 LINUX = (DEBIAN, ENTERPRISE, SUSE, ALPINE)
 

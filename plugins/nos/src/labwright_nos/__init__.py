@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from labwright.errors import Cause, LabwrightError
-from labwright.interfaces import DiskRequest, DriverFacts, Provisioner, Workbench
+from labwright.interfaces import DiskRequest, DriverFacts, Provisioned, Provisioner, Workbench
 
 NOT_YET = "it provisions no image yet; console, NAPALM and the profiles of vendors come with a later version"
 
@@ -15,6 +15,6 @@ class NosProvisioner(Provisioner):
 
     facts: ClassVar[DriverFacts] = DriverFacts(title="Network operating systems", status="planned", limits=NOT_YET)
 
-    def provision(self, request: DiskRequest, bench: Workbench) -> None:
+    def provision(self, request: DiskRequest, bench: Workbench) -> Provisioned:
         """Not there yet."""
         raise LabwrightError("the driver of network operating systems is planned", cause=Cause.PLUGIN, hint=NOT_YET)
