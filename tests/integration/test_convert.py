@@ -305,6 +305,14 @@ def test_a_command_makes_a_disk_and_says_what_it_was(cli, raw, tmp_path, own_cac
     nothing_left(own_cache)
 
 
+@pytest.mark.parametrize("words", [("--max-ratio", "inf"), ("--max-ratio", "nan"), ("--max-minutes", "inf"),
+                                   ("--max-size", "0"), ("--max-ratio", "x")])  # fmt: skip
+def test_a_limit_that_is_no_number_is_refused(words, raw, tmp_path):
+    done = CliRunner().invoke(app, ["convert", *words, str(raw), str(tmp_path / "new.qcow2")])
+    assert done.exit_code == Cause.CONFIG.exit_code
+    assert not (tmp_path / "new.qcow2").exists()
+
+
 def test_a_command_for_programs_ends_with_the_facts(cli, raw, tmp_path):
     done = cli("convert", "--json", raw, tmp_path / "new.qcow2")
     lines = [json.loads(line) for line in done.stdout.splitlines()]

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import bz2
+import gzip
 import io
+import lzma
 import struct
 import subprocess
 import tempfile
 import time
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -194,3 +198,32 @@ def test_a_raised_limit_lets_a_large_disk_pass():
     data = hostile_qcow2.image(size=1 << 40, entries=2048)
     data = put(data, 3 * hostile_qcow2.CLUSTER, bytes(2048 * 8))
     assert formats.examine(reader(data), "qcow2", Limits(1 << 40)).virtual_size == 1 << 40
+
+
+def packed(kind: str) -> bytes:
+    inside = hostile_qcow2.image(backing=b"x" * 1000)
+    if kind != "zip":
+        return {"gz": gzip.compress, "bz2": bz2.compress, "xz": lzma.compress}[kind](inside)
+    made = io.BytesIO()
+    with zipfile.ZipFile(made, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("disk.qcow2", inside)
+        archive.writestr("other", b"x")
+    return made.getvalue()
+
+
+PACKED = {kind: packed(kind) for kind in ("gz", "bz2", "xz", "zip")}
+
+
+@pytest.mark.parametrize("kind", PACKED)
+@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(changes=CHANGES, cut=st.integers(10, 4096) | st.none(), end=CHANGES)
+def test_a_changed_archive_is_refused_or_its_content_is(tmp_path, kind, changes, cut, end):
+    """What is inside is hostile, so there is no way for it to be taken."""
+    data = PACKED[kind]
+    late = [(len(data) - 1 - offset % 200, piece) for offset, piece in end]
+    path = tmp_path / f"disk.qcow2.{kind}"
+    path.write_bytes(changed(data, changes + late)[:cut])
+    with pytest.raises(LabwrightError) as caught:
+        identify(path)
+    assert caught.value.cause == Cause.CONFIG
+    assert caught.value.hint

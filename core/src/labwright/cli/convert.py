@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from pathlib import Path
 from typing import Annotated, Any
@@ -31,6 +32,8 @@ def convert(
     """Make a compressed qcow2 of a disk image from anywhere; nothing in it is trusted."""
     with session(json_lines, root=False) as running:
         check_destination(destination, force)
+        if not math.isfinite(max_ratio) or not math.isfinite(max_minutes):
+            raise LabwrightError("a limit is no number", cause=Cause.CONFIG, hint="for instance: --max-ratio 1000")
         limits = Limits(max_size * GIB, max_ratio, max_minutes * 60)
         workshop = running.workshop
         workshop.paths.ensure()

@@ -27,7 +27,7 @@ def limited(largest: int, processor: float) -> list[str]:
 
     largest: bytes of any file that it writes. processor: seconds.
     """
-    words = ["prlimit", f"--as={MEMORY}", f"--cpu={math.ceil(processor)}", f"--fsize={largest}",
+    words = ["prlimit", f"--as={MEMORY}", f"--cpu={math.ceil(min(processor, 1 << 31))}", f"--fsize={largest}",
              f"--nofile={OPEN_FILES}", "--core=0", "--", "setpriv", "--no-new-privs"]  # fmt: skip
     if os.geteuid() == 0 and _may_drop():
         # It reads and writes others' files as we do, and may do nothing else that root may.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import stat
+import struct
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -26,8 +27,8 @@ DOCUMENTS = {
     "META-INF/": "a Java archive", "AndroidManifest.xml": "an Android program",
 }  # fmt: skip
 BROKEN = (zipfile.BadZipFile, zipfile.LargeZipFile, NotImplementedError, RuntimeError, zlib.error, EOFError, OSError,
-          ValueError, IndexError, OverflowError)  # fmt: skip
-"""What Python's module raises for damaged input; struct.error and bad Unicode are ValueErrors or caught by name."""
+          ValueError, KeyError, IndexError, OverflowError, struct.error)  # fmt: skip
+"""What Python's module raises for damaged input; names that are no Unicode are a ValueError."""
 
 
 class _Bounded:
