@@ -36,7 +36,7 @@ class LocalGuest(Guest):
 
     method = "local"
 
-    def execute(self, argv: Sequence[str], stdin: bytes | Path = b"", seconds: float = 60) -> Answer:
+    def _execute(self, argv: Sequence[str], stdin: bytes | Path, seconds: float) -> Answer:
         data = stdin.read_bytes() if isinstance(stdin, Path) else stdin
         done = subprocess.run(argv, input=data, capture_output=True, check=False)
         return Answer(done.returncode, done.stdout.decode(), done.stderr.decode())

@@ -18,7 +18,7 @@ from typing import Any
 
 from labwright.errors import Cause, LabwrightError
 from labwright.guest.content import several
-from labwright.guest.guest import PATIENCE, Answer, Guest
+from labwright.guest.guest import Answer, Guest
 from labwright.host.teardown import MARK_VARIABLE
 from labwright.interfaces import Workbench
 
@@ -43,7 +43,7 @@ class ApplianceGuest(Guest):
         self._handle = handle
         self._bench = bench
 
-    def execute(self, argv: Sequence[str], stdin: bytes | Path = b"", seconds: float = PATIENCE) -> Answer:
+    def _execute(self, argv: Sequence[str], stdin: bytes | Path, seconds: float) -> Answer:
         """Run a command in the guest's tree. The streams come by files: the appliance hands on only one of them."""
         source = "/dev/null"
         with self._said(f"{argv[0]} in the guest"):

@@ -14,7 +14,7 @@ from pathlib import Path
 import paramiko
 
 from labwright.errors import Cause, LabwrightError
-from labwright.guest.guest import PATIENCE, Answer, Guest
+from labwright.guest.guest import Answer, Guest
 from labwright.host.clock import Deadline, Heartbeat
 from labwright.interfaces import Workbench
 from labwright.vm.accelerator import Accelerator
@@ -43,7 +43,7 @@ class BootedGuest(Guest):
         self._prefix = prefix
         self._secret = secret
 
-    def execute(self, argv: Sequence[str], stdin: bytes | Path = b"", seconds: float = PATIENCE) -> Answer:
+    def _execute(self, argv: Sequence[str], stdin: bytes | Path, seconds: float) -> Answer:
         """Run a command in the machine."""
         command = f"{self._prefix}env HOME=/root DEBIAN_FRONTEND=noninteractive LC_ALL=C.UTF-8 {shlex.join(argv)}"
         try:

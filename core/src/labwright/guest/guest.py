@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import os
 import shlex
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -19,6 +20,9 @@ PATIENCE = 1800.0
 SCRIPT = 'script=$(cat) && exec </dev/null && eval "$script"'
 """Fixed text: the script comes on standard input, so that it is in no file and in no list of arguments."""
 SHOWN = 12
+LENT = "/run/labwright-certificates.pem"
+TRUSTING = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "PIP_CERT", "CURL_CA_BUNDLE", "GIT_SSL_CAINFO")
+"""Variables that OpenSSL, Python's requests, pip, curl and git look at."""
 
 
 @dataclass(frozen=True)
@@ -40,9 +44,28 @@ class Guest(ABC):
 
     method: ClassVar[str]
 
-    @abstractmethod
+    prefix: tuple[str, ...] = ()
+    """Put before every command."""
+
     def execute(self, argv: Sequence[str], stdin: bytes | Path = b"", seconds: float = PATIENCE) -> Answer:
         """Run a command to its end, whatever its exit code. Raises LabwrightError where it cannot be run at all."""
+        return self._execute([*self.prefix, *argv], stdin, seconds)
+
+    @abstractmethod
+    def _execute(self, argv: Sequence[str], stdin: bytes | Path, seconds: float) -> Answer:
+        """The same, by this way in."""
+
+    def lend_certificates(self) -> None:
+        """Have the guest trust for a while what this host trusts, where it was told to: behind a proxy that reads TLS.
+
+        Every program that takes such a file from its environment gets it; the seal takes it away.
+        """
+        bundle = os.environ.get("SSL_CERT_FILE", "")
+        if not bundle or not Path(bundle).is_file():
+            return
+        self.put(Path(bundle), LENT)
+        self.script(f"chmod 644 {LENT}", "the certificates cannot be lent")
+        self.prefix = ("env", *(f"{name}={LENT}" for name in TRUSTING))
 
     def put(self, source: Path, place: str) -> None:
         """Copy a file of the host into the guest: owner root, mode 0600. Raises LabwrightError."""

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from labwright.errors import Cause, LabwrightError
 from labwright.guest.content import Content, Part, more_mounts
-from labwright.guest.guest import PATIENCE, Answer, Guest
+from labwright.guest.guest import Answer, Guest
 from labwright.host.environment import environment, find_tool
 from labwright.host.ledger import Ledger
 from labwright.host.teardown import MARK_VARIABLE, process_fields
@@ -113,7 +113,7 @@ class MountedGuest(Guest):
         self._root = root
         self._bench = bench
 
-    def execute(self, argv: Sequence[str], stdin: bytes | Path = b"", seconds: float = PATIENCE) -> Answer:
+    def _execute(self, argv: Sequence[str], stdin: bytes | Path, seconds: float) -> Answer:
         """Run a command in the tree."""
         done = self._bench.run(
             [*self.enter(), *argv], stdin=stdin, env=QUIET, timeout=seconds, accept=range(-64, 256),

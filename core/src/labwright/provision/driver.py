@@ -36,6 +36,7 @@ class LinuxProvisioner(Provisioner):
         release = parse_release(guest.script(RELEASE, "the image does not say what it is").output)
         family = family_of(release, self.families)
         live = guest.method == BOOTED
+        guest.lend_certificates()
         if request.prepare:
             bench.say(f"{release.title}: base set, packages and login")
             guest.script(base_script(request.image, family), "preparing the image failed")

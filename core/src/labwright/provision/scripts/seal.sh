@@ -36,4 +36,5 @@ if [ -f /etc/selinux/config ] && grep -Eq '^SELINUX=(enforcing|permissive)' /etc
     # Written without labels from here: the first boot gives them (fixfiles(8)).
     touch /.autorelabel
 fi
+rm -f /run/labwright-certificates.pem
 sync
