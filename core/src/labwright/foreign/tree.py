@@ -41,6 +41,10 @@ class Tree:
     members: int = 0
     bytes: int = 0
 
+    def needless(self, member: tar.Member) -> bool:
+        """Whether it is one of the character devices that trees are packed with, and that every machine makes itself."""
+        return member.kind == tar.CHARACTER and re.fullmatch(r"(\./)?dev/[a-z0-9]+", member.name) is not None
+
     def add(self, member: tar.Member) -> str:
         """Check a member and take it in. Returns its plain path, "" for the root. Raises LabwrightError (config)."""
         path = self._plain(member.name)
@@ -128,8 +132,8 @@ def check_looks(reader: Reader) -> None:
 def checked_tree(source: Path, destination: Path, bench: Workbench, limits: Limits = Limits()) -> None:  # noqa: B008
     """Write a root file system to `destination` as a plain tar archive, after checking every member.
 
-    No name leads out of it, nothing is under a link, links go to files that came before; there are no devices and no
-    sparse files. Raises LabwrightError (config, disk full); then `destination` is as it was.
+    No name leads out of it, nothing is under a link, links go to files that came before; there are no devices, of which
+    those for characters in /dev are left out, and no sparse files. Raises LabwrightError (config, disk full); then `destination` is as it was.
     """
     with tempfile.TemporaryDirectory(dir=bench.scratch, prefix="foreign-") as folder, opened(source) as reader:
         content = agreed(reader, source.name)
@@ -157,6 +161,8 @@ def _write(reader: Reader, destination: Path, most: int, bench: Workbench) -> No
             with partial.open("xb") as stream:
                 tree = Tree(reader, most)
                 for member in tar.members(reader.stream, reader.refuse):
+                    if tree.needless(member):
+                        continue
                     path = tree.add(member)
                     stream.write(header(member, path, reader))
                     _copy(reader, member, stream)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import importlib
 import os
+import platform
 import shlex
 import tempfile
 import threading
@@ -19,6 +20,7 @@ from typing import Any
 from labwright.errors import Cause, LabwrightError
 from labwright.guest.content import several
 from labwright.guest.guest import Answer, Guest
+from labwright.host.namespace import mapped_whole
 from labwright.host.teardown import MARK_VARIABLE
 from labwright.interfaces import Workbench
 
@@ -31,6 +33,7 @@ WRAPPED = (
     "mkdir -p {0} && chmod 700 {0} && export PATH={1} HOME=/root LC_ALL=C.UTF-8 DEBIAN_FRONTEND=noninteractive; "
     "cd /; ({2}) < {3} > {0}/output 2> {0}/errors; echo $? > {0}/code"
 )
+MOUNTING = ("/usr/bin/mount", "/usr/bin/umount")
 FOLDER = "/run/labwright-command"
 
 
@@ -159,15 +162,38 @@ def appliance_guest(disk: Path, partition: int | None, kvm: bool, bench: Workben
 
 
 def settings(kvm: bool, bench: Workbench) -> dict[str, str]:
-    """libguestfs takes its settings from the environment."""
+    """libguestfs takes its settings from the environment. Raises LabwrightError where there is no appliance."""
     cache = bench.downloads / "appliance"
     cache.mkdir(exist_ok=True)
-    return {
+    own = {} if mapped_whole() else {"LIBGUESTFS_PATH": str(_of_namespace(cache / "namespace", bench))}
+    return own | {
         "LIBGUESTFS_BACKEND": "direct",
         "LIBGUESTFS_BACKEND_SETTINGS": "" if kvm else "force_tcg",
         "LIBGUESTFS_CACHEDIR": str(cache),
         "LIBGUESTFS_TMPDIR": str(bench.scratch),
     }
+
+
+def _of_namespace(folder: Path, bench: Workbench) -> Path:
+    """An appliance that starts when it was made in a user namespace; made again when the host's packages are newer.
+
+    In there the host's files belong to nobody, so mount(8) in it, which is set-user-ID, would run as nobody.
+    """
+    made = folder / "root"
+    supplied = Path(guestfs_module().GuestFS(python_return_dict=True).get_path().partition(":")[0]) / "supermin.d"
+    bench.run(
+        ["supermin", "--build", "--if-newer", "--lock", folder.parent / "lock", "--copy-kernel", "-f", "ext2",
+         "--host-cpu", platform.machine(), supplied, "-o", folder],
+        what="the libguestfs appliance cannot be made", timeout=600,
+        hint="labwright doctor --deep tries it; can you read /boot/vmlinuz*?",
+    )  # fmt: skip
+    mark = folder / "README.fixed"
+    if not mark.exists() or mark.stat().st_mtime_ns < made.stat().st_mtime_ns:
+        for name in MOUNTING:
+            bench.run(["debugfs", "-w", "-R", f"set_inode_field {name} uid 0", made], what="the appliance is not whole")
+        # Its being there tells libguestfs that this folder is an appliance (guestfs-internals(1)).
+        mark.write_text("made for a user namespace\n")
+    return folder
 
 
 @contextlib.contextmanager

@@ -10,11 +10,11 @@ from pathlib import Path
 
 from labwright.errors import Cause, LabwrightError
 from labwright.host.environment import has_tool
+from labwright.host.namespace import mapped_whole
 
 AUTO = "auto"
 MOUNTED, APPLIANCE, BOOTED, VIRT_CUSTOMIZE = "mounted", "appliance", "booted", "virt-customize"
 METHODS = (MOUNTED, APPLIANCE, BOOTED, VIRT_CUSTOMIZE)
-EVERYBODY = "0          0 4294967295"
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ HINT = "labwright doctor says what this host lacks and how to mend it"
 
 def lacks_mounting() -> str:
     """What this host lacks for mounting a disk; empty for nothing."""
-    if os.geteuid() != 0 or Path("/proc/self/uid_map").read_text().split() != EVERYBODY.split():
+    if os.geteuid() != 0 or not mapped_whole():
         return "only root may mount a disk"
     if not Path("/dev/loop-control").exists():
         return "there are no loop devices"

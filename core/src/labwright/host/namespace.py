@@ -21,6 +21,7 @@ from labwright.host.environment import SEARCH_PATH, environment
 WANTED_IDS = 65535
 """Beside root: every id that a Debian system uses, up to nogroup."""
 
+WHOLE = ["0", "0", "4294967295"]
 ENTER = ("unshare", "--user", "--map-root-user", "--map-auto", "--mount", "--propagation", "private", "--")
 TRIAL = (
     'unshare --mount --propagation private --pid --mount-proc --fork -- sh -c "mount -t tmpfs none /mnt && '
@@ -32,6 +33,11 @@ TRIAL = (
 def needed() -> bool:
     """Whether we are not root, so that builds need a namespace."""
     return os.geteuid() != 0
+
+
+def mapped_whole() -> bool:
+    """Whether all users of the host are themselves here: not so in a user namespace (user_namespaces(7))."""
+    return Path("/proc/self/uid_map").read_text().split() == WHOLE
 
 
 def enter(arguments: Sequence[str]) -> None:
