@@ -10,6 +10,7 @@ import importlib
 import os
 import platform
 import shlex
+import signal
 import tempfile
 import threading
 import time
@@ -82,15 +83,16 @@ class ApplianceGuest(Guest):
     def _patiently(self, work: Callable[[], object], name: str, seconds: float) -> None:
         """Run what takes long with a word now and then; past the time limit the appliance is ended."""
         over = threading.Event()
+        process = self._handle.get_pid()
         started = time.monotonic()
 
         def watch() -> None:
             while not over.wait(EVERY):
                 passed = time.monotonic() - started
                 if passed > seconds:
-                    with contextlib.suppress(RuntimeError):
-                        self._handle.user_cancel()
-                    self._handle.kill_subprocess()
+                    # The handle is locked by the call that waits, so its own ways to end it wait too.
+                    with contextlib.suppress(ProcessLookupError):
+                        os.kill(process, signal.SIGKILL)
                     return
                 self._bench.say(f"{name} in the guest, for {passed:.0f} s")
 

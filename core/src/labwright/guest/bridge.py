@@ -51,6 +51,8 @@ class _Request(socketserver.StreamRequestHandler):
                 self._do(request, content)
         except LabwrightError as error:
             self._answer({"error": "; ".join((error.what, *error.details[-3:]))})
+        except (OSError, KeyError, TypeError, ValueError) as error:
+            self._answer({"error": f"labwright cannot do that: {type(error).__name__}: {error}"})
         return None
 
     def _do(self, request: dict[str, Any], content: bytes) -> None:

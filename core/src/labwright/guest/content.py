@@ -114,8 +114,14 @@ def _places(disk: Path, size: int) -> list[tuple[int, int, int, str]]:
         table = json.loads(done.output)["partitiontable"]
         sector = int(table.get("sectorsize", SECTOR))
         places = [
-            (index, int(part["start"]) * sector, int(part["size"]) * sector, str(part.get("uuid", "")))
-            for index, part in enumerate(table.get("partitions", ()), start=1)
+            (
+                # The kernel's number, which may have gaps: what follows the disk's name in that of the partition.
+                int(str(part["node"]).removeprefix(str(disk)).lstrip("p")),
+                int(part["start"]) * sector,
+                int(part["size"]) * sector,
+                str(part.get("uuid", "")),
+            )
+            for part in table.get("partitions", ())
         ]
     except (ValueError, KeyError, TypeError):
         return [(0, 0, size, "")]

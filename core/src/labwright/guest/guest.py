@@ -46,6 +46,8 @@ class Guest(ABC):
 
     prefix: tuple[str, ...] = ()
     """Put before every command."""
+    logged = False
+    """Whether what commands say goes into the step's log, where this way in has one."""
 
     def execute(self, argv: Sequence[str], stdin: bytes | Path = b"", seconds: float = PATIENCE) -> Answer:
         """Run a command to its end, whatever its exit code. Raises LabwrightError where it cannot be run at all."""
@@ -85,7 +87,11 @@ class Guest(ABC):
 
     def script(self, text: str, what: str, seconds: float = PATIENCE) -> Answer:
         """Run a POSIX shell script. what: the words for an error. Raises LabwrightError where it fails."""
-        answer = self.execute(["sh", "-c", SCRIPT], text.encode(), seconds)
+        self.logged = True
+        try:
+            answer = self.execute(["sh", "-c", SCRIPT], text.encode(), seconds)
+        finally:
+            self.logged = False
         self._must(answer, what)
         return answer
 

@@ -24,12 +24,18 @@ from labwright.interfaces import Workbench
 
 HOLD = r"""
 set -e
-root=$1 device=$2 type=$3
-if [ -d "$device" ]; then mount --bind "$device" "$root"; else mount -t "$type" -o nodev "$device" "$root"; fi
+root=$1 device=$2 type=$3 options=$4 fresh=$5
+if [ -d "$device" ]; then mount --bind "$device" "$root"; else mount -t "$type" -o "$options" "$device" "$root"; fi
 for place in proc sys dev run tmp; do
     if [ -L "$root/$place" ] || ! [ -d "$root/$place" ]; then echo "/$place is no folder" >&2; exit 1; fi
 done
 mount -t proc proc "$root/proc"
+# What is written there is this host's, whatever namespace it is written from.
+for place in sys sysrq-trigger irq bus fs; do
+    [ -e "$root/proc/$place" ] || continue
+    mount --bind "$root/proc/$place" "$root/proc/$place"
+    mount -o remount,bind,ro "$root/proc/$place"
+done
 # In a user namespace the kernel refuses it, and a package's scripts can do without.
 mount -t sysfs -o ro sysfs "$root/sys" 2>/dev/null || true
 mount -t tmpfs -o mode=755,nosuid tmpfs "$root/dev"
@@ -45,17 +51,19 @@ ln -s /proc/self/fd "$root/dev/fd"
 ln -s /proc/self/fd/0 "$root/dev/stdin"
 ln -s /proc/self/fd/1 "$root/dev/stdout"
 ln -s /proc/self/fd/2 "$root/dev/stderr"
+# No link is followed, and nothing of the image runs yet.
+[ "$fresh" = no ] || find "$root/run" "$root/tmp" -xdev -mindepth 1 -delete
 mount -t tmpfs -o mode=755,nosuid,nodev tmpfs "$root/run"
 mount -t tmpfs -o mode=1777,nosuid,nodev tmpfs "$root/tmp"
 mkdir -p "$root/run/lock"
-# In a namespace of its own: sudo looks the name up.
+# Before this namespace's own /proc is read-only too: sudo looks the name up.
 echo localhost > /proc/sys/kernel/hostname
 echo ready
 read -r end || true
 """
 """Fixed text; what differs comes as arguments. /bin/sh of the host stays, so nothing of the image runs to hold it."""
 
-MOUNT = 'test "$(realpath -- "$3")" = "$3" || exit 9; mount -t "$1" -o nodev "$2" "$3"'
+MOUNT = 'test "$(realpath -- "$3")" = "$3" || exit 9; mount -t "$1" -o "$4" "$2" "$3"'
 """Not where a link of the image leads out of its tree."""
 
 RESOLVER = r"""
@@ -75,7 +83,12 @@ if [ -L $place ]; then
         exit 0
     fi
 fi
-if [ -e $place ] || [ -L $place ]; then mv -f $place /etc/.resolv.conf.labwright; fi
+if [ -e /etc/.resolv.conf.labwright ] || [ -L /etc/.resolv.conf.labwright ]; then
+    # From a run that was cut short: what is here now is ours.
+    rm -f $place
+elif [ -e $place ] || [ -L $place ]; then
+    mv $place /etc/.resolv.conf.labwright
+fi
 cat > $place
 cksum < $place > /run/labwright/resolver
 """
@@ -115,9 +128,13 @@ class MountedGuest(Guest):
 
     def _execute(self, argv: Sequence[str], stdin: bytes | Path, seconds: float) -> Answer:
         """Run a command in the tree."""
+        # By a pipe, never by a descriptor of a file of this host: the guest could write to that.
+        data = stdin.read_bytes() if isinstance(stdin, Path) else stdin
+        # What a task answers may be a secret that Ansible was told not to log.
+        log = {} if self.logged else {"log": None}
         done = self._bench.run(
-            [*self.enter(), *argv], stdin=stdin, env=QUIET, timeout=seconds, accept=range(-64, 256),
-            what=f"{argv[0]} in the guest",
+            [*self.enter(), *argv], stdin=data, env=QUIET, timeout=seconds, accept=range(-64, 256),
+            what=f"{argv[0]} in the guest", **log,
         )  # fmt: skip
         return Answer(done.code, done.output, done.errors)
 
@@ -132,7 +149,8 @@ class MountedGuest(Guest):
     def mount(self, device: str, place: str, kind: str) -> None:
         """Mount another partition of the image in its tree."""
         target = self._root / place.lstrip("/")
-        self._outside(["sh", "-c", MOUNT, "sh", kind, device, str(target)], f"{place} cannot be mounted")
+        words = ["sh", "-c", MOUNT, "sh", kind, device, str(target), options_for(kind)]
+        self._outside(words, f"{place} cannot be mounted")
 
     def resolve_names(self) -> None:
         """Have it ask the name servers of this host, while it is entered."""
@@ -144,7 +162,14 @@ class MountedGuest(Guest):
         self.script(PUT_BACK, "the guest's resolv.conf cannot be put back")
 
     def unmount(self) -> None:
-        """Unmount everything, so that all is on the disk; an error here is an error of the build."""
+        """Unmount everything, so that all is on the disk; an error here is an error of the build.
+
+        What the image's programs left running in there is ended first.
+        """
+        self._bench.run(
+            ["nsenter", "--target", str(self._holder), "--mount", "--pid", "--", "sh", "-c", "kill -KILL -1; true"],
+            what="what still runs in the guest cannot be ended", timeout=60,
+        )  # fmt: skip
         self._outside(["fstrim", "--quiet-unsupported", str(self._root)], "the unused blocks cannot be given back")
         self._outside(["umount", "--recursive", str(self._root)], "the tree cannot be unmounted")
 
@@ -157,7 +182,7 @@ def tree_guest(tree: Path, bench: Workbench) -> Iterator[Guest]:
     """An unpacked tree, entered; also in a user namespace, where no disk may be mounted. Raises LabwrightError."""
     folder = bench.scratch / "entered"
     folder.mkdir(exist_ok=True)
-    with _holder(folder, str(tree), "", bench.ledger) as holder:
+    with _holder(folder, str(tree), "", True, bench.ledger) as holder:
         guest = MountedGuest(holder, folder, bench)
         guest.resolve_names()
         yield guest
@@ -165,10 +190,10 @@ def tree_guest(tree: Path, bench: Workbench) -> Iterator[Guest]:
 
 
 @contextlib.contextmanager
-def mounted_guest(content: Content, root: Part, bench: Workbench) -> Iterator[Guest]:
+def mounted_guest(content: Content, root: Part, bench: Workbench, fresh: bool = True) -> Iterator[Guest]:
     """The system on a partition of a raw disk, entered. What is written in it is on the disk afterwards.
 
-    Raises LabwrightError; then everything is given back too.
+    fresh: without what is left on the disk in /tmp and /run. Raises LabwrightError; then everything is given back too.
     """
     for tool in ("capsh", "nsenter", "losetup"):
         find_tool(tool)
@@ -177,15 +202,28 @@ def mounted_guest(content: Content, root: Part, bench: Workbench) -> Iterator[Gu
     with bench.ledger.hold("loop", content.disk), contextlib.ExitStack() as stack:
         device = _loop(content, root, bench)
         _check(device, root, bench)
-        holder = stack.enter_context(_holder(folder, device, root.filesystem, bench.ledger))
+        holder = stack.enter_context(_holder(folder, device, root.filesystem, fresh, bench.ledger))
         guest = MountedGuest(holder, folder, bench)
         table = guest.execute(["cat", "/etc/fstab"]).output
         for part, place in more_mounts(content, root, table):
-            guest.mount(_loop(content, part, bench), place, part.filesystem)
+            other = _loop(content, part, bench)
+            _check(other, part, bench)
+            guest.mount(other, place, part.filesystem)
         guest.resolve_names()
-        yield guest
+        try:
+            yield guest
+        except BaseException:
+            # The disk may be kept, to be looked at and entered again.
+            with contextlib.suppress(LabwrightError):
+                guest.put_resolver_back()
+            raise
         guest.put_resolver_back()
         guest.unmount()
+
+
+def options_for(kind: str) -> str:
+    """Mount options. What a superblock asks for at an error, a panic say, is not for it to decide (ext4(5))."""
+    return "nodev,errors=remount-ro" if kind.startswith("ext") else "nodev"
 
 
 def _loop(content: Content, part: Part, bench: Workbench) -> str:
@@ -207,13 +245,14 @@ def _check(device: str, part: Part, bench: Workbench) -> None:
 
 
 @contextlib.contextmanager
-def _holder(folder: Path, device: str, kind: str, ledger: Ledger) -> Iterator[int]:
+def _holder(folder: Path, device: str, kind: str, fresh: bool, ledger: Ledger) -> Iterator[int]:
     """A process whose namespaces have the tree mounted; its id. Everything in them ends with it."""
     mark = f"guest-{os.getpid()}-{time.monotonic_ns()}"
     with ledger.hold("process", mark):
         process = subprocess.Popen(
             ["setpriv", "--pdeathsig", "KILL", "--", "unshare", "--mount", "--propagation", "private", "--pid", "--uts",
-             "--ipc", "--fork", "--kill-child=KILL", "--", "sh", "-c", HOLD, "sh", str(folder), device, kind],
+             "--ipc", "--fork", "--kill-child=KILL", "--", "sh", "-c", HOLD, "sh", str(folder), device, kind, options_for(kind),
+             "yes" if fresh else "no"],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
             env=environment() | {MARK_VARIABLE: mark},
         )  # fmt: skip

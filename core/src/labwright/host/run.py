@@ -6,7 +6,6 @@ it started ended when it ends, on a time limit, on Ctrl-C and when we die.
 
 from __future__ import annotations
 
-import contextlib
 import os
 import signal
 import subprocess
@@ -65,7 +64,7 @@ def run(
     *,
     cwd: Path | None = None,
     env: Mapping[str, str] | None = None,
-    stdin: str | bytes | Path | None = None,
+    stdin: str | bytes | None = None,
     log: Path | None = None,
     temporary: Path | None = None,
     timeout: float | None = None,
@@ -79,7 +78,7 @@ def run(
 ) -> Completed:
     """Run a command to its end.
 
-    stdin: its standard input, a path for the content of a file (secrets go here, never in argv).
+    stdin: its standard input (secrets go here, never in argv).
     log: a file that gets both streams, appended.
     temporary: where it puts its temporary files (TMPDIR), which a child that is killed leaves behind.
     timeout: seconds. contained: in namespaces of its own (see contained_prefix). accept: exit codes that are fine.
@@ -124,21 +123,20 @@ def _start(
     cwd: Path | None,
     env: Mapping[str, str] | None,
     mark: str,
-    stdin: str | bytes | Path | None,
+    stdin: str | bytes | None,
     subject: str,
 ) -> subprocess.Popen[bytes]:
     find_tool("setpriv")
     try:
-        with stdin.open("rb") if isinstance(stdin, Path) else contextlib.nullcontext() as source:
-            return subprocess.Popen(
-                ["setpriv", "--pdeathsig", "KILL", "--", *argv],
-                cwd=cwd,
-                env=environment(env) | {MARK_VARIABLE: mark},
-                stdin=source or (subprocess.DEVNULL if stdin is None else subprocess.PIPE),
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                start_new_session=True,
-            )
+        return subprocess.Popen(
+            ["setpriv", "--pdeathsig", "KILL", "--", *argv],
+            cwd=cwd,
+            env=environment(env) | {MARK_VARIABLE: mark},
+            stdin=subprocess.PIPE if stdin is not None else subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+        )
     except OSError as error:
         raise os_error(error, subject) from error
 

@@ -71,12 +71,12 @@ class Streams:
         """The last lines of both streams, oldest first."""
         return tuple(self._tail)
 
-    def attach(self, process: subprocess.Popen[bytes], stdin: bytes | Path | None) -> None:
-        """Read the child's streams from now on, and write its standard input, unless that is a file."""
+    def attach(self, process: subprocess.Popen[bytes], stdin: bytes | None) -> None:
+        """Read the child's streams from now on, and write its standard input."""
         self._process = process
         self._start(self._read, process.stdout, True)
         self._start(self._read, process.stderr, False)
-        if isinstance(stdin, bytes):
+        if stdin is not None:
             self._start(_write, process.stdin, stdin)
 
     def _start(self, work: Callable[..., None], *arguments: object) -> None:

@@ -90,5 +90,5 @@ def prove(
     clones = None
     if wanted.proof == "systemd":
         bench.say("booting two clones")
-        clones = asdict(compare_clones(disk, plan, bench, accelerator))
+        clones = asdict(compare_clones(disk, replace(plan, firmware=firmwares[0]), bench, accelerator))
     return {"accelerator": asdict(accelerator), "boots": boots, "clones": clones}

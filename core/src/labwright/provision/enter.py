@@ -8,6 +8,7 @@ from pathlib import Path
 
 from labwright.guest.appliance import appliance_guest
 from labwright.guest.booted import booted_guest
+from labwright.guest.boots import firmwares_of
 from labwright.guest.content import find_root, read_content
 from labwright.guest.guest import Guest
 from labwright.guest.mounted import mounted_guest
@@ -21,9 +22,9 @@ from labwright.vm.accelerator import choose_accelerator
 def enter(request: DiskRequest, bench: Workbench) -> Iterator[Guest]:
     """The guest of a request, entered; what is written in it is on the disk afterwards. Raises LabwrightError."""
     if request.method == BOOTED:
-        read_content(request.disk, bench)
+        firmware = firmwares_of(request.disk, bench)[0]
         user, password = login(request)
-        with booted_guest(request.disk, user, password, choose_accelerator(bench), bench) as guest:
+        with booted_guest(request.disk, firmware, user, password, choose_accelerator(bench), bench) as guest:
             yield guest
     else:
         with enter_disk(request.disk, request.method, request.image.build.partition, bench) as guest:
@@ -31,14 +32,17 @@ def enter(request: DiskRequest, bench: Workbench) -> Iterator[Guest]:
 
 
 @contextlib.contextmanager
-def enter_disk(disk: Path, method: str, partition: int | None, bench: Workbench) -> Iterator[Guest]:
-    """The system on a disk that does not run. partition: of its root, where the user says it. Raises LabwrightError."""
+def enter_disk(disk: Path, method: str, partition: int | None, bench: Workbench, fresh: bool = True) -> Iterator[Guest]:
+    """The system on a disk that does not run. partition: of its root, where the user says it. fresh: see mounted_guest.
+
+    Raises LabwrightError.
+    """
     content = read_content(disk, bench)
     if method == APPLIANCE:
         with appliance_guest(disk, partition, choose_accelerator(bench).name == "kvm", bench) as guest:
             yield guest
     else:
-        with mounted_guest(content, find_root(content, partition, bench), bench) as guest:
+        with mounted_guest(content, find_root(content, partition, bench), bench, fresh) as guest:
             yield guest
 
 

@@ -150,6 +150,7 @@ def _machine(
         name=f"labwright-clone{index}",
         image=image,
         accelerator=accelerator.name,
+        firmware=plan.firmware,
         memory=plan.memory,
         nics=(Nic(MACS[index], FIRST_SLOT, "net0"),),
         backends=backends,
