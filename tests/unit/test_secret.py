@@ -62,7 +62,7 @@ def test_a_request_does_not_show_its_secrets(tmp_path):
 def test_what_a_playbook_reads_changes_the_key_and_what_it_does_not_read_does_not(tmp_path):
     (tmp_path / "play.yml").write_text("x")
     first = folder_digest(tmp_path)
-    for name in ("README.md", "image.lock.json", "test.sh", ".swp"):
+    for name in ("README.md", "image.lock.json", "test.sh"):
         (tmp_path / name).write_text("x")
     assert folder_digest(tmp_path) == first
     (tmp_path / "files").mkdir()
@@ -71,3 +71,19 @@ def test_what_a_playbook_reads_changes_the_key_and_what_it_does_not_read_does_no
     assert second != first
     (tmp_path / "files/a").chmod(0o755)
     assert folder_digest(tmp_path) not in {first, second}
+
+
+def test_hidden_files_and_what_links_lead_to_are_in_the_key(tmp_path):
+    shared, folder = tmp_path / "shared", tmp_path / "image"
+    shared.mkdir()
+    (folder / "roles").mkdir(parents=True)
+    (shared / "tasks.yml").write_text("one")
+    seen = {folder_digest(folder)}
+    (folder / "roles/common").symlink_to("../../shared")
+    (folder / "roles/loop").symlink_to("..")
+    seen.add(folder_digest(folder))
+    (shared / "tasks.yml").write_text("two")
+    seen.add(folder_digest(folder))
+    (folder / "roles/.vimrc").write_text("x")
+    seen.add(folder_digest(folder))
+    assert len(seen) == 4

@@ -182,9 +182,13 @@ class DiskRequest:
 
 @dataclass(frozen=True)
 class Provisioned:
-    """What is in a disk afterwards. system: what it calls itself. packages: names and versions, sorted."""
+    """What is in a disk afterwards. system: what it calls itself. packages: names and versions, sorted.
+
+    systemd: whether that is its init; where it is not, the boot test looks at less.
+    """
 
     system: str = ""
+    systemd: bool = True
     packages: tuple[tuple[str, str], ...] = ()
 
 

@@ -9,13 +9,12 @@ import typer
 
 from labwright.cli.convert import DEFAULT, GIB
 from labwright.cli.session import ImageFolder, Json, session
-from labwright.errors import Cause, LabwrightError
 from labwright.foreign import Limits
 from labwright.guest.way import AUTO
 from labwright.pipeline.build import Wish, build_image
 from labwright.pipeline.deliver import Built
 from labwright.spec.image import ImageSpec
-from labwright.spec.load import load_image
+from labwright.spec.load import image_folder, load_image
 
 Offline = Annotated[bool, typer.Option("--offline", help="Ask no mirror: use what it gave the last time.")]
 Locked = Annotated[
@@ -49,10 +48,10 @@ def build(
 ) -> None:
     """Build an image, from nothing or from the disk in build.from, and test it by booting it."""
     with session(json_lines) as running:
-        spec = started_from(load_image(image_dir), source)
+        spec = load_image(image_dir, source)
         kept = out / f"{spec.slug}.failed.raw" if keep else None
         limits = Limits(max_size * GIB, max_ratio)
-        wish = Wish(spec, image_dir.resolve(), locked, offline, until, force, method, kept, limits)
+        wish = Wish(spec, image_folder(image_dir), locked, offline, until, force, method, kept, limits)
         built = build_image(wish, running.workshop, out)
         if built is None:
             running.result(f"the step {until} is done; nothing was put into {out}", step=until)
@@ -65,16 +64,6 @@ def build(
             files=str(built.files or ""),
             user=spec.ssh_user,
         )
-
-
-def started_from(spec: ImageSpec, source: Path | None) -> ImageSpec:
-    """The image, from another disk where one is named on the command line: nobody has vouched for that one."""
-    if source is None:
-        return spec
-    if not source.is_file():
-        raise LabwrightError(f"--from: there is no file {source}", cause=Cause.CONFIG, hint="name a disk image")
-    changes = {"source": str(source.resolve()), "sha256": None}
-    return spec.model_copy(update={"build": spec.build.model_copy(update=changes)})
 
 
 def how_to_log_in(spec: ImageSpec, built: Built) -> str:

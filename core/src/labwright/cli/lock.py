@@ -12,7 +12,7 @@ from labwright.errors import LabwrightError, os_error
 from labwright.pipeline.build import Wish, lock_image
 from labwright.pipeline.explain import package_words
 from labwright.spec.image import ImageSpec
-from labwright.spec.load import load_image
+from labwright.spec.load import image_folder, load_image
 from labwright.spec.pins import LOCK_FILE, Pins, read_pins
 
 
@@ -24,10 +24,10 @@ def lock(
     """Write down every package of an image, and its kernel's source, by version and hash."""
     with session(json_lines) as running:
         spec: ImageSpec = load_image(image_dir)
-        folder = image_dir if image_dir.is_dir() else image_dir.parent
+        folder = image_folder(image_dir)
         place = folder / LOCK_FILE
         before = earlier(place)
-        pins = lock_image(Wish(spec, image_dir), running.workshop, snapshot)
+        pins = lock_image(Wish(spec, folder), running.workshop, snapshot)
         try:
             pins.write(place)
         except OSError as error:

@@ -7,12 +7,12 @@ from dataclasses import asdict
 from rich.markup import escape
 from rich.table import Table
 
-from labwright.cli.build import Locked, Method, Source, started_from
+from labwright.cli.build import Locked, Method, Source
 from labwright.cli.session import ImageFolder, Json, failures, out, print_json, workshop
 from labwright.guest.way import AUTO
 from labwright.pipeline.build import Wish, plan_image, way_of
 from labwright.pipeline.steps import Planned, estimate
-from labwright.spec.load import load_image
+from labwright.spec.load import image_folder, load_image
 from labwright.ui.text import duration, size
 
 
@@ -25,8 +25,8 @@ def plan(
 ) -> None:
     """Say what a build would run, why, and what it takes. Touches nothing and asks no mirror."""
     with failures(json_document):
-        spec = started_from(load_image(image_dir), source)
-        wish = Wish(spec, image_dir.resolve(), locked, method=method)
+        spec = load_image(image_dir, source)
+        wish = Wish(spec, image_folder(image_dir), locked, method=method)
         steps = plan_image(wish, workshop())
         total = estimate(steps)
         way = way_of(wish)

@@ -42,7 +42,7 @@ class Tree:
     bytes: int = 0
 
     def needless(self, member: tar.Member) -> bool:
-        """Whether it is one of the character devices that trees are packed with, and that every machine makes itself."""
+        """Whether it is one of the character devices that trees are packed with and every machine makes itself."""
         return member.kind == tar.CHARACTER and re.fullmatch(r"(\./)?dev/[a-z0-9]+", member.name) is not None
 
     def add(self, member: tar.Member) -> str:
@@ -133,7 +133,8 @@ def checked_tree(source: Path, destination: Path, bench: Workbench, limits: Limi
     """Write a root file system to `destination` as a plain tar archive, after checking every member.
 
     No name leads out of it, nothing is under a link, links go to files that came before; there are no devices, of which
-    those for characters in /dev are left out, and no sparse files. Raises LabwrightError (config, disk full); then `destination` is as it was.
+    those for characters in /dev are left out, and no sparse files. Raises LabwrightError (config, disk full); then
+    `destination` is as it was.
     """
     with tempfile.TemporaryDirectory(dir=bench.scratch, prefix="foreign-") as folder, opened(source) as reader:
         content = agreed(reader, source.name)

@@ -215,12 +215,18 @@ def find_root(content: Content, wanted: int | None, bench: Workbench) -> Part:
                 hint=f"set build.partition to one of: {numbers}",
             )
         return chosen[0]
+    if content.lvm and not content.candidates:
+        raise LabwrightError(
+            "the system is on logical volumes, which only the appliance enters", cause=Cause.CONFIG,
+            hint="use --method appliance",
+        )  # fmt: skip
     systems = {part: release for part in content.candidates if (release := offline_release(content, part, bench))}
     if not systems:
         raise LabwrightError(
             "no operating system is on the disk: no partition has an os-release file",
             cause=Cause.CONFIG,
-            hint="is it a data disk? Name the disk that boots",
+            hint="is it a data disk? Name the disk that boots. A system in a btrfs subvolume is entered by --method "
+            "appliance",
         )
     if len(systems) > 1:
         raise several(f"partition {part.number}: {release.title}" for part, release in systems.items())

@@ -26,7 +26,7 @@ def grow(disk: Path, size: int, wanted: int | None, bench: Workbench) -> None:
     with disk.open("r+b") as stream:
         stream.truncate(size * GIB)
     content = read_content(disk, bench)
-    if content.lvm:
+    if content.lvm or not all(part.filesystem.startswith("ext") for part in content.candidates):
         return
     root = find_root(content, wanted, bench)
     if root.offset != max(part.offset for part in content.parts) or not root.filesystem.startswith("ext"):

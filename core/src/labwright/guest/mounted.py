@@ -251,8 +251,8 @@ def _holder(folder: Path, device: str, kind: str, fresh: bool, ledger: Ledger) -
     with ledger.hold("process", mark):
         process = subprocess.Popen(
             ["setpriv", "--pdeathsig", "KILL", "--", "unshare", "--mount", "--propagation", "private", "--pid", "--uts",
-             "--ipc", "--fork", "--kill-child=KILL", "--", "sh", "-c", HOLD, "sh", str(folder), device, kind, options_for(kind),
-             "yes" if fresh else "no"],
+             "--ipc", "--fork", "--kill-child=KILL", "--", "sh", "-c", HOLD, "sh", str(folder), device, kind,
+             options_for(kind), "yes" if fresh else "no"],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
             env=environment() | {MARK_VARIABLE: mark},
         )  # fmt: skip

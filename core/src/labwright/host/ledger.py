@@ -146,13 +146,16 @@ class Ledger:
         return sorted(found, key=lambda entry: entry.created), failures
 
 
-def copy_whole(source: Path, destination: Path, ledger: Ledger) -> None:
+def copy_whole(source: Path, destination: Path, ledger: Ledger, secret: bool = False) -> None:
     """Put a copy at `destination`, whole or not at all, also when we are killed and `clean` comes after.
 
-    The blocks are shared where the file system can. Raises OSError, with nothing left beside it.
+    The blocks are shared where the file system can. secret: for its owner's eyes alone. Raises OSError, with nothing
+    left beside it.
     """
     partial = beside(destination)
     with ledger.hold("file", partial):
+        if secret:
+            partial.touch(mode=0o600)
         shutil.copyfile(source, partial)
         sync(partial)
         partial.replace(destination)

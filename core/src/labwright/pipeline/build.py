@@ -8,7 +8,7 @@ from pathlib import Path
 
 from labwright.errors import Cause, LabwrightError
 from labwright.foreign import Limits, identify
-from labwright.guest.way import AUTO, VIRT_CUSTOMIZE, Way, choose_way
+from labwright.guest.way import AUTO, MOUNTED, VIRT_CUSTOMIZE, Way, choose_way, lacks_mounting
 from labwright.hooks import Event, ImageReady
 from labwright.interfaces import Bootstrapper, KernelFiles, Package, Pins, Provisioner, Release
 from labwright.pipeline import mirrors
@@ -98,7 +98,10 @@ def course_of(wish: Wish, recipe: Recipe | None, workshop: Workshop) -> Course:
     spec, build = wish.spec, wish.spec.build
     steps: tuple[Step, ...] = ()
     if recipe:
-        rootfs = rootfs_step(recipe, source_digest(spec, workshop), wish.limits) if build.source else None
+        rootfs = None
+        if build.source:
+            check_vouched(wish)
+            rootfs = rootfs_step(recipe, source_digest(spec, workshop), wish.limits)
         steps = image_steps(recipe, rootfs)
     disk = "disk"
     if recipe is None or build.customized:
@@ -116,6 +119,19 @@ def course_of(wish: Wish, recipe: Recipe | None, workshop: Workshop) -> Course:
     return Course((*steps, test_step(proven, "" if recipe else "base")), disk)
 
 
+def check_vouched(wish: Wish) -> None:
+    """Raise LabwrightError (config) where an archive's programs would run as root here and nobody answers for them.
+
+    An ordinary user's build runs them in a user namespace, with that user's rights.
+    """
+    if not lacks_mounting() and wish.spec.build.sha256 is None and wish.method != MOUNTED:
+        raise LabwrightError(
+            f"the programs in {wish.spec.build.source} would run as root on this host, and nobody vouches for them",
+            cause=Cause.CONFIG,
+            hint="write its hash to build.sha256 (sha256sum FILE), say --method mounted, or build as an ordinary user",
+        )
+
+
 def way_of(wish: Wish) -> Way | None:
     """The way into the disk, and why; None for a build that provisions nothing."""
     if not is_disk(wish.spec) and not wish.spec.build.customized:
@@ -125,7 +141,7 @@ def way_of(wish: Wish) -> Way | None:
 
 def _way(wish: Wish, driver: Provisioner) -> Way:
     """A disk that we made is vouched for, and one whose hash the user wrote down."""
-    vouched = not is_disk(wish.spec) or wish.spec.build.sha256 is not None
+    vouched = wish.spec.build.source is None or wish.spec.build.sha256 is not None
     customized = wish.spec.build.customized
     if customized and wish.method == VIRT_CUSTOMIZE:
         raise LabwrightError(

@@ -12,9 +12,8 @@ from labwright.disk.manifest import FILES
 from labwright.errors import os_error
 from labwright.host.files import has_content, write_whole
 from labwright.host.ledger import copy_whole
-from labwright.pipeline.proof import DISK
+from labwright.pipeline.proof import DISK, FACTS
 from labwright.pipeline.stage1 import Recipe, epoch_of, kernel_files
-from labwright.pipeline.stage2 import FACTS
 from labwright.pipeline.steps import Step, key_of
 from labwright.pipeline.store import Stored
 from labwright.pipeline.workshop import Workshop
@@ -27,6 +26,11 @@ class Course:
 
     steps: tuple[Step, ...]
     disk: str
+
+    @property
+    def private(self) -> bool:
+        """Whether the image holds a secret."""
+        return any(step.private for step in self.steps)
 
 
 @dataclass(frozen=True)
@@ -69,7 +73,7 @@ def deliver(
     built = places(spec, course, out)
     if built.kernel:
         deliver_kernel(done, built.kernel, workshop)
-    _put(done[course.disk], DISK, built.image, workshop)
+    _put(done[course.disk], DISK, built.image, workshop, secret=course.private)
     if built.files:
         _put(done["system"], FILES, built.files, workshop)
     workshop.store.check_file(done["test"], "report.json")
@@ -84,7 +88,7 @@ def unchanged(course: Course, spec: ImageSpec, out: Path, workshop: Workshop) ->
 
     Their image is in no store, so what the last build left in the output folder stands for it. None for anything else.
     """
-    if not any(step.private for step in course.steps):
+    if not course.private:
         return None
     built = places(spec, course, out)
     try:
@@ -116,12 +120,12 @@ def deliver_kernel(done: dict[str, Stored], place: Path, workshop: Workshop) -> 
     _put(done["kernel-package"], "kernel.package", place / "kernel.package", workshop)
 
 
-def _put(stored: Stored, name: str, place: Path, workshop: Workshop) -> None:
+def _put(stored: Stored, name: str, place: Path, workshop: Workshop, secret: bool = False) -> None:
     if workshop.store.holds(stored, name, place):
         return
     workshop.store.check_file(stored, name)
     try:
-        copy_whole(stored.folder / name, place, workshop.ledger)
+        copy_whole(stored.folder / name, place, workshop.ledger, secret)
     except OSError as error:
         raise os_error(error, f"{place} cannot be written") from error
 

@@ -17,6 +17,8 @@ from labwright.vm.clones import compare_clones
 from labwright.vm.machine import Firmware
 
 FIRMWARES: tuple[Firmware, ...] = ("bios", "uefi", "direct")
+FACTS = "provisioned.json"
+"""In the output of a step that provisions: what the driver says of the disk."""
 BOOTS = "boots.json"
 """In the output of a step that starts from a foreign disk: the firmwares that it can boot with."""
 DISK = "disk.qcow2"
@@ -45,7 +47,9 @@ def test_step(wanted: Proven, source: str = "") -> Step:
     def proof(output: Path, done: Mapping[str, Stored], bench: Workbench) -> None:
         kernel = done[wanted.kernel].folder / "vmlinux" if wanted.kernel else None
         firmwares = json.loads((done[source].folder / BOOTS).read_text()) if source else FIRMWARES
-        report = prove(wanted, done[wanted.disk].folder / DISK, kernel, firmwares, bench)
+        facts = json.loads((done[wanted.disk].folder / FACTS).read_text()) if source else {"systemd": True}
+        shown = wanted if facts["systemd"] else replace(wanted, proof="ssh")
+        report = prove(shown, done[wanted.disk].folder / DISK, kernel, firmwares, bench)
         (output / "report.json").write_text(json.dumps(report, indent=1, sort_keys=True))
 
     own = f", {wanted.image.slug}'s own test" if wanted.script else ""
@@ -58,6 +62,7 @@ def test_step(wanted: Proven, source: str = "") -> Step:
             "code": code_digest("labwright.vm"),
             "proof": wanted.proof,
             "memory": str(wanted.memory),
+            "networkInterfaces": " ".join(wanted.image.network_interfaces),
             "test.sh": text_digest(wanted.script),
         },
         tuple(dict.fromkeys(name for name in (wanted.disk, wanted.kernel, source) if name)),

@@ -56,6 +56,7 @@ def rootfs_step(recipe: Recipe, digest: str, limits: Limits) -> Step:
         tree,
         {
             "source": digest,
+            "system": f"{recipe.image.build.type} {recipe.release.name}",
             "packages asked for": " ".join(wanted),
             "code": code_digest("labwright.provision", "labwright.guest", "labwright.foreign") + TREE_CODE,
             "SOURCE_DATE_EPOCH": str(recipe.epoch),

@@ -74,7 +74,8 @@ class Runner:
     def logs(self) -> Path:
         """A new folder for the logs of this build; the oldest ones go."""
         parent = self.paths.logs
-        parent.mkdir(parents=True, exist_ok=True)
+        # What tools say of an image is for its builder alone.
+        parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         kept = sorted(path for path in parent.iterdir() if path.is_dir())
         for old in kept[: max(0, len(kept) - KEEP_LOGS + 1)]:
             self.ledger.release(self.ledger.write("folder", str(old)))

@@ -5,18 +5,19 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 from labwright.disk.qcow2 import to_plain_qcow2, to_small_qcow2_quickly
 from labwright.errors import LabwrightError
 from labwright.foreign import Limits, to_raw
 from labwright.guest.boots import firmwares_of
+from labwright.guest.content import read_content
 from labwright.guest.grow import grow
-from labwright.guest.way import Way
+from labwright.guest.way import APPLIANCE, MOUNTED, VIRT_CUSTOMIZE, Way
 from labwright.host.files import file_digest
 from labwright.interfaces import DiskRequest, Provisioner, Workbench
-from labwright.pipeline.proof import BOOTS, DISK
+from labwright.pipeline.proof import BOOTS, DISK, FACTS
 from labwright.pipeline.stage1 import password_digest, secret_digest
 from labwright.pipeline.steps import Needs, Step, code_digest
 from labwright.pipeline.store import Stored, text_digest
@@ -24,7 +25,7 @@ from labwright.spec.image import ImageSpec
 
 NOT_INPUTS = {"image.meta.yaml", "image.lock.json", "README.md", "test.sh"}
 """In an image's folder: what its playbook has no use for."""
-FACTS = "provisioned.json"
+LEFT_OUT = {".git", "__pycache__"}
 CODE = ("labwright.provision", "labwright.guest", "labwright.foreign")
 
 
@@ -140,13 +141,18 @@ def customize_step(wanted: Provisioning) -> Step:
 
 def provision(wanted: Provisioning, request: DiskRequest, output: Path, bench: Workbench) -> None:
     """Call the driver; where that fails, the disk is kept if the user asked for it."""
+    request = replace(request, method=suited(wanted.way, request.disk, bench))
     try:
         facts = wanted.driver.provision(request, bench)
         (output / FACTS).write_text(json.dumps(asdict(facts), indent=1) + "\n")
     except LabwrightError as error:
         if wanted.keep is None or not request.disk.exists():
             raise
-        keep(request.disk, wanted.keep, bench)
+        try:
+            keep(request.disk, wanted.keep, bench)
+        except (LabwrightError, OSError) as failure:
+            bench.say(f"the disk could not be kept: {failure}")
+            raise error from None
         raise LabwrightError(
             error.what,
             cause=error.cause,
@@ -154,6 +160,18 @@ def provision(wanted: Provisioning, request: DiskRequest, output: Path, bench: W
             log=error.log,
             hint=f"{error.hint}. The disk as it failed: labwright enter {wanted.keep}",
         ) from error
+
+
+def suited(way: Way, disk: Path, bench: Workbench) -> str:
+    """The way into this disk: another than the one that was chosen, where it does not suit what is on the disk."""
+    if not way.chosen or way.method not in {MOUNTED, VIRT_CUSTOMIZE}:
+        return way.method
+    content = read_content(disk, bench)
+    plain = not content.lvm and all(part.filesystem.startswith(("ext", "xfs")) for part in content.candidates)
+    if plain and not (way.method == VIRT_CUSTOMIZE and any(part.filesystem == "xfs" for part in content.candidates)):
+        return way.method
+    bench.say(f"by the appliance instead: the disk has logical volumes, or what {way.method} cannot look into")
+    return APPLIANCE
 
 
 def keep(disk: Path, place: Path, bench: Workbench) -> None:
@@ -181,16 +199,20 @@ def driver_code(driver: Provisioner) -> str:
 def folder_digest(folder: Path) -> str:
     """A digest of everything in an image's folder that its playbook may use: names, modes, contents, link targets."""
     parts = []
-    for place, folders, names in os.walk(folder):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        for name in sorted(names):
+    seen: set[Path] = set()
+    for place, folders, names in os.walk(folder, followlinks=True):
+        # A link may lead back to where it came from.
+        again = Path(place).resolve() in seen
+        seen.add(Path(place).resolve())
+        folders[:] = [] if again else sorted(name for name in folders if name not in LEFT_OUT)
+        for name in sorted([*names, *(name for name in folders if Path(place, name).is_symlink())]):
             path = Path(place, name)
             label = path.relative_to(folder).as_posix()
-            if label in NOT_INPUTS or name.startswith("."):
+            if label in NOT_INPUTS:
                 continue
             if path.is_symlink():
                 parts.append(f"{label} -> {path.readlink()}")
-            elif path.is_file():
+            if path.is_file():
                 parts.append(f"{label} {path.stat().st_mode:o} {file_digest(path)}")
     return text_digest(*parts)
 

@@ -13,7 +13,7 @@ from labwright.provision.enter import enter
 from labwright.provision.family import Family, family_of
 from labwright.provision.playbook import run_playbook
 from labwright.provision.private import put_private
-from labwright.provision.script import base_script, seal_script
+from labwright.provision.script import base_script, quiet_script, seal_script
 
 LONGEST = 300
 RELEASE = "cat /etc/os-release 2>/dev/null || cat /usr/lib/os-release"
@@ -41,16 +41,18 @@ class LinuxProvisioner(Provisioner):
             bench.say(f"{release.title}: base set, packages and login")
             guest.script(base_script(request.image, family), "preparing the image failed")
         if request.customize:
+            guest.script(quiet_script(family), "the image cannot be written")
             put_private(request.image, request.private, guest)
             run_playbook(request.image, request.folder, guest, bench)
         listed = guest.script(family.listed, "the packages cannot be listed").output
+        systemd = guest.execute(["sh", "-c", "command -v systemctl"]).code == 0
         if request.seal:
             bench.say("sealing: what clones must not share goes")
             guest.script(seal_script(family, live), "sealing the image failed")
-        return provisioned(release, listed)
+        return provisioned(release, listed, systemd)
 
 
-def provisioned(release: Release, listed: str) -> Provisioned:
+def provisioned(release: Release, listed: str, systemd: bool) -> Provisioned:
     """The facts of a guest from what it answered; lines that are no name and version are left out."""
     pairs = (line.split() for line in listed.splitlines() if line.isprintable() and len(line) < LONGEST)
-    return Provisioned(release.title, tuple(sorted((pair[0], pair[1]) for pair in pairs if len(pair) == 2)))
+    return Provisioned(release.title, systemd, tuple(sorted((pair[0], pair[1]) for pair in pairs if len(pair) == 2)))

@@ -47,7 +47,7 @@ ENTERPRISE = Family(
     names=("rhel", "centos", "fedora", "almalinux", "rocky"),
     base=("bash", "ca-certificates", "iproute", "iputils", "openssh-server", "python3", "sudo"),
     has='rpm --query --whatprovides -- "$1" >/dev/null 2>&1',
-    refresh="dnf -q -y makecache",
+    refresh="command -v dnf >/dev/null || die 'it has no dnf: version 8 or later is wanted'; dnf -q -y makecache",
     install="dnf -y --setopt=install_weak_deps=False install --",
     clean="dnf -q clean all; rm -rf /var/cache/dnf/* /var/lib/dnf/history*; rm -f /root/anaconda-ks.cfg",
     listed=RPM_LISTED,

@@ -15,7 +15,7 @@ SCRIPTS = Path(__file__).with_name("scripts")
 def base_script(image: ImageSpec, family: Family) -> str:
     """Packages, login, sudo, SSH. Holds the password: it is handed over on standard input only."""
     return _with_facts(
-        ("packages", "base"),
+        ("quiet", "packages", "base"),
         family,
         {
             "user": image.ssh_user,
@@ -28,7 +28,12 @@ def base_script(image: ImageSpec, family: Family) -> str:
 
 def packages_script(packages: Sequence[str], family: Family) -> str:
     """Packages alone, for a tree that a distribution's own driver finishes."""
-    return _with_facts(("packages",), family, {"packages": " ".join(packages)})
+    return _with_facts(("quiet", "packages"), family, {"packages": " ".join(packages)})
+
+
+def quiet_script(family: Family) -> str:
+    """Have nothing start that is installed."""
+    return _with_facts(("quiet",), family, {})
 
 
 def seal_script(family: Family, live: bool) -> str:

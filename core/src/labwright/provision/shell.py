@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-import subprocess
+import pty
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,7 +21,7 @@ from labwright.vm.accelerator import choose_accelerator
 
 def ask_in(disk: Path, method: str, partition: int | None, command: Sequence[str], bench: Workbench) -> Answer:
     """Run one command in the system."""
-    with enter_disk(disk, method, partition, bench) as guest:
+    with enter_disk(disk, method, partition, bench, fresh=False) as guest:
         return guest.execute(command)
 
 
@@ -30,9 +30,9 @@ def shell_in(disk: Path, method: str, partition: int | None, bench: Workbench) -
     if method == APPLIANCE:
         find_tool("virt-rescue")
         kvm = choose_accelerator(bench).name == "kvm"
-        command = ["virt-rescue", "--format=raw", "--add", str(disk), "--mount-inspector"]
+        command = ["virt-rescue", "--format=raw", "--add", str(disk), "--inspector"]
         return _on_terminal(command, settings(kvm, bench), bench)
-    with enter_disk(disk, method, partition, bench) as guest:
+    with enter_disk(disk, method, partition, bench, fresh=False) as guest:
         assert isinstance(guest, MountedGuest), "the only other way in"
         return _on_terminal(
             [*guest.enter(), "sh", "-l"], {"HOME": "/root", "TERM": os.environ.get("TERM", "dumb")}, bench
@@ -40,6 +40,9 @@ def shell_in(disk: Path, method: str, partition: int | None, bench: Workbench) -
 
 
 def _on_terminal(command: list[str], more: dict[str, str], bench: Workbench) -> int:
+    """On a terminal of its own: what runs in there could type into ours (TIOCSTI of ioctl_tty(2))."""
     mark = f"shell-{os.getpid()}-{time.monotonic_ns()}"
+    settings = environment(more) | {MARK_VARIABLE: mark}
     with bench.ledger.hold("process", mark):
-        return subprocess.run(command, env=environment(more) | {MARK_VARIABLE: mark}, check=False).returncode
+        words = ["env", "-i", *(f"{name}={value}" for name, value in settings.items()), *command]
+        return os.waitstatus_to_exitcode(pty.spawn(words))

@@ -26,8 +26,16 @@ SECRET_FIELDS = ("sshPassword", "configPassword")
 Location = tuple[str | int, ...]
 
 
-def load_image(place: Path) -> ImageSpec:
-    """The image that a folder (or its image.meta.yaml) describes. Raises LabwrightError (config)."""
+def image_folder(place: Path) -> Path:
+    """The folder of an image, from what a user names: the folder or the image.meta.yaml in it."""
+    return (place.parent if place.name == FILE else place).resolve()
+
+
+def load_image(place: Path, source: Path | None = None) -> ImageSpec:
+    """The image that a folder (or its image.meta.yaml) describes. Raises LabwrightError (config).
+
+    source: a disk to start from, whatever build.from says; nobody has vouched for that one.
+    """
     path = place if place.name == FILE else place / FILE
     nodes = _compose(path, _read(path))
     plain = _Plain()
@@ -54,6 +62,11 @@ def load_image(place: Path) -> ImageSpec:
             cause=Cause.CONFIG,
             hint="make them the same: the platform finds the image by its slug",
         )
+    if source is not None:
+        if not source.is_file():
+            raise LabwrightError(f"--from: there is no file {source}", cause=Cause.CONFIG, hint="name a disk image")
+        changes = {"source": str(source.resolve()), "sha256": None}
+        spec = spec.model_copy(update={"build": spec.build.model_copy(update=changes)})
     return _resolved(spec, path, plain.lines)
 
 
@@ -75,7 +88,7 @@ def _resolved(spec: ImageSpec, path: Path, lines: dict[Location, int]) -> ImageS
                 "put the keyring where no folder's name has blanks, quotes or brackets, and write its whole path",
             )
     if build.source is not None:
-        changes["source"] = source = str(folder / Path(build.source).expanduser())
+        changes["source"] = source = str(folder / Path(os.path.expanduser(build.source)))  # noqa: PTH111
         if not Path(source).is_file():
             refuse(("build", "from"), f"there is no file {source}", "put the disk image there, or mend the path")
     for key, names in (("playbook", (build.playbook,)), ("pre", build.pre), ("post", build.post)):

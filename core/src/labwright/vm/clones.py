@@ -151,6 +151,7 @@ def _machine(
         image=image,
         accelerator=accelerator.name,
         firmware=plan.firmware,
+        reboots=not plan.ours,
         memory=plan.memory,
         nics=(Nic(MACS[index], FIRST_SLOT, "net0"),),
         backends=backends,

@@ -43,7 +43,7 @@ class MachineSpec:
     """A machine. backends: QEMU -netdev values, each with its id. memory: MiB. kernel: for direct boot.
 
     larger: MiB by which the disk is larger than the image. written: the machine writes to the image itself, which is
-    raw then, instead of to an overlay that is thrown away.
+    raw then, instead of to an overlay that is thrown away. reboots: it may, as one that labels its files does first.
     """
 
     name: str
@@ -56,6 +56,7 @@ class MachineSpec:
     kernel: Path | None = None
     larger: int = 0
     written: bool = False
+    reboots: bool = False
 
 
 @dataclass(frozen=True)
@@ -85,7 +86,7 @@ def command_line(spec: MachineSpec, disk: Path, console: Path, variables: Path |
         "qemu-system-x86_64", "-name", spec.name, "-nodefaults", "-no-user-config", "-display", "none",
         "-machine", "q35", "-accel", spec.accelerator, "-cpu", "host" if spec.accelerator == "kvm" else "max",
         "-smp", "1", "-m", str(spec.memory), "-device", "VGA", "-serial", f"file:{_escaped(console)}",
-        "-monitor", "none", "-no-reboot",
+        "-monitor", "none", *(() if spec.reboots else ("-no-reboot",)),
         "-drive", f"if=none,id=disk,file={_escaped(disk)},format={'raw' if spec.written else 'qcow2'},discard=unmap",
         "-device", "virtio-blk-pci,drive=disk,addr=0x2", "-device", "virtio-rng-pci,addr=0x3",
     ]  # fmt: skip

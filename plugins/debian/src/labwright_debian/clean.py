@@ -5,6 +5,8 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+from labwright.host.trees import inside
+
 TRACES = (
     "etc/machine-id", "var/lib/dbus/machine-id", "etc/ssh/ssh_host_*", "var/lib/systemd/random-seed",
     "var/lib/systemd/credential.secret", "var/lib/systemd/timesync/clock", "var/lib/dhcp/*",
@@ -22,8 +24,8 @@ def normalise(root: Path) -> None:
     """Take out the traces of the build and the documentation, whichever tool made the tree."""
     remove_traces(root)
     for folder in LEFT_OUT:
-        _keep_copyright(root / folder)
-    for link in (root / "etc/alternatives").glob("*"):
+        _keep_copyright(inside(root, root / folder / "any").parent)
+    for link in inside(root, root / "etc/alternatives/any").parent.glob("*"):
         # Whether a manual page's alternative was set up depends on when the tool began to leave the pages out.
         if link.is_symlink() and str(link.readlink()).lstrip("/").startswith(LEFT_OUT):
             link.unlink()
@@ -34,8 +36,8 @@ def remove_traces(root: Path) -> None:
     for pattern in TRACES:
         # glob() does not find a link to nothing, so what has no wildcard is named outright.
         for path in sorted(root.glob(pattern), reverse=True) if "*" in pattern else [root / pattern]:
-            remove(path)
-    for path in (root / "var/log").rglob("*"):
+            remove(inside(root, path))
+    for path in inside(root, root / "var/log/any").parent.rglob("*"):
         if path.is_symlink() or path.is_file():
             path.unlink()
 

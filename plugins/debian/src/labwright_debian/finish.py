@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from labwright.host.run import chroot_command
+from labwright.host.trees import folder_inside, inside
 from labwright.interfaces import Workbench
 from labwright.spec.image import ImageSpec
 from labwright_debian import clean
@@ -69,6 +70,7 @@ def _chroot(tree: Path, argv: Sequence[str], bench: Workbench, stdin: str | None
 def _install_kernel(tree: Path, package: Path, bench: Workbench) -> None:
     bench.say("installing the kernel")
     place = tree / "kernel.deb"
+    place.unlink(missing_ok=True)
     shutil.copyfile(package, place)
     try:
         _chroot(tree, ["dpkg", "--install", "/kernel.deb"], bench)
@@ -80,13 +82,14 @@ def _copy_rootfs(tree: Path) -> None:
     for source in sorted(ROOTFS.rglob("*")):
         if not source.is_file() or source.suffix == ".pyc":
             continue
-        place = tree / source.relative_to(ROOTFS)
-        place.parent.mkdir(parents=True, exist_ok=True)
-        _write(place, source.read_text(), 0o755 if os.access(source, os.X_OK) else 0o644)
+        name = source.relative_to(ROOTFS)
+        folder_inside(tree, (tree / name).parent)
+        _write(tree, str(name), source.read_text(), 0o755 if os.access(source, os.X_OK) else 0o644)
 
 
-def _write(path: Path, text: str, mode: int = 0o644) -> None:
+def _write(tree: Path, name: str, text: str, mode: int = 0o644) -> None:
     """Write a file of the image; a link that a package left there is replaced, not followed out of the tree."""
+    path = inside(tree, tree / name)
     path.unlink(missing_ok=True)
     path.write_text(text)
     path.chmod(mode)
@@ -94,14 +97,15 @@ def _write(path: Path, text: str, mode: int = 0o644) -> None:
 
 
 def _write_settings(image: ImageSpec, tree: Path) -> None:
-    (tree / "etc/labwright").mkdir(exist_ok=True)
-    (tree / "antidote").mkdir(exist_ok=True)
-    _write(tree / "etc/labwright/interfaces", "".join(f"{name}\n" for name in ("eth0", *image.network_interfaces)))
-    _write(tree / "etc/default/locale", "LANG=C.UTF-8\n")
-    _write(tree / "etc/timezone", "Etc/UTC\n")
+    folder_inside(tree, tree / "etc/labwright")
+    folder_inside(tree, tree / "antidote")
+    _write(tree, "etc/labwright/interfaces", "".join(f"{name}\n" for name in ("eth0", *image.network_interfaces)))
+    _write(tree, "etc/default/locale", "LANG=C.UTF-8\n")
+    _write(tree, "etc/timezone", "Etc/UTC\n")
     if image.enable_forwarding:
         _write(
-            tree / "etc/sysctl.d/90-forwarding.conf",
+            tree,
+            "etc/sysctl.d/90-forwarding.conf",
             "net.ipv4.ip_forward = 1\nnet.ipv6.conf.all.forwarding = 1\n",
         )
 
@@ -119,16 +123,15 @@ def _make_user(image: ImageSpec, tree: Path, bench: Workbench) -> None:
         stdin=f"{image.ssh_password.get_secret_value()}\n",
     )
     _chroot(tree, ["chpasswd", "--encrypted"], bench, stdin=f"{user}:{hashed}\n")
-    _write(tree / "etc/sudoers.d/90-labwright", f"{user} ALL=(ALL:ALL) NOPASSWD: ALL\n", 0o440)
+    _write(tree, "etc/sudoers.d/90-labwright", f"{user} ALL=(ALL:ALL) NOPASSWD: ALL\n", 0o440)
     if user == "root":
-        _write(tree / "etc/ssh/sshd_config.d/20-root.conf", "PermitRootLogin yes\n")
+        _write(tree, "etc/ssh/sshd_config.d/20-root.conf", "PermitRootLogin yes\n")
 
 
 def _units(tree: Path, bench: Workbench) -> None:
     _chroot(tree, ["systemctl", "--quiet", "enable", *ENABLED], bench)
     _chroot(tree, ["systemctl", "--quiet", "mask", *MASKED], bench)
-    generators = tree / "etc/systemd/system-generators"
-    generators.mkdir(exist_ok=True)
+    generators = folder_inside(tree, tree / "etc/systemd/system-generators")
     for name in MASKED_GENERATORS:
         link = generators / f"systemd-{name}-generator"
         link.unlink(missing_ok=True)
@@ -137,14 +140,15 @@ def _units(tree: Path, bench: Workbench) -> None:
 
 def _identity(image: ImageSpec, tree: Path) -> None:
     """An empty machine-id is filled in at each machine's first boot (machine-id(5))."""
-    _write(tree / "etc/machine-id", "", 0o444)
-    _write(tree / "etc/hostname", f"{image.slug}\n")
+    _write(tree, "etc/machine-id", "", 0o444)
+    _write(tree, "etc/hostname", f"{image.slug}\n")
     _write(
-        tree / "etc/hosts",
+        tree,
+        "etc/hosts",
         f"127.0.0.1 localhost\n127.0.1.1 {image.slug}\n::1 localhost ip6-localhost ip6-loopback\n"
         "ff02::1 ip6-allnodes\nff02::2 ip6-allrouters\n",
     )
-    resolver = tree / "etc/resolv.conf"
+    resolver = inside(tree, tree / "etc/resolv.conf")
     resolver.unlink(missing_ok=True)
     resolver.symlink_to("/run/systemd/resolve/stub-resolv.conf")
 
@@ -153,8 +157,8 @@ def _first_boot(tree: Path) -> None:
     """Have the first boot do no work that was done here already."""
     # Newer than /usr, so that users and caches are not made once more (systemd-update-done.service(8)).
     for folder in ("etc", "var"):
-        _write(tree / folder / ".updated", "# The packages' files are as they were installed.\n")
-    table = tree / "etc/fstab"
+        _write(tree, f"{folder}/.updated", "# The packages' files are as they were installed.\n")
+    table = inside(tree, tree / "etc/fstab")
     if table.is_symlink() or not table.is_file():
         return
     if all(not line.strip() or line.startswith("#") for line in table.read_text().splitlines()):

@@ -16,7 +16,10 @@ fi
 
 # --- login ----------------------------------------------------------------------------------------------------------
 if ! id -u "$user" >/dev/null 2>&1; then
-    useradd --create-home --shell /bin/bash "$user"
+    # A group of that name may be there already.
+    own=
+    ! grep -q "^$user:" /etc/group || own="--gid $user"
+    useradd --create-home --shell /bin/bash $own "$user"
 fi
 if [ "$user" != root ]; then
     usermod --shell /bin/bash "$user"
@@ -61,10 +64,11 @@ open() {
         echo "$said" | grep -qx 'port 22' &&
         echo "$said" | grep -Eq '^listenaddress (0\.0\.0\.0|\[::\]):22$' &&
         ! echo "$said" | grep -Eq '^(allowusers|denyusers|allowgroups|denygroups) ' &&
-        ! echo "$said" | grep -E '^authenticationmethods ' | grep -qvx 'authenticationmethods any' || return 1
+        ! echo "$said" | grep -E '^authenticationmethods ' | grep -qvx 'authenticationmethods any' &&
+        ! echo "$said" | grep -E '^(forcecommand|chrootdirectory) ' | grep -qv ' none$' || return 1
     [ "$user" != root ] || echo "$said" | grep -qx 'permitrootlogin yes'
 }
-closed='PasswordAuthentication|AuthenticationMethods|Port|ListenAddress|AllowUsers|DenyUsers|AllowGroups|DenyGroups'
+closed='PasswordAuthentication|AuthenticationMethods|Port|ListenAddress|AllowUsers|DenyUsers|AllowGroups|DenyGroups|ForceCommand|ChrootDirectory'
 [ "$user" != root ] || closed="$closed|PermitRootLogin"
 if ! open; then
     # Match blocks, lists of users and other ports: what keeps the login out is put out of force, and can be read still.

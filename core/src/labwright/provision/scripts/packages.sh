@@ -6,12 +6,6 @@ umask 022
 say() { echo "labwright: $*"; }
 die() { echo "labwright: $*" >&2; exit 1; }
 
-if [ -d /etc/dpkg ] && ! [ -e /usr/sbin/policy-rc.d ]; then
-    # Nothing that is installed here starts here (Debian policy 9.3.3.2).
-    printf '#!/bin/sh\nexit 101\n' > /usr/sbin/policy-rc.d
-    chmod 755 /usr/sbin/policy-rc.d
-    trap 'rm -f /usr/sbin/policy-rc.d' EXIT
-fi
 missing=
 for package in $packages; do
     has "$package" || missing="$missing $package"

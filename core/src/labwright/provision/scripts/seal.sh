@@ -3,6 +3,7 @@
 set -eu
 
 clean
+! grep -qs '^# labwright$' /usr/sbin/policy-rc.d || rm -f /usr/sbin/policy-rc.d
 rm -f /etc/ssh/ssh_host_*
 if [ -e /etc/machine-id ] || [ -d /etc/systemd ]; then
     # Empty, so that the first boot makes one (machine-id(5)).
@@ -21,7 +22,7 @@ done
 [ ! -d /var/lib/NetworkManager ] || find /var/lib/NetworkManager -type f -delete
 if [ "$live" = no ]; then
     # In a machine that runs, they belong to what runs.
-    for folder in /tmp /run; do find "$folder" -xdev -mindepth 1 -maxdepth 1 ! -name labwright* -exec rm -rf {} +; done
+    for folder in /tmp /run; do find "$folder" -xdev -mindepth 1 -maxdepth 1 ! -name "labwright*" -exec rm -rf {} +; done
 fi
 find /var/log -xdev -type f \( -name '*.gz' -o -name '*.xz' -o -name '*.old' -o -name '*.[0-9]' \) -delete
 find /var/log -xdev -type f -exec sh -c 'for file; do : > "$file"; done' sh {} +
