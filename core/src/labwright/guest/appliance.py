@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from labwright.errors import Cause, LabwrightError
-from labwright.guest.content import several
+from labwright.guest.content import Content, Part, find_root, more_mounts, options_for, several
 from labwright.guest.guest import Answer, Guest
 from labwright.host.namespace import mapped_whole
 from labwright.host.teardown import MARK_VARIABLE
@@ -50,7 +50,7 @@ class ApplianceGuest(Guest):
     def _execute(self, argv: Sequence[str], stdin: bytes | Path, seconds: float) -> Answer:
         """Run a command in the guest's tree. The streams come by files: the appliance hands on only one of them."""
         source = "/dev/null"
-        with self._said(f"{argv[0]} in the guest"):
+        with _told(f"{argv[0]} in the guest"):
             self._handle.mkdir_p(FOLDER)
             if stdin:
                 source = f"{FOLDER}/input"
@@ -104,21 +104,23 @@ class ApplianceGuest(Guest):
             over.set()
             watcher.join()
 
-    @contextlib.contextmanager
-    def _said(self, what: str) -> Iterator[None]:
-        try:
-            yield
-        except RuntimeError as error:
-            raise appliance_error(error, what) from error
-
     def close(self) -> None:
         """Give unused blocks back and have everything on the disk."""
-        with self._said("the unused blocks cannot be given back"), contextlib.suppress(RuntimeError):
+        with _told("the unused blocks cannot be given back"), contextlib.suppress(RuntimeError):
             # A file system that cannot do that stays as large as it is.
             self._handle.fstrim("/")
-        with self._said("the disk cannot be unmounted"):
+        with _told("the disk cannot be unmounted"):
             self._handle.umount_all()
             self._handle.shutdown()
+
+
+@contextlib.contextmanager
+def _told(what: str) -> Iterator[None]:
+    """What libguestfs says, as an error of ours."""
+    try:
+        yield
+    except RuntimeError as error:
+        raise appliance_error(error, what) from error
 
 
 def appliance_error(error: RuntimeError, what: str) -> LabwrightError:
@@ -144,7 +146,7 @@ def guestfs_module() -> Any:
 
 
 @contextlib.contextmanager
-def appliance_guest(disk: Path, partition: int | None, kvm: bool, bench: Workbench) -> Iterator[Guest]:
+def appliance_guest(content: Content, partition: int | None, kvm: bool, bench: Workbench) -> Iterator[Guest]:
     """The system on a raw disk, entered in an appliance with the network up. What is written is on the disk afterwards.
 
     kvm: whether it was proven to work here. Raises LabwrightError; then the appliance is gone too.
@@ -154,8 +156,11 @@ def appliance_guest(disk: Path, partition: int | None, kvm: bool, bench: Workben
         handle = guestfs_module().GuestFS(python_return_dict=True)
         try:
             bench.say("starting the libguestfs appliance")
-            _launch(handle, disk)
-            _mount(handle, partition)
+            _launch(handle, content.disk)
+            if not content.lvm and all(part.filesystem.startswith("ext") for part in content.candidates):
+                _mount_known(handle, content, find_root(content, partition, bench))
+            else:
+                _mount_inspected(handle, partition)
             guest = ApplianceGuest(handle, bench)
             yield guest
             guest.close()
@@ -214,17 +219,30 @@ def _environment(wanted: Mapping[str, str]) -> Iterator[None]:
 
 
 def _launch(handle: Any, disk: Path) -> None:
-    try:
+    with _told("the libguestfs appliance does not start"):
         handle.add_drive_opts(str(disk), format="raw", readonly=False, discard="besteffort", cachemode="unsafe")
         handle.set_network(True)
         handle.set_memsize(MEMORY)
         handle.launch()
-    except RuntimeError as error:
-        raise appliance_error(error, "the libguestfs appliance does not start") from error
 
 
-def _mount(handle: Any, partition: int | None) -> None:
-    try:
+def _mount_known(handle: Any, content: Content, root: Part) -> None:
+    """What was found on the disk from here needs no second look in there, which takes as long as the start."""
+    with _told("the guest's file systems cannot be mounted"):
+        handle.mount_options(options_for(root.filesystem), _device(root), "/")
+        table = handle.read_file("/etc/fstab") if handle.is_file("/etc/fstab") else b""
+        text = table.decode(errors="replace") if isinstance(table, bytes) else str(table)
+        for part, place in more_mounts(content, root, text):
+            handle.mount_options(options_for(part.filesystem), _device(part), place)
+
+
+def _device(part: Part) -> str:
+    return f"/dev/sda{part.number or ''}"
+
+
+def _mount_inspected(handle: Any, partition: int | None) -> None:
+    """By libguestfs's own inspection: logical volumes, subvolumes."""
+    with _told("the guest's file systems cannot be mounted"):
         roots = handle.inspect_os()
         titles = {root: f"{root}: {handle.inspect_get_product_name(root)}" for root in roots}
         if partition is not None:
@@ -241,5 +259,3 @@ def _mount(handle: Any, partition: int | None) -> None:
         mounts = handle.inspect_get_mountpoints(roots[0])
         for place in sorted(mounts, key=len):
             handle.mount(mounts[place], place)
-    except RuntimeError as error:
-        raise appliance_error(error, "the guest's file systems cannot be mounted") from error

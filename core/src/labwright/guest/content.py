@@ -154,6 +154,11 @@ def _probe(disk: Path, offset: int, size: int) -> dict[str, str]:
     return {key: value for key, _, value in pairs}
 
 
+def options_for(kind: str) -> str:
+    """Mount options. What a superblock asks for at an error, a panic say, is not for it to decide (ext4(5))."""
+    return "nodev,errors=remount-ro" if kind.startswith("ext") else "nodev"
+
+
 def more_mounts(content: Content, root: Part, table: str) -> list[tuple[Part, str]]:
     """The other partitions that the system's fstab(5) has in its tree, and where, outer ones first.
 

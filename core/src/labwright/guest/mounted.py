@@ -15,7 +15,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from labwright.errors import Cause, LabwrightError
-from labwright.guest.content import Content, Part, more_mounts
+from labwright.guest.content import Content, Part, more_mounts, options_for
 from labwright.guest.guest import Answer, Guest
 from labwright.host.environment import environment, find_tool
 from labwright.host.ledger import Ledger
@@ -219,11 +219,6 @@ def mounted_guest(content: Content, root: Part, bench: Workbench, fresh: bool = 
             raise
         guest.put_resolver_back()
         guest.unmount()
-
-
-def options_for(kind: str) -> str:
-    """Mount options. What a superblock asks for at an error, a panic say, is not for it to decide (ext4(5))."""
-    return "nodev,errors=remount-ro" if kind.startswith("ext") else "nodev"
 
 
 def _loop(content: Content, part: Part, bench: Workbench) -> str:

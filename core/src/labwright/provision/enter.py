@@ -15,7 +15,7 @@ from labwright.guest.mounted import mounted_guest
 from labwright.guest.way import APPLIANCE, BOOTED
 from labwright.interfaces import DiskRequest, Workbench
 from labwright.spec.secret import read_secret
-from labwright.vm.accelerator import choose_accelerator
+from labwright.vm.accelerator import choose_accelerator, kvm_works
 
 
 @contextlib.contextmanager
@@ -39,7 +39,7 @@ def enter_disk(disk: Path, method: str, partition: int | None, bench: Workbench,
     """
     content = read_content(disk, bench)
     if method == APPLIANCE:
-        with appliance_guest(disk, partition, choose_accelerator(bench).name == "kvm", bench) as guest:
+        with appliance_guest(content, partition, kvm_works(bench)[0], bench) as guest:
             yield guest
     else:
         with mounted_guest(content, find_root(content, partition, bench), bench, fresh) as guest:

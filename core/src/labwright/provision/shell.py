@@ -16,7 +16,7 @@ from labwright.host.environment import environment, find_tool
 from labwright.host.teardown import MARK_VARIABLE
 from labwright.interfaces import Workbench
 from labwright.provision.enter import enter_disk
-from labwright.vm.accelerator import choose_accelerator
+from labwright.vm.accelerator import kvm_works
 
 
 def ask_in(disk: Path, method: str, partition: int | None, command: Sequence[str], bench: Workbench) -> Answer:
@@ -29,7 +29,7 @@ def shell_in(disk: Path, method: str, partition: int | None, bench: Workbench) -
     """A shell on the user's terminal, as root in the system; its exit code."""
     if method == APPLIANCE:
         find_tool("virt-rescue")
-        kvm = choose_accelerator(bench).name == "kvm"
+        kvm, _ = kvm_works(bench)
         command = ["virt-rescue", "--format=raw", "--add", str(disk), "--inspector"]
         return _on_terminal(command, settings(kvm, bench), bench)
     with enter_disk(disk, method, partition, bench, fresh=False) as guest:

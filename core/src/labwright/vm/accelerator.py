@@ -5,16 +5,20 @@
 
 from __future__ import annotations
 
+import json
+import os
 import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
 from labwright.errors import Cause, LabwrightError
+from labwright.host.files import write_whole
 from labwright.host.run import run
 from labwright.interfaces import Workbench
 
 MARKER = "labwright"
+BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 KVM_LIMIT = 5.0
 TCG_LIMIT = 120.0
 REFERENCE_SECONDS = 0.9
@@ -83,10 +87,30 @@ def probe_kvm() -> tuple[bool, str]:
     return (False, f"/dev/kvm is there, but a tiny guest fails: {failure}") if failure else (True, f"{seconds:.1f} s")
 
 
-def choose_accelerator(bench: Workbench) -> Accelerator:
-    """KVM if it works, else emulation, measured. Raises LabwrightError when neither runs a guest."""
+def kvm_works(bench: Workbench) -> tuple[bool, str]:
+    """As probe_kvm; that it does not is remembered until this machine starts again or its /dev/kvm is another."""
+    memory = bench.downloads / "kvm.json"
+    try:
+        device = Path("/dev/kvm").stat()
+        now = [BOOT_ID.read_text().strip(), device.st_ctime_ns, device.st_mode, os.geteuid()]
+    except OSError:
+        return probe_kvm()
+    try:
+        known = json.loads(memory.read_text())
+        if known["seen"] == now:
+            return False, str(known["words"])
+    except (OSError, ValueError, KeyError, TypeError):
+        pass
     bench.say("trying KVM with a tiny guest")
     works, words = probe_kvm()
+    if not works:
+        write_whole(memory, json.dumps({"seen": now, "words": words}))
+    return works, words
+
+
+def choose_accelerator(bench: Workbench) -> Accelerator:
+    """KVM if it works, else emulation, measured. Raises LabwrightError when neither runs a guest."""
+    works, words = kvm_works(bench)
     if works:
         return Accelerator("kvm", 1.0, f"a tiny guest ran in {words}")
     seconds, failure = try_accelerator("tcg", TCG_LIMIT)
