@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from labwright.errors import LabwrightError
 from labwright.host.text import plain
+from labwright.vm import accelerator
 from labwright.vm.accelerator import Accelerator, boot_sector
 from labwright.vm.boot_test import BootPlan, dynamic_address, has_grown, mac_of, machine_for, parse_links
 from labwright.vm.clones import Identity, judge, read_identity
@@ -149,3 +150,25 @@ def test_a_comma_in_a_path_begins_no_option_of_qemu():
 )  # fmt: skip
 def test_a_root_that_fills_its_disk_has_grown(sizes, grown):
     assert has_grown(sizes) is grown
+
+
+def test_that_kvm_fails_is_remembered_until_the_next_boot_and_that_it_works_is_not(tmp_path, bench, monkeypatch):
+    asked = []
+    answer = (False, "it hung")
+
+    def probe():
+        asked.append(1)
+        return answer
+
+    boot = tmp_path / "boot_id"
+    boot.write_text("one")
+    monkeypatch.setattr(accelerator, "probe_kvm", probe)
+    monkeypatch.setattr(accelerator, "BOOT_ID", boot)
+    monkeypatch.setattr(accelerator, "DEVICE", tmp_path / "kvm")
+    (tmp_path / "kvm").touch()
+    assert accelerator.kvm_works(bench) == accelerator.kvm_works(bench) == (False, "it hung")
+    assert len(asked) == 1
+    boot.write_text("two")
+    answer = (True, "0.2 s")
+    assert accelerator.kvm_works(bench) == accelerator.kvm_works(bench) == (True, "0.2 s")
+    assert len(asked) == 3

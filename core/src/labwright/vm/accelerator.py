@@ -18,6 +18,7 @@ from labwright.host.run import run
 from labwright.interfaces import Workbench
 
 MARKER = "labwright"
+DEVICE = Path("/dev/kvm")
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 KVM_LIMIT = 5.0
 TCG_LIMIT = 120.0
@@ -81,7 +82,7 @@ def try_accelerator(name: str, limit: float) -> tuple[float, str]:
 
 def probe_kvm() -> tuple[bool, str]:
     """Whether KVM runs a guest, and in words what happened."""
-    if not Path("/dev/kvm").exists():
+    if not DEVICE.exists():
         return False, "there is no /dev/kvm"
     seconds, failure = try_accelerator("kvm", KVM_LIMIT)
     return (False, f"/dev/kvm is there, but a tiny guest fails: {failure}") if failure else (True, f"{seconds:.1f} s")
@@ -91,7 +92,7 @@ def kvm_works(bench: Workbench) -> tuple[bool, str]:
     """As probe_kvm; that it does not is remembered until this machine starts again or its /dev/kvm is another."""
     memory = bench.downloads / "kvm.json"
     try:
-        device = Path("/dev/kvm").stat()
+        device = DEVICE.stat()
         now = [BOOT_ID.read_text().strip(), device.st_ctime_ns, device.st_mode, os.geteuid()]
     except OSError:
         return probe_kvm()
