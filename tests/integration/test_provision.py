@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
-from support.builds import leaks
+from support.builds import command, leaks, start
 from support.disks import image_folder
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root: mounts disks")
@@ -191,6 +193,41 @@ def test_a_playbook_that_fails_half_way_can_be_looked_at_and_gone_on_with(cli, d
     outcomes = {event["step"]: event["outcome"] for event in events if event.get("outcome")}
     assert outcomes == {"base": "cached", "customize": "ran"}
     assert leaks(Path(os.environ["LABWRIGHT_CACHE"])) == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT], ids=lambda number: number.name)
+def test_a_build_that_is_ended_in_the_middle_of_a_playbook_leaves_nothing(disk, tmp_path, number):
+    """The task's own process, the tree's mounts, the loop device, the socket's folder; the next build goes on."""
+    cache = Path(os.environ["LABWRIGHT_CACHE"])
+    folder = image_folder(tmp_path, "ended", disk, playbook="play.yml")
+    (folder / "play.yml").write_text(
+        "- hosts: all\n  gather_facts: false\n  tasks:\n    - name: Wait\n      ansible.builtin.raw: exec sleep 7391\n"
+    )
+    words = ("build", folder, "--method", "mounted", "--until", "customize", "--out", tmp_path / "out")
+    with start(*words, "--json", cache=cache) as running:
+        assert running.stdout is not None
+        assert any('"Wait"' in line for line in running.stdout), running.communicate()
+        time.sleep(1)
+        running.send_signal(number)
+        said, complaints = running.communicate(timeout=60)
+    assert running.returncode in {-9, 130}, said + complaints
+    if number == signal.SIGKILL:
+        assert command("clean", cache=cache).returncode == 0
+    assert leaks(cache) == []
+    assert str(cache) not in subprocess.run(["losetup", "--list"], capture_output=True, text=True, check=True).stdout
+    wait_until_gone("sleep 7391")
+    (folder / "play.yml").write_text("- hosts: all\n  gather_facts: false\n  tasks: []\n")
+    assert command(*words, cache=cache).returncode == 0
+
+
+def wait_until_gone(command_line: str) -> None:
+    """A process that was killed with its namespace takes a moment."""
+    for _ in range(50):
+        lines = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True).stdout.splitlines()
+        if command_line not in lines:
+            return
+        time.sleep(0.1)
+    raise AssertionError(f"{command_line} still runs")
 
 
 @pytest.mark.parametrize(

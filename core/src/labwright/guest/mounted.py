@@ -213,9 +213,10 @@ def mounted_guest(content: Content, root: Part, bench: Workbench, fresh: bool = 
         try:
             yield guest
         except BaseException:
-            # The disk may be kept, to be looked at and entered again.
-            with contextlib.suppress(LabwrightError):
-                guest.put_resolver_back()
+            # The disk may be kept, to be looked at and entered again; and its loop device is free only after this.
+            for last in (guest.put_resolver_back, guest.unmount):
+                with contextlib.suppress(LabwrightError):
+                    last()
             raise
         guest.put_resolver_back()
         guest.unmount()

@@ -75,10 +75,16 @@ def loop_devices(backing_file: Path) -> list[str]:
 
 
 def detach_loops(backing_file: Path) -> None:
-    """Detach every loop device of a file. LabwrightError when one stays: a device in use is only marked for later."""
+    """Detach every loop device of a file. LabwrightError when one stays: a device in use is only marked for later.
+
+    A mount namespace that has just lost its last process gives its devices back a moment later.
+    """
     for device in loop_devices(backing_file):
         _call(["losetup", "--detach", device])
-    if left := loop_devices(backing_file):
+    until = time.monotonic() + PATIENCE
+    while (left := loop_devices(backing_file)) and time.monotonic() < until:
+        time.sleep(EXEC_PAUSE)
+    if left:
         raise LabwrightError(
             f"{' '.join(left)} of {backing_file} cannot be detached: in use",
             cause=Cause.HOST,
