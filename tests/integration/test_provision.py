@@ -38,6 +38,28 @@ def disk(tree, tmp_path_factory) -> Path:
     return make_disk(tree, tmp_path_factory.mktemp("disk") / "small.raw")
 
 
+@pytest.mark.parametrize("kind", ["xfs", "btrfs"])
+def test_other_file_systems_are_entered_too(cli, tree, tmp_path, kind):
+    disk, point = tmp_path / f"{kind}.raw", tmp_path / "point"
+    with disk.open("wb") as stream:
+        stream.truncate(700 << 20)
+    subprocess.run([f"mkfs.{kind}", "-q", disk], check=True)
+    point.mkdir()
+    copy = f"mount -o loop {disk} {point} && cp -a {tree}/. {point}/ && umount {point}"
+    subprocess.run(["unshare", "--mount", "sh", "-c", copy], check=True)
+    table = tmp_path / "disk.raw"
+    with table.open("wb") as stream:
+        stream.write(b"\xeb\xfe")
+        stream.truncate(720 << 20)
+    subprocess.run(["sfdisk", "-q", table], input="label: dos\nstart=2048, bootable\n", text=True, check=True)
+    subprocess.run(
+        ["dd", f"if={disk}", f"of={table}", "seek=1", "bs=1M", "conv=notrunc,sparse", "status=none"], check=True
+    )
+    done = build(cli, image_folder(tmp_path, kind, table))
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert leaks(Path(os.environ["LABWRIGHT_CACHE"])) == []
+
+
 def changed(tree: Path, folder: Path) -> Path:
     """A copy of the tree to change."""
     copy = folder / "changed"

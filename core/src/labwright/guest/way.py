@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from labwright.errors import Cause, LabwrightError
-from labwright.host.environment import has_tool
+from labwright.host.environment import has_kernel, has_tool
 from labwright.host.namespace import mapped_whole
 
 AUTO = "auto"
@@ -72,10 +72,7 @@ def lacks_appliance() -> str:
     """What this host lacks for the libguestfs appliance."""
     if importlib.util.find_spec("guestfs") is None:
         return "this Python has no module guestfs"
-    kernels = [path for path in Path("/boot").glob("vmlinuz*") if os.access(path, os.R_OK)]
-    if not kernels and "SUPERMIN_KERNEL" not in os.environ:
-        return "there is no kernel in /boot that it could start with"
-    return ""
+    return "" if has_kernel() else "there is no kernel in /boot that it could start with"
 
 
 def lacks_virt_customize() -> str:

@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 from collections.abc import Mapping
+from pathlib import Path
 
 from labwright.errors import Cause, LabwrightError
 
@@ -53,6 +54,12 @@ def find_tool(name: str) -> str:
             hint=f"install it: apt-get install {package} (or everything at once: make setup)",
         )
     return found
+
+
+def has_kernel() -> bool:
+    """Whether a kernel of this host can be read, which libguestfs's appliance starts with (supermin(1))."""
+    kernels = [Path(os.environ.get("SUPERMIN_KERNEL", "/")), *Path("/boot").glob("vmlinuz*")]
+    return any(path.is_file() and os.access(path, os.R_OK) for path in kernels)
 
 
 @functools.cache

@@ -14,7 +14,7 @@ from typing import Literal
 
 from labwright.errors import LabwrightError
 from labwright.host import namespace
-from labwright.host.environment import PACKAGE_OF_TOOL, has_tool
+from labwright.host.environment import PACKAGE_OF_TOOL, has_kernel, has_tool
 from labwright.host.ledger import Ledger
 from labwright.host.paths import Paths
 from labwright.host.run import run
@@ -142,6 +142,14 @@ def check_libguestfs(around: Surroundings) -> Finding:
         return Finding(name, "warning", f"{sys.executable} has no module guestfs", (check_libguestfs.__doc__ or ""),
                        "apt-get install python3-guestfs libguestfs-tools, and make the virtual environment with "
                        "--system-site-packages from the system's Python (make setup does)")  # fmt: skip
+    if not has_kernel():
+        return Finding(
+            name,
+            "warning",
+            "no kernel in /boot that can be read",
+            (check_libguestfs.__doc__ or ""),
+            "apt-get install linux-image-cloud-amd64; where only root may read it: chmod 644 /boot/vmlinuz*",
+        )
     if not around.deep:
         return Finding(name, "ok", "the Python binding is there; --deep starts the appliance too")
     try:

@@ -44,6 +44,10 @@ visudo -c -q || die "the image's sudoers is not valid: visudo -c says why"
 
 # --- SSH ------------------------------------------------------------------------------------------------------------
 configuration=/etc/ssh/sshd_config
+if [ ! -f $configuration ] && [ -f /usr/etc/ssh/sshd_config ]; then
+    # SUSE has its defaults there; a file in /etc takes their place.
+    cp -p /usr/etc/ssh/sshd_config $configuration
+fi
 [ -f $configuration ] || die "there is no $configuration"
 mark='# labwright: the login of a lab'
 if ! grep -qF "$mark" $configuration; then
