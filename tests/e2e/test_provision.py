@@ -183,6 +183,16 @@ def test_a_container_s_root_file_system_becomes_a_machine(cli, tmp_path):
     assert report["tests"]["boots"]["bios"]["script"] is True
 
 
+def test_the_router_of_this_repository_is_built_and_passes_its_own_test(cli, tmp_path):
+    """images/frr from nothing: the daemons, the lesson's way of configuring them, the interfaces' names."""
+    done = cli("build", "images/frr", "--out", tmp_path / "out", "--json")
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr
+    report = json.loads((tmp_path / "out/frr.json").read_text())
+    assert report["tests"]["boots"]["bios"]["script"] is True
+    assert report["tests"]["boots"]["uefi"]["interfaces"] == ["eth0", "enp0s3f1", "enp0s3f2"]
+    assert "frr" in dict(report["packages"])
+
+
 def raw_bytes(image: Path, folder: Path) -> bytes:
     """The whole disk, unpacked."""
     subprocess.run(["qemu-img", "convert", "-O", "raw", image, folder], check=True)
