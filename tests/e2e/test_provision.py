@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -175,6 +176,11 @@ def test_a_container_s_root_file_system_becomes_a_machine(cli, tmp_path):
     archive = tmp_path / "container.tar.xz"
     subprocess.run(["mmdebstrap", "--variant=minbase", "--quiet", "bookworm", archive], check=True)
     folder = image_folder(tmp_path, "container", archive, release="bookworm")
+    refused = cli("build", folder, "--out", tmp_path / "out")
+    assert refused.returncode == 2
+    assert "nobody vouches for them" in refused.stderr
+    digest = hashlib.sha256(archive.read_bytes()).hexdigest()
+    image_folder(tmp_path, "container", archive, release="bookworm", sha256=digest)
     (folder / "test.sh").write_text("set -e\nsudo -n true\nuname -r | grep labwright\n")
     done = cli("build", folder, "--out", tmp_path / "out", "--json")
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr

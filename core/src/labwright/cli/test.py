@@ -27,7 +27,9 @@ def test(
     firmware: Annotated[str, typer.Option(help="bios, uefi or direct; all three by default.")] = "",
     user: Annotated[str, typer.Option(help="Login; by default what the report beside the image says.")] = "",
     kernel: Annotated[Path | None, typer.Option(help="Kernel for direct boot; by default the one beside it.")] = None,
-    memory: Annotated[int, typer.Option(min=64, help="MiB; by default what the build tested with, or 128.")] = 0,
+    memory: Annotated[
+        int | None, typer.Option(min=64, help="MiB; by default what the build tested with, or 128.")
+    ] = None,
     json_lines: Json = False,
 ) -> None:
     """Boot an image and check login prompt, SSH, DHCP, interface names, failed units and power-off.

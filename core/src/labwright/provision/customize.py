@@ -32,7 +32,7 @@ def by_virt_customize(request: DiskRequest, families: Sequence[Family], bench: W
     accelerator = choose_accelerator(bench)
     beat = Heartbeat(bench.say)
     bench.run(
-        ["virt-customize", "--format", "raw", "--add", request.disk, "--network", "--no-selinux-relabel", *words],
+        ["virt-customize", "--format", "raw", "--add", request.disk, "--network", *words],
         env=settings(accelerator.name == "kvm", bench), cause=Cause.GUEST, what="virt-customize failed",
         timeout=3600 * accelerator.factor, on_line=lambda line: beat.beat(line.strip()),
         hint="the lines above are from the guest",
