@@ -31,8 +31,8 @@ CHUNK = 32768
 LARGEST_ANSWER = 64 * 1024 * 1024
 ALLOW = 'umask 337; echo "$1 ALL=(ALL:ALL) NOPASSWD: ALL" > /etc/sudoers.d/zzz-labwright-way'
 OFF = (
-    "rm -f /etc/sudoers.d/zzz-labwright-way /root/.sudo_as_admin_successful /home/*/.sudo_as_admin_successful; sync; fstrim -a 2>/dev/null; sync; "
-    "(sleep 1; echo u > /proc/sysrq-trigger; poweroff -f) >/dev/null 2>&1 &"
+    "rm -f /etc/sudoers.d/zzz-labwright-way /root/.sudo_as_admin_successful /home/*/.sudo_as_admin_successful; "
+    "sync; fstrim -a 2>/dev/null; sync; (sleep 1; echo u > /proc/sysrq-trigger; poweroff -f) >/dev/null 2>&1 &"
 )
 """Off at once: a shutdown in order would write seeds, leases and logs that the seal has just taken out."""
 
