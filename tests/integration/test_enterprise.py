@@ -34,6 +34,9 @@ def test_virt_customize_and_a_mount_make_the_same_of_the_stand_in(cli, stand_in,
             (Path(os.environ["LABWRIGHT_CACHE"]) / "store/base").iterdir(), key=lambda path: path.stat().st_mtime
         )
         found[method] = facts(made / "disk.qcow2", tmp_path / method, "rpm --query --all | sort")
+    for facts_of_one in found.values():
+        # How far SQLite had got with its log is chance.
+        facts_of_one["files"] = [line for line in facts_of_one["files"] if not line.startswith("/var/lib/rpm/")]
     assert found["auto"] == found["mounted"]
     assert {line.rpartition("-1-1")[0] for line in found["auto"]["packages"]} >= {"openssh-server", "sudo", "tcpdump"}
     assert "/.autorelabel f 644 root root " in found["auto"]["files"]

@@ -43,6 +43,9 @@ def make_stand_in(folder: Path, disk: Path) -> None:
         (tree / "srv" / f"{name}.spec").write_text(SPEC.format(name=name))
     subprocess.run(["chroot", tree, "sh", "-c", MAKE], check=True)
     (tree / "usr/lib/os-release").write_text(RELEASE)
+    # Debian's rpm keeps its packages in the user's home.
+    (tree / "etc/rpm").mkdir(exist_ok=True)
+    (tree / "etc/rpm/macros").write_text("%_dbpath /var/lib/rpm\n")
     (tree / "etc/yum.repos.d").mkdir(parents=True, exist_ok=True)
     (tree / "etc/yum.repos.d/stand-in.repo").write_text(REPOSITORY)
     (tree / "etc/selinux").mkdir(exist_ok=True)
