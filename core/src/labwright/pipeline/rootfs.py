@@ -22,7 +22,6 @@ from labwright.provision.driver import RELEASE
 from labwright.provision.family import LINUX, family_of
 from labwright.provision.script import packages_script
 
-LISTED = "dpkg-query --show --showformat '${Package} ${Version}\\n'"
 LEFT_BY_CONTAINERS = ("/.dockerenv", "/usr/sbin/policy-rc.d", "/etc/dpkg/dpkg.cfg.d/docker-apt-speedup")
 
 
@@ -70,8 +69,9 @@ def _completed(guest: Guest, recipe: Recipe, wanted: tuple[str, ...], bench: Wor
     _check(release, recipe)
     guest.execute(["rm", "-f", *LEFT_BY_CONTAINERS])
     bench.say(f"{release.title}: what a machine needs and a container does not have")
-    guest.script(packages_script(wanted, family_of(release, LINUX)), "completing the root file system failed")
-    return [[*line.split(), ""] for line in guest.script(LISTED, "no list of packages").output.splitlines()]
+    family = family_of(release, LINUX)
+    guest.script(packages_script(wanted, family), "completing the root file system failed")
+    return [[*line.split(), ""] for line in guest.script(family.listed, "no list of packages").output.splitlines()]
 
 
 def _check(release: Release, recipe: Recipe) -> None:

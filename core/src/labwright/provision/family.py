@@ -30,6 +30,7 @@ class Family:
     listed: str
 
 
+RPM_HAS = 'rpm --query --whatprovides -- "$1" >/dev/null 2>&1'
 RPM_LISTED = "rpm --query --all --queryformat '%{NAME} %{VERSION}-%{RELEASE}\\n'"
 DEBIAN = Family(
     name="debian",
@@ -46,7 +47,7 @@ ENTERPRISE = Family(
     name="enterprise",
     names=("rhel", "centos", "fedora", "almalinux", "rocky"),
     base=("bash", "ca-certificates", "iproute", "iputils", "openssh-server", "python3", "sudo"),
-    has='rpm --query --whatprovides -- "$1" >/dev/null 2>&1',
+    has=RPM_HAS,
     refresh="command -v dnf >/dev/null || die 'it has no dnf: version 8 or later is wanted'; dnf -q -y makecache",
     install="dnf -y --setopt=install_weak_deps=False install --",
     clean="dnf -q clean all; rm -rf /var/cache/dnf/* /var/lib/dnf/history*; rm -f /root/anaconda-ks.cfg",
@@ -56,7 +57,7 @@ SUSE = Family(
     name="suse",
     names=("suse", "opensuse", "opensuse-leap", "opensuse-tumbleweed", "sles"),
     base=("bash", "ca-certificates-mozilla", "iproute2", "iputils", "openssh", "python3", "sudo"),
-    has='rpm --query --whatprovides -- "$1" >/dev/null 2>&1',
+    has=RPM_HAS,
     refresh="zypper --non-interactive refresh",
     install="zypper --non-interactive install --no-recommends --",
     clean="zypper --non-interactive clean --all",
