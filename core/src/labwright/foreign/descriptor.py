@@ -15,6 +15,9 @@ from labwright.foreign.reader import DAMAGED, Reader
 START = b"# Disk DescriptorFile"
 LARGEST = 64 << 10
 MOST_EXTENTS = 1024
+LEFT_OVER = 6
+"""Bytes. QEMU writes the number of a content (CID, eight hexadecimal digits) without its leading zeros, over a text with
+a longer one; what stays behind the new end is the end of the old text."""
 NO_PARENT = "ffffffff"
 ALONE = ("monolithicSparse", "streamOptimized")
 SPLIT = ("twoGbMaxExtentSparse", "twoGbMaxExtentFlat", "monolithicFlat")
@@ -51,7 +54,8 @@ def parse(reader: Reader, data: bytes) -> Descriptor:
     """Understand a descriptor. Raises LabwrightError (config) for other types, parents, and anything not understood."""
     check_parents(reader, data)
     text, _, rest = data.partition(b"\0")
-    if rest.strip(b"\0"):
+    left = rest.rstrip(b"\0")
+    if len(left) > LEFT_OVER or not text.endswith(left):
         raise reader.refuse("its descriptor goes on behind its end", DAMAGED)
     try:
         lines = text.decode("utf-8").replace("\r\n", "\n").split("\n")
