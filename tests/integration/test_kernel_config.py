@@ -10,10 +10,11 @@ import pytest
 
 from labwright.host.ledger import Ledger, copy_whole
 from labwright.host.run import run
-from labwright.interfaces import Workbench
+from labwright.interfaces import KernelSource, Workbench
 from labwright.kernel.build import review_source
-from labwright.kernel.config import ConfiguredSource, configure, unpack_configuration_only
+from labwright.kernel.config import ConfiguredSource, configure
 from labwright.kernel.fragments import fragment_folder, load_fragments
+from labwright.kernel.source import unpack_configuration_only
 from labwright.spec.load import load_image
 from labwright_debian import DebianBootstrapper
 
@@ -30,12 +31,14 @@ def tree(request, tmp_path_factory):
     spec = spec.model_copy(update={"build": spec.build.model_copy(update={"release": request.param})})
     driver = DebianBootstrapper()
     pins = driver.resolve(spec, bench)
-    archive = CACHE / "tests" / f"{pins.kernel_source.sha256}.tar.xz"
-    if not archive.is_file():
-        archive.parent.mkdir(parents=True, exist_ok=True)
-        driver.fetch_kernel_source(pins, folder / "fetched", bench)
-        copy_whole(folder / "fetched", archive, bench.ledger)
-    return unpack_configuration_only(archive, bench)
+    source = CACHE / "tests" / pins.kernel_source.sha256
+    if not (source / KernelSource.ARCHIVE).is_file():
+        source.mkdir(parents=True, exist_ok=True)
+        fetched = folder / "fetched"
+        fetched.mkdir()
+        driver.fetch_kernel_source(spec, pins, fetched, bench)
+        copy_whole(fetched / KernelSource.ARCHIVE, source / KernelSource.ARCHIVE, bench.ledger)
+    return unpack_configuration_only(source, bench)
 
 
 def workbench(folder: Path) -> Workbench:

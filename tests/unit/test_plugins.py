@@ -39,13 +39,19 @@ def test_our_own_drivers_are_there_and_say_what_they_do_not_do():
     health = {plugin.name: plugin for plugin in discover(BOOTSTRAPPERS)}
     assert health["debian"].health == "ready"
     assert health["debian"].package == "labwright-debian"
-    assert health["centos"].health == "planned"
+    assert health["centos"].health == "partial"
     assert health["centos"].note
 
 
-def test_a_planned_driver_is_refused_with_a_reason():
+def test_a_planned_driver_is_refused_with_a_reason(installed):
+    installed(
+        "planned_driver",
+        "from labwright.interfaces import Distribution\nfrom labwright_debian import DebianBootstrapper as D\n"
+        "class Driver(D):\n    distribution = Distribution(title='L', status='planned', limits='next year')\n",
+        "[labwright.bootstrappers]\nlater = planned_driver:Driver\n",
+    )
     with pytest.raises(LabwrightError, match="planned") as caught:
-        bootstrapper("centos")
+        bootstrapper("later")
     assert caught.value.cause is Cause.PLUGIN
 
 

@@ -1,4 +1,4 @@
-"""The scripts of Debian's images, run by the host's shell on a stand-in for sysfs, with a stand-in for ip."""
+"""The scripts of every image, run by the host's shell on a stand-in for sysfs, with a stand-in for ip."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-import labwright_debian
+from labwright.finish.machine import ROOTFS
 
-SCRIPTS = Path(labwright_debian.__file__).parent / "rootfs/usr/lib/labwright"
+SCRIPTS = ROOTFS / "usr/lib/labwright"
 PCI, PLATFORM = "sys/bus/pci/devices", "sys/bus/platform/devices"
 
 

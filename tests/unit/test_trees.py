@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from labwright.errors import LabwrightError
+from labwright.finish.files import copy_files, remove_traces
+from labwright.finish.machine import ROOTFS
 from labwright.host.trees import folder_inside, inside
-from labwright_debian import clean, finish
 
 
 @pytest.mark.parametrize("link", ["var/log", "var/tmp", "etc/systemd", "etc/labwright", "etc"])
@@ -19,8 +20,8 @@ def test_nothing_outside_is_written_or_removed_where_a_tree_s_folders_lead_out_o
         (tree / link).rmdir()
     (tree / link).symlink_to(outside)
     with pytest.raises(LabwrightError, match="leads out of it"):
-        clean.remove_traces(tree)
-        finish._copy_rootfs(tree)
+        remove_traces(tree, ())
+        copy_files(ROOTFS, tree, {})
         folder_inside(tree, tree / "etc/labwright")
     assert [path.name for path in outside.iterdir()] == ["file"]
     assert (outside / "file").read_text() == "the host's"

@@ -24,10 +24,10 @@ from labwright.spec.pins import Package, Pins
 __all__ = [
     "BOOTSTRAPPERS", "CONFIGURATORS", "INTERFACE_VERSION", "PROVISIONERS", "Bootstrapper", "ConfigurationJob",
     "ConfigurationResult", "DiskRequest", "Distribution", "DriverFacts", "Endpoint", "ImageSpec", "KernelFiles",
-    "LessonConfigurator", "Package", "Pins", "Provisioned", "Provisioner", "Release", "Workbench",
+    "KernelSource", "LessonConfigurator", "Package", "Pins", "Provisioned", "Provisioner", "Release", "Workbench",
 ]  # fmt: skip
 
-INTERFACE_VERSION = 3
+INTERFACE_VERSION = 4
 """Raised when a change here breaks drivers; a driver built for another version is reported and not used."""
 
 BOOTSTRAPPERS = "labwright.bootstrappers"
@@ -66,10 +66,16 @@ class Workbench:
 
 @dataclass(frozen=True)
 class Release:
-    """A release of a distribution. kernel_source: the name of the package that holds its kernel's source."""
+    """A release of a distribution. kernel_source: the name of the package that holds its kernel's source.
+
+    identity: ID, and VERSION_ID up to a dot, of its os-release(5), where its name is no word of its PRETTY_NAME.
+    processor: the level of x86-64 that its programs are compiled for; scripts of packages run on this host's.
+    """
 
     name: str
     kernel_source: str
+    identity: tuple[str, str] = ("", "")
+    processor: int = 1
 
 
 @dataclass(frozen=True)
@@ -77,11 +83,13 @@ class Distribution(DriverFacts):
     """The facts of a distribution.
 
     fragments: kernel configuration fragments, in order, beside the common ones. packages: what every image gets.
-    makers: the tools that make the tree, as far as they are installed; another version of one makes it again.
+    tools: what the host needs; `a|b` where either does. makers: the tools that make the tree, as far as they are
+    installed; another version of one makes it again. refused: releases that cannot be made, and why.
     """
 
     releases: tuple[Release, ...] = ()
     default_release: str = ""
+    refused: Mapping[str, str] = field(default_factory=dict)
     tools: tuple[str, ...] = ()
     makers: tuple[str, ...] = ()
     fragments: tuple[str, ...] = ()
@@ -95,6 +103,22 @@ class Distribution(DriverFacts):
     def asked(self, image: ImageSpec) -> tuple[str, ...]:
         """The packages that an image asks for by name: the distribution's and its own."""
         return tuple(sorted({*self.packages, *image.build.packages}))
+
+
+@dataclass(frozen=True)
+class KernelSource:
+    """What a driver puts into a folder: linux.tar.xz with one folder at its top; extra/, files copied over that; and
+    patches/, applied in the order of their names.
+
+    date: seconds since 1970. extra_version: EXTRAVERSION of its makefile, where the distribution sets it, so that
+    uname -r says which package the source came from.
+    """
+
+    date: int
+    extra_version: str = ""
+    ARCHIVE: ClassVar[str] = "linux.tar.xz"
+    EXTRA: ClassVar[str] = "extra"
+    PATCHES: ClassVar[str] = "patches"
 
 
 @dataclass(frozen=True)
@@ -139,10 +163,10 @@ class Bootstrapper(ABC):
         """
 
     @abstractmethod
-    def fetch_kernel_source(self, pins: Pins, destination: Path, bench: Workbench) -> int:
-        """Put the pinned kernel source as one .tar.xz file at `destination`.
+    def fetch_kernel_source(self, image: ImageSpec, pins: Pins, destination: Path, bench: Workbench) -> KernelSource:
+        """Put the pinned kernel source into the folder `destination`, in the form that KernelSource describes.
 
-        Returns its date in seconds since 1970. Raises LabwrightError naming what a mirror cannot give any more.
+        Raises LabwrightError naming what a mirror cannot give any more.
         """
 
     @abstractmethod

@@ -15,9 +15,10 @@ from rich.table import Table
 from labwright.cli.session import Json, as_root, failures, out, print_json, session, workshop
 from labwright.errors import Cause, LabwrightError
 from labwright.kernel.build import review_source
-from labwright.kernel.config import ConfiguredSource, configure, parse_config, unpack_configuration_only
+from labwright.kernel.config import ConfiguredSource, configure, parse_config
 from labwright.kernel.fragments import load_fragments
 from labwright.kernel.review import Difference, Review, compare
+from labwright.kernel.source import unpack_configuration_only
 from labwright.pipeline.build import Wish, build_kernel_only, prepared
 from labwright.pipeline.mirrors import ask_mirrors
 from labwright.pipeline.preflight import check_host, writable
@@ -26,6 +27,7 @@ from labwright.pipeline.stage1 import Recipe, kernel_steps
 from labwright.pipeline.store import Stored
 from labwright.pipeline.workshop import Workshop, source_date_epoch
 from labwright.spec.image import BuildSpec, ImageSpec
+from labwright.spec.surroundings import from_environment
 
 app = typer.Typer(help="The kernel that images of a type get.", no_args_is_help=True)
 Type = Annotated[str, typer.Argument(help="Image type, such as debian.")]
@@ -35,7 +37,7 @@ Against = Annotated[Path | None, typer.Option(help="A Firecracker guest configur
 
 def image_for(kind: str, release: str | None) -> ImageSpec:
     """An image of this type, since a driver wants one to know mirrors and release."""
-    build = BuildSpec(type=kind, release=release)
+    build = from_environment(BuildSpec(type=kind, release=release))
     return ImageSpec(slug=f"{kind}-kernel", description="kernel only", build=build)
 
 
@@ -45,7 +47,7 @@ def configured(kind: str, release: str | None, at: Workshop) -> Iterator[Configu
     spec = image_for(kind, release)
     driver, chosen = prepared(spec)
     options = load_fragments(driver.distribution.fragments)
-    check_host(driver, at, None)
+    check_host((driver, chosen), at, None)
     pins = ask_mirrors(spec, driver, at)
     steps = kernel_steps(Recipe(spec, driver, chosen, pins, source_date_epoch()))[:1]
     runner = at.runner(spec.slug)
@@ -53,7 +55,7 @@ def configured(kind: str, release: str | None, at: Workshop) -> Iterator[Configu
         bench = runner.workbench(scratch, lambda _: None, scratch / "log")
 
         def unpack(done: dict[str, Stored]) -> Path:
-            return unpack_configuration_only(done["kernel-source"].folder / "linux.tar.xz", bench)
+            return unpack_configuration_only(done["kernel-source"].folder, bench)
 
         yield configure(runner.run(steps, unpack), options, bench)
 

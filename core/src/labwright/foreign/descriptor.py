@@ -16,8 +16,8 @@ START = b"# Disk DescriptorFile"
 LARGEST = 64 << 10
 MOST_EXTENTS = 1024
 LEFT_OVER = 6
-"""Bytes. QEMU writes the number of a content (CID, eight hexadecimal digits) without its leading zeros, over a text with
-a longer one; what stays behind the new end is the end of the old text."""
+"""Bytes. QEMU writes the number of a content (CID, eight hexadecimal digits) without its leading zeros, over a text
+with a longer one; what stays behind the new end is the end of the old text."""
 NO_PARENT = "ffffffff"
 ALONE = ("monolithicSparse", "streamOptimized")
 SPLIT = ("twoGbMaxExtentSparse", "twoGbMaxExtentFlat", "monolithicFlat")

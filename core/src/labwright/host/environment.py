@@ -6,7 +6,7 @@ import functools
 import os
 import shutil
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from labwright.errors import Cause, LabwrightError
@@ -22,7 +22,9 @@ PACKAGE_OF_TOOL = {
     "mkfs.vfat": "dosfstools", "qemu-img": "qemu-utils", "qemu-system-x86_64": "qemu-system-x86",
     "make": "build-essential bc bison flex libelf-dev libssl-dev", "gcc": "build-essential", "flex": "flex",
     "bison": "bison", "bc": "bc", "zstd": "zstd", "xz": "xz-utils", "apt-get": "apt", "dpkg-deb": "dpkg",
-    "dpkg-scanpackages": "dpkg-dev",
+    "dpkg-scanpackages": "dpkg-dev", "openssl": "openssl", "patch": "patch",
+    "dnf": "dnf", "rpm": "rpm", "rpmkeys": "rpm", "rpmbuild": "rpm", "rpm2cpio": "rpm2cpio", "curl": "curl",
+    "gpg": "gnupg", "gpgv": "gpgv",
     "rsync": "rsync", "cpio": "cpio", "depmod": "kmod", "losetup": "mount", "umount": "mount",
     "unshare": "util-linux", "setpriv": "util-linux", "prlimit": "util-linux",
 }  # fmt: skip
@@ -54,6 +56,11 @@ def find_tool(name: str) -> str:
             hint=f"install it: apt-get install {package} (or everything at once: make setup)",
         )
     return found
+
+
+def find_any(names: Sequence[str]) -> str:
+    """The path of the first of these tools that is installed, or LabwrightError naming the package of the first."""
+    return find_tool(next((name for name in names if has_tool(name)), names[0]))
 
 
 def has_kernel() -> bool:

@@ -10,9 +10,10 @@ from pathlib import Path
 from labwright.errors import Cause, LabwrightError
 from labwright.host.environment import version_of
 from labwright.interfaces import KernelFiles, Workbench
-from labwright.kernel.config import ConfiguredSource, configure, parse_config, unpack_source
+from labwright.kernel.config import ConfiguredSource, configure, parse_config
 from labwright.kernel.fragments import load_fragments
 from labwright.kernel.review import Review, driver_symbols, load_catalogue, review
+from labwright.kernel.source import unpack_source
 
 COMPILE_HOURS = 4
 SAY_EVERY = 2.0
@@ -28,12 +29,15 @@ def review_source(source: ConfiguredSource) -> Review:
     return review(source.config, source.options, load_catalogue(), driver_symbols(source.tree))
 
 
-def build_kernel(archive: Path, fragments: Sequence[str], destination: Path, bench: Workbench) -> KernelFiles:
+def build_kernel(
+    folder: Path, extra_version: str, fragments: Sequence[str], destination: Path, bench: Workbench
+) -> KernelFiles:
     """Configure, review and compile; the files of KernelFiles are written into `destination`.
 
+    folder, extra_version: see KernelSource.
     Raises LabwrightError: review, before anything is compiled; host, when the compiler fails.
     """
-    tree = unpack_source(archive, bench)
+    tree = unpack_source(folder, extra_version, bench)
     source = configure(tree, load_fragments(fragments), bench)
     result = review_source(source)
     if not result.ok:

@@ -25,18 +25,6 @@ class ConfiguredSource:
     options: list[Option]
 
 
-NOT_COMPILED = (
-    *(f"--exclude=*/arch/{name}/*{kind}" for kind in (".[chS]", ".dts*") for name in (
-        "alpha", "arc", "arm", "arm64", "csky", "hexagon", "ia64", "loongarch", "m68k", "microblaze", "mips", "nios2",
-        "openrisc", "parisc", "powerpc", "riscv", "s390", "sh", "sparc", "um", "xtensa",
-    )),
-    "--exclude=*/Documentation/*/*", "--exclude=*/tools/testing/*", "--exclude=*/drivers/gpu/drm/*/*.[ch]",
-    "--exclude=*/sound/*.[ch]",
-)  # fmt: skip
-"""What a kernel for this processor is not compiled from: half of the unpacked source. Kconfig files stay, since every
-one of them is read."""
-
-
 def parse_config(text: str) -> dict[str, str]:
     """The options of a .config: y, m, n for `is not set`, numbers and texts as they stand."""
     config = {}
@@ -56,30 +44,6 @@ def kernel_version(tree: Path) -> Version:
             f"{tree / 'Makefile'} names no kernel version", cause=Cause.HOST, hint="is the archive a kernel source?"
         )
     return int(parts["VERSION"]), int(parts["PATCHLEVEL"])
-
-
-def unpack_source(archive: Path, bench: Workbench) -> Path:
-    """Unpack a kernel source archive into the scratch folder."""
-    bench.say("unpacking the kernel's source")
-    return _unpack(archive, bench.scratch / "linux", bench, NOT_COMPILED)
-
-
-def unpack_configuration_only(archive: Path, bench: Workbench) -> Path:
-    """Unpack just what `make allnoconfig` and a review read: Kconfig files, makefiles and scripts."""
-    bench.say("unpacking the kernel's configuration")
-    members = ("*/Kconfig*", "*/Makefile*", "*/scripts/*", "*/arch/x86/*.sh", "*/Kbuild*")
-    return _unpack(archive, bench.scratch / "kconfig", bench, ("--wildcards", *members))
-
-
-def _unpack(archive: Path, folder: Path, bench: Workbench, only: tuple[str, ...] = ()) -> Path:
-    """An archive that climbs out of its folder is refused by tar."""
-    folder.mkdir()
-    bench.run(
-        ["tar", "--extract", "--xz", "--file", archive, "--directory", folder, "--strip-components=1",
-         "--no-same-owner", "--no-same-permissions", *only],
-        what="the kernel's source cannot be unpacked",
-    )  # fmt: skip
-    return folder
 
 
 def configure(tree: Path, options: list[Option], bench: Workbench) -> ConfiguredSource:

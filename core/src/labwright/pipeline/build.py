@@ -173,8 +173,8 @@ def provisioning(wish: Wish, recipe: Recipe | None, workshop: Workshop) -> Provi
 def lock_image(wish: Wish, workshop: Workshop, snapshot: str) -> Pins:
     """What the mirrors give now, or gave at a date, for the lock beside image.meta.yaml."""
     _not_pinned(wish, "lock")
-    driver, _ = prepared(wish.spec)
-    check_host(driver, workshop, None)
+    driver, release = prepared(wish.spec)
+    check_host((driver, release), workshop, None)
     return mirrors.ask_mirrors(wish.spec, driver, workshop, snapshot)
 
 
@@ -191,7 +191,7 @@ def _not_pinned(wish: Wish, word: str) -> None:
 def build_kernel_only(wish: Wish, workshop: Workshop, place: Path) -> KernelFiles:
     """The kernel's steps: source, kernel, package; and the kernel in the folder `place`."""
     driver, release = prepared(wish.spec)
-    check_host(driver, workshop, None)
+    check_host((driver, release), workshop, None)
     pins = pins_for(wish, driver, release, workshop)
     steps = kernel_steps(Recipe(wish.spec, driver, release, pins, source_date_epoch()))
     check_room(plan(steps, workshop.store), workshop, None)
@@ -213,7 +213,7 @@ def build_image(wish: Wish, workshop: Workshop, out: Path) -> Built | None:
         if asked:
             _not_pinned(wish, word)
     bootstrap = None if is_disk(spec) else prepared(spec)
-    check_host(bootstrap[0] if bootstrap else None, workshop, out)
+    check_host(bootstrap, workshop, out)
     lint(spec, workshop)
     limit()
     planned = plan_image(wish, workshop)

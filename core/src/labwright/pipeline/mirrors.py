@@ -21,7 +21,7 @@ def pins_file(spec: ImageSpec, paths: Paths) -> Path:
     """Where the last answer for such an image is kept."""
     build = spec.build
     name = text_digest(build.type, str(build.release), str(build.mirror), str(build.security_mirror),
-                       str(build.keyring), build.snapshot, *build.packages)  # fmt: skip
+                       str(build.keyring), str(build.unsigned_lists), build.snapshot, *build.packages)  # fmt: skip
     return paths.root / "pins" / f"{name[:32]}.json"
 
 

@@ -9,16 +9,17 @@ from pathlib import Path
 
 from labwright.errors import Cause, LabwrightError
 from labwright.hooks import LintFinding
-from labwright.host.environment import find_tool
+from labwright.host.environment import find_any
+from labwright.host.processor import processor_level
 from labwright.host.usage import available_memory, free_space, nearest
-from labwright.interfaces import Bootstrapper
+from labwright.interfaces import Bootstrapper, Release
 from labwright.pipeline.steps import MEGABYTE, Estimate, Planned, estimate
 from labwright.pipeline.workshop import Workshop
 from labwright.spec.image import ImageSpec
 
 CORE_TOOLS = (
     "unshare", "setpriv", "tar", "make", "gcc", "flex", "bison", "bc", "sfdisk", "mke2fs", "grub-mkimage", "mcopy",
-    "mkfs.vfat", "qemu-img", "qemu-system-x86_64",
+    "mkfs.vfat", "openssl", "patch", "qemu-img", "qemu-system-x86_64",
 )  # fmt: skip
 PROVISION_TOOLS = (
     "unshare", "setpriv", "prlimit", "sfdisk", "blkid", "debugfs", "e2fsck", "mdir", "qemu-img", "qemu-system-x86_64",
@@ -28,14 +29,28 @@ DELIVERED = ("disk", "base", "customize", "kernel", "kernel-package")
 """The steps whose outputs are copied to the output folder."""
 
 
-def check_host(driver: Bootstrapper | None, workshop: Workshop, out: Path | None) -> None:
-    """Tools and folders. driver: None where a disk is provisioned and nothing bootstrapped."""
-    for tool in (*CORE_TOOLS, *driver.distribution.tools) if driver else PROVISION_TOOLS:
-        find_tool(tool)
+def check_host(bootstrap: tuple[Bootstrapper, Release] | None, workshop: Workshop, out: Path | None) -> None:
+    """Tools, processor and folders. bootstrap: None where a disk is provisioned and nothing bootstrapped."""
+    for tools in (*CORE_TOOLS, *bootstrap[0].distribution.tools) if bootstrap else PROVISION_TOOLS:
+        find_any(tools.split("|"))
+    if bootstrap:
+        check_processor(bootstrap[1], processor_level())
     workshop.paths.ensure()
     owners_can_be_set(workshop.paths.root)
     if out is not None:
         writable(out)
+
+
+def check_processor(release: Release, level: int) -> None:
+    """Raise LabwrightError (host) where this host cannot run the release's programs. level: the host's."""
+    if release.processor > level:
+        raise LabwrightError(
+            f"{release.name} is compiled for processors of the level x86-64-v{release.processor}, and this host's is "
+            f"x86-64-v{level}: scripts of its packages would crash here",
+            cause=Cause.HOST,
+            hint="build it on a newer machine, or choose an older release with build.release; in a virtual machine "
+            "give it the host's own processor (QEMU: -cpu host)",
+        )
 
 
 def owners_can_be_set(folder: Path) -> None:

@@ -74,12 +74,19 @@ def _completed(guest: Guest, recipe: Recipe, wanted: tuple[str, ...], bench: Wor
     return [[*line.split(), ""] for line in guest.script(family.listed, "no list of packages").output.splitlines()]
 
 
+def major(version: str) -> str:
+    """The part of a version that a release is named by: 9 of 9.4."""
+    return version.partition(".")[0]
+
+
 def _check(release: Release, recipe: Recipe) -> None:
     """The kernel and all that finishes the tree belong to one distribution and release."""
-    kind, named = recipe.image.build.type, recipe.release.name
-    if kind not in release.names or named not in release.title:
+    kind, wanted = recipe.image.build.type, recipe.release
+    named = wanted.name in release.title and kind in release.names
+    if not (named if wanted.identity == ("", "") else (release.identifier, major(release.version)) == wanted.identity):
         raise LabwrightError(
-            f"the archive holds {release.title or 'a system without a name'}, and the image is to be {kind} {named}",
+            f"the archive holds {release.title or 'a system without a name'}, and the image is to be {kind} "
+            f"{wanted.name}",
             cause=Cause.CONFIG,
             hint="set build.type and build.release to what the archive holds; labwright plugins list says which "
             "types there are",

@@ -22,12 +22,13 @@ from labwright.pipeline.store import Stored, text_digest
 from labwright.spec.image import DEFAULT_DISK, ImageSpec
 
 PACKAGES = "packages.json"
-KERNEL_VERSION = "2"
-"""Raised when the way kernels are compiled changes: everything else that goes in is hashed."""
+EXTRA_VERSION = "extra-version"
+SOURCE_VERSION, KERNEL_VERSION = "2", "2"
+"""Raised when kernel sources are laid out, or kernels compiled, in another way: all else that goes in is hashed."""
 DISK_TOOLS = (
     ("sfdisk",), ("mke2fs", "-V"), ("grub-mkimage",), ("mcopy",), ("qemu-img",),
 )  # fmt: skip
-TREE_CODE = code_digest("labwright.disk.archive", "labwright.disk.manifest")
+TREE_CODE = code_digest("labwright.disk.archive", "labwright.disk.manifest", "labwright.finish")
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,12 @@ def choose_release(image: ImageSpec, driver: Bootstrapper) -> Release:
     facts = driver.distribution
     name = image.build.release or facts.default_release
     release = facts.release(name)
+    if name in facts.refused:
+        raise LabwrightError(
+            f"{facts.title} {name} cannot be made: {facts.refused[name]}",
+            cause=Cause.CONFIG,
+            hint=f"set build.release to one of: {', '.join(release.name for release in facts.releases)}",
+        )
     if release is None:
         known = ", ".join(release.name for release in facts.releases)
         raise LabwrightError(
@@ -62,12 +69,15 @@ def kernel_steps(recipe: Recipe) -> tuple[Step, ...]:
     code = code_digest(type(driver).__module__.partition(".")[0])
 
     def source(output: Path, _: Mapping[str, Stored], bench: Workbench) -> None:
-        write_epoch(output, driver.fetch_kernel_source(recipe.pins, output / "linux.tar.xz", bench))
+        found = driver.fetch_kernel_source(recipe.image, recipe.pins, output, bench)
+        write_epoch(output, found.date)
+        (output / EXTRA_VERSION).write_text(found.extra_version)
 
     def kernel(output: Path, done: Mapping[str, Stored], bench: Workbench) -> None:
         epoch = recipe.epoch or epoch_of(done["kernel-source"])
         dated = replace(bench, source_date_epoch=epoch)
-        build_kernel(done["kernel-source"].folder / "linux.tar.xz", fragments, output, dated)
+        folder = done["kernel-source"].folder
+        build_kernel(folder, (folder / EXTRA_VERSION).read_text(), fragments, output, dated)
         write_epoch(output, epoch)
 
     def package(output: Path, done: Mapping[str, Stored], bench: Workbench) -> None:
@@ -80,7 +90,7 @@ def kernel_steps(recipe: Recipe) -> tuple[Step, ...]:
             "kernel-source",
             "Fetch the kernel's source",
             source,
-            {"source": f"{pinned.name} {pinned.version} {pinned.sha256}"},
+            {"source": f"{pinned.name} {pinned.version} {pinned.sha256}", "version": SOURCE_VERSION},
             needs=Needs(disk=600, memory=200, seconds=30),
         ),
         Step(

@@ -65,10 +65,14 @@ class BuildSpec(Strict):
     security_mirror: str | None = Field(
         None, alias="securityMirror", description="Mirror of security updates; 'none' for none."
     )
-    keyring: str | None = Field(None, description="File with the keys that sign the mirror's Release files.")
-    snapshot: str = Field(
-        "", pattern=r"^([0-9]{4}-?[0-9]{2}-?[0-9]{2}(T[0-9]{6}Z)?)?$", description="Date of a snapshot mirror."
+    keyring: str | None = Field(None, description="File with the keys that sign the mirror's lists and packages.")
+    unsigned_lists: bool = Field(
+        False, alias="unsignedLists", description="Take a mirror whose lists are not signed; its packages still are."
     )
+    snapshot: str = Field(
+        "", pattern=r"^([0-9]{4}-?[0-9]{2}-?[0-9]{2}(T[0-9]{6}Z|\.[0-9]{1,3})?)?$",
+        description="Date of a snapshot mirror, or the number of a compose.",
+    )  # fmt: skip
     packages: tuple[str, ...] = Field((), description="Packages beside the base set.")
     disk_size: Annotated[int, Field(ge=1, le=2048)] | None = Field(
         None, alias="diskSize", description="Disk size in GiB; by default 2, or that of the disk in from."
@@ -138,7 +142,8 @@ def check_mirror_url(url: str) -> None:
         host = parts.hostname
     except ValueError:
         raise ValueError(wanted) from None
-    if UNFIT_FOR_SOURCES.search(url) or parts.query:
+    # A metalink is asked for by a query, and leads to mirrors.
+    if UNFIT_FOR_SOURCES.search(url) or (parts.query and not parts.path.endswith("/metalink")):
         raise ValueError(wanted)
     if "@" in parts.netloc or (parts.scheme in {"http", "https"} and not host and "@" in url):
         raise ValueError("a mirror with a password would end up in the image: put it in apt's auth.conf instead")

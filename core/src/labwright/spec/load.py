@@ -16,6 +16,7 @@ from pydantic_core import ErrorDetails
 
 from labwright.errors import Cause, LabwrightError
 from labwright.spec.image import UNFIT_FOR_SOURCES, BuildSpec, ImageSpec, LoginSpec, PrivateFile
+from labwright.spec.surroundings import from_environment
 
 FILE = "image.meta.yaml"
 LARGEST = 64 * 1024
@@ -67,7 +68,8 @@ def load_image(place: Path, source: Path | None = None) -> ImageSpec:
             raise LabwrightError(f"--from: there is no file {source}", cause=Cause.CONFIG, hint="name a disk image")
         changes = {"source": str(source.resolve()), "sha256": None}
         spec = spec.model_copy(update={"build": spec.build.model_copy(update=changes)})
-    return _resolved(spec, path, plain.lines)
+    spec = _resolved(spec, path, plain.lines)
+    return spec.model_copy(update={"build": from_environment(spec.build)})
 
 
 def _resolved(spec: ImageSpec, path: Path, lines: dict[Location, int]) -> ImageSpec:

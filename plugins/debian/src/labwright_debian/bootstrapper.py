@@ -5,7 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 from typing import ClassVar
 
-from labwright.interfaces import Bootstrapper, Distribution, ImageSpec, KernelFiles, Pins, Release, Workbench
+from labwright.interfaces import (
+    Bootstrapper,
+    Distribution,
+    ImageSpec,
+    KernelFiles,
+    KernelSource,
+    Pins,
+    Release,
+    Workbench,
+)
 from labwright_debian import finish, kernel_package, resolve, tree
 from labwright_debian.archive import Archive
 from labwright_debian.fetch import fetch
@@ -48,15 +57,15 @@ class DebianBootstrapper(Bootstrapper):
                 packages=resolve.system(archive, asked, bench),
             )
 
-    def fetch_kernel_source(self, pins: Pins, destination: Path, bench: Workbench) -> int:
+    def fetch_kernel_source(self, image: ImageSpec, pins: Pins, destination: Path, bench: Workbench) -> KernelSource:
         """The package is checked by its hash, which came from the signed indexes, now or when the lock was made."""
         (package,) = fetch([pins.kernel_source], pins, bench.scratch / "pool", bench)
         unpacked = bench.scratch / "source"
         bench.run(["dpkg-deb", "--extract", package, unpacked], what=f"unpacking {package.name} failed")
         tarball = unpacked / "usr/src" / f"{pins.kernel_source.name}.tar.xz"
         date = int(tarball.stat().st_mtime)
-        tarball.rename(destination)
-        return date
+        tarball.rename(destination / KernelSource.ARCHIVE)
+        return KernelSource(date)
 
     def make_tree(self, image: ImageSpec, pins: Pins, destination: Path, bench: Workbench) -> int:
         """The base set, the image's packages and nothing of the host."""
