@@ -167,7 +167,7 @@ class Dnf:
         self._bench.say(f"resolving {len(packages)} packages")
         request = {
             "configuration": str(self._folder / "dnf.conf"), "root": str(self._root),
-            "cache": str(self._root / "cache"), "release": str(self._release.major), "packages": list(packages),
+            "release": str(self._release.major), "packages": list(packages),
             "source": SOURCE, "kernel": kernel,
         }  # fmt: skip
         done = self._bench.run(
@@ -175,6 +175,7 @@ class Dnf:
             stdin=json.dumps(request),
             env=environment(self._release, self._bench),
             accept=(0, NO_ANSWER),
+            unlogged="[",
             what=f"dnf cannot resolve the packages of {self._release.title}",
             cause=Cause.HOST,
             timeout=600,

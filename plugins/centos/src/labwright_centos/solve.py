@@ -1,8 +1,8 @@
 """dnf's answer to what would be installed into an empty root, as JSON. Run by the Python that dnf itself runs on.
 
-Standard input: a JSON object with configuration (a dnf.conf), root, cache, release, packages (their names), source (the
-id of the repository with source packages), kernel (the name of the source package). Reads nothing from the network:
-the metadata is in the cache already.
+Standard input: a JSON object with configuration (a dnf.conf), root (with dnf's cache in it), release, packages (their
+names), source (the id of the repository with source packages), kernel (the name of the source package). Reads nothing
+from the network: the metadata is in the cache already.
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ def main() -> None:
     base = dnf.Base()
     base.conf.read(request["configuration"])
     base.conf.installroot = request["root"]
-    base.conf.cachedir = request["cache"]
+    for name in ("cache", "log", "persist"):
+        setattr(base.conf, f"{name}dir", f"{request['root']}/{name}")
     base.conf.substitutions["releasever"] = request["release"]
     base.read_all_repos()
     for repository in base.repos.iter_enabled():
