@@ -1,4 +1,4 @@
-"""What the CentOS driver reads from outside: metalinks, rpm's verdicts, spec files; and what it writes for rpm and dnf."""
+"""What the CentOS driver reads from outside: metalinks, verdicts of rpm, spec files; and what it writes for dnf."""
 
 from __future__ import annotations
 
