@@ -23,6 +23,7 @@ from labwright.cli import (
     lock,
     plan,
     plugins,
+    prove,
     schema,
     test,
 )
@@ -37,6 +38,7 @@ app = typer.Typer(
 app.command("build")(build.build)
 app.command("plan")(plan.plan)
 app.command("lock")(lock.lock)
+app.command("prove")(prove.prove)
 app.command("explain")(explain.explain)
 app.command("test")(test.test)
 app.command("convert")(convert.convert)

@@ -12,6 +12,7 @@ from labwright.kernel.fragments import Option, Version, as_config, for_kernel
 
 SET = re.compile(r"^(CONFIG_[A-Za-z0-9_]+)=(.*)$")
 UNSET = re.compile(r"^# (CONFIG_[A-Za-z0-9_]+) is not set$")
+SYMBOL = re.compile(r"^\s*(?:menu)?config\s+([A-Za-z0-9_]+)", re.MULTILINE)
 PARTS = re.compile(r"^(VERSION|PATCHLEVEL) *= *([0-9]+)$", re.MULTILINE)
 
 
@@ -46,10 +47,21 @@ def kernel_version(tree: Path) -> Version:
     return int(parts["VERSION"]), int(parts["PATCHLEVEL"])
 
 
+def defined_symbols(tree: Path) -> frozenset[str]:
+    """The names, with CONFIG_, of all options that some Kconfig file of the source has."""
+    found: set[str] = set()
+    for path in tree.rglob("Kconfig*"):
+        if path.is_file() and not path.is_symlink():
+            found.update(SYMBOL.findall(path.read_text(errors="replace")))
+    return frozenset(f"CONFIG_{name}" for name in found)
+
+
 def configure(tree: Path, options: list[Option], bench: Workbench) -> ConfiguredSource:
     """Write the .config: everything off, then the fragments, then what those need by the kernel's own rules."""
     version = kernel_version(tree)
-    wanted = for_kernel(options, version)
+    defined = defined_symbols(tree)
+    # A distribution brings changes of later versions into its own, so that a bound may be off by some.
+    wanted = [one for one in for_kernel(options, version) if not one.bounded or one.name in defined]
     fragment = bench.scratch / "fragments.config"
     fragment.write_text(as_config(wanted))
     bench.run(

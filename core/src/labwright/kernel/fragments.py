@@ -39,6 +39,11 @@ class Option:
         """file:line."""
         return f"{self.file}:{self.line}"
 
+    @property
+    def bounded(self) -> bool:
+        """Whether the fragment says that some kernels do not have it."""
+        return self.since is not None or self.until is not None
+
     def applies_to(self, kernel: Version) -> bool:
         """Whether this kernel has the option, as far as the fragment says."""
         return (self.since is None or kernel >= self.since) and (self.until is None or kernel <= self.until)
