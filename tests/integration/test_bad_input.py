@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import contextlib
-import http.server
 import json
 import os
 import signal
 import subprocess
 import sys
-import threading
 import time
 from pathlib import Path
 
 import pytest
+from support.serve import served_folder
 
 from labwright_debian.archive import host_mirror
 
@@ -44,19 +43,8 @@ def nothing_left(cache: Path) -> None:
 @contextlib.contextmanager
 def mirror(folder: Path):
     """A web server on loopback that serves a folder."""
-
-    class Quiet(http.server.SimpleHTTPRequestHandler):
-        def __init__(self, *args):
-            super().__init__(*args, directory=str(folder))
-
-        def log_message(self, *args):
-            pass
-
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Quiet)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}/debian"
-    server.shutdown()
-    server.server_close()
+    with served_folder(folder) as url:
+        yield f"{url}/debian"
 
 
 def test_a_release_that_does_not_exist(cli, tmp_path, own_cache):

@@ -6,8 +6,6 @@ The archive is a stand-in (tests/support/archive.py): signed, with empty package
 from __future__ import annotations
 
 import contextlib
-import functools
-import http.server
 import json
 import os
 import threading
@@ -16,6 +14,7 @@ from pathlib import Path
 import pytest
 from support.archive import DAY, end_agent, make_archive, make_key
 from support.builds import last_event, leaks
+from support.serve import served_folder
 
 from labwright_debian.bootstrapper import BASE_PACKAGES
 
@@ -36,15 +35,8 @@ def www(tmp_path: Path):
     place = tmp_path / "www"
     place.mkdir()
 
-    class Quiet(http.server.SimpleHTTPRequestHandler):
-        def log_message(self, *_: object) -> None:
-            pass
-
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=str(place)))
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield place, f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    server.server_close()
+    with served_folder(place) as url:
+        yield place, url
 
 
 def image(tmp_path: Path, key, mirror: str, **build: object) -> Path:

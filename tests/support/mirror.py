@@ -55,7 +55,7 @@ class FaultyMirror:
             try:
                 with urllib.request.urlopen(f"{self.targets[name]}/{rest}", timeout=60) as got:
                     data = got.read()
-            except urllib.error.HTTPError:
+            except urllib.error.URLError:
                 return None
             partial = place.with_name(f"{place.name}.{threading.get_ident()}")
             partial.write_bytes(data)

@@ -35,7 +35,7 @@ def readable_repository() -> Iterator[Path]:
 
 
 def as_user(
-    user: pwd.struct_passwd, repository: Path, *words: str | Path, cache: Path
+    user: pwd.struct_passwd, repository: Path, *words: str | Path, cache: Path, **environment: str
 ) -> subprocess.CompletedProcess[str]:
     python = repository / Path(sys.executable).relative_to(builds.REPOSITORY)
     sources = [repository / "core/src", *repository.glob("plugins/*/src")]
@@ -44,5 +44,5 @@ def as_user(
          "labwright", *map(str, words)],
         capture_output=True, text=True, check=False, cwd=user.pw_dir,
         env={"HOME": user.pw_dir, "LABWRIGHT_CACHE": str(cache), "PATH": os.environ["PATH"],
-             "PYTHONPATH": os.pathsep.join(map(str, sources))},
+             "PYTHONPATH": os.pathsep.join(map(str, sources))} | environment,
     )  # fmt: skip

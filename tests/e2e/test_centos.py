@@ -1,0 +1,164 @@
+"""CentOS Stream from nothing to a machine that was booted, from a stand-in for its mirror (tests/support/standin).
+
+dnf, rpm, signatures, the way from the source package to the running kernel are real; the programs in the packages are
+Debian's.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+from support import builds
+from support.disks import facts, image_folder
+from support.serve import served_folder
+from support.users import as_user
+
+pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root: builds images, makes a user")
+KERNEL = ("kernel-source", "kernel", "kernel-package")
+DATABASE = ("/var/lib/rpm/", "/var/lib/dnf/")
+
+
+@pytest.fixture(scope="module")
+def mirror(stand_in_with_kernel):
+    with served_folder(stand_in_with_kernel.root) as url:
+        yield {
+            "LABWRIGHT_CENTOS_MIRROR": f"{url}/9-stream",
+            "LABWRIGHT_CENTOS_KEYRING": str(stand_in_with_kernel.key),
+        }
+
+
+@pytest.fixture(scope="module")
+def built(mirror, tmp_path_factory) -> Path:
+    out = tmp_path_factory.mktemp("centos")
+    done = builds.command("prove", "images/centos", "--out", out, cache=builds.users_cache(), **mirror)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "it was built and booted" in done.stdout
+    return out / "centos.qcow2"
+
+
+@pytest.fixture
+def cache(tmp_path: Path, built) -> Path:
+    """A cache that knows the kernel and nothing else."""
+    place = tmp_path / "cache"
+    builds.seed(place, builds.users_cache(), *KERNEL)
+    return place
+
+
+def digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def disk_of(cache: Path) -> str:
+    (disk,) = (cache / "store/disk").glob("*/disk.qcow2")
+    return digest(disk)
+
+
+def test_the_stand_in_s_image_was_booted_with_every_firmware_and_cloned(built):
+    report = json.loads(built.with_suffix(".json").read_text())
+    boots = report["tests"]["boots"]
+    assert set(boots) == {"bios", "uefi", "direct"}
+    for boot in boots.values():
+        assert boot["interfaces"] == ["eth0", "eth1", "eth2"]
+        assert boot["address"] == "10.0.2.15"
+        assert boot["failed"] == []
+    assert boots["bios"]["script"], "the image's own test.sh ran, and with it rpm --verify"
+    clones = report["tests"]["clones"]
+    assert clones["first"]["machine_id"] != clones["second"]["machine_id"]
+    source = report["pins"]["kernel_source"]
+    assert source["version"].endswith(".el9")
+    assert report["kernel"] == f"{source['version']}.x86_64-labwright"
+    assert "antidotepassword" not in json.dumps(report)
+
+
+def test_an_ordinary_user_gets_the_same_bits(built, mirror, somebody, repository):
+    cache = Path(somebody.pw_dir, "cache")
+    builds.seed(cache, builds.users_cache(), *KERNEL, link=False)
+    keyring = Path(somebody.pw_dir, "key")
+    keyring.write_bytes(Path(mirror["LABWRIGHT_CENTOS_KEYRING"]).read_bytes())
+    subprocess.run(["chown", "--recursive", f"{somebody.pw_uid}:{somebody.pw_gid}", somebody.pw_dir], check=True)
+    words = ("build", repository / "images/centos", "--until", "disk", "--out", Path(somebody.pw_dir, "out"))
+    done = as_user(somebody, repository, *words, cache=cache,
+                   **mirror | {"LABWRIGHT_CENTOS_KEYRING": str(keyring)})  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert disk_of(cache) == digest(built)
+    assert builds.leaks(cache) == []
+
+
+def test_a_lock_is_replayed_without_a_network_and_gives_the_same_bits(built, mirror, cache, tmp_path):
+    image = tmp_path / "centos"
+    subprocess.run(["cp", "-r", builds.REPOSITORY / "images/centos", image], check=True)
+    done = builds.command("lock", image, cache=cache, **mirror)
+    assert done.returncode == 0, done.stdout + done.stderr
+    words = ("build", image, "--locked", "--until", "disk", "--out", tmp_path / "out")
+    first = builds.command(*words, cache=cache, **mirror)
+    assert first.returncode == 0, first.stdout + first.stderr
+    assert disk_of(cache) == digest(built)
+    for step in ("tree", "system", "disk"):
+        assert builds.command("cache", "remove", step, cache=cache).returncode == 0
+    again = subprocess.run(
+        ["unshare", "--net", "--", *builds.COMMAND, *map(str, words)],
+        capture_output=True, text=True, check=False, cwd=builds.REPOSITORY,
+        env=os.environ | {"LABWRIGHT_CACHE": str(cache)} | mirror,
+    )  # fmt: skip
+    assert again.returncode == 0, again.stdout + again.stderr
+    assert disk_of(cache) == digest(built)
+
+
+@pytest.mark.timeout(1800)
+def test_virt_customize_and_a_mount_provision_the_stand_in_s_image_alike(built, mirror, tmp_path):
+    """Packages by the image's own dnf, from the mirror that it was built from."""
+    folder = image_folder(tmp_path, "lesson", built, type="centos", packages=["tcpdump"], sha256=digest(built))
+    cache = tmp_path / "cache"
+    plan = json.loads(builds.command("plan", folder, "--json", cache=cache, **mirror).stdout)
+    assert plan["way"]["method"] == "virt-customize"
+    found = {}
+    for method in ("auto", "mounted"):
+        words = ("build", folder, "--method", method, "--until", "base", "--out", tmp_path / "out")
+        done = builds.command(*words, cache=cache, **mirror)
+        assert done.returncode == 0, done.stdout + done.stderr
+        made = max((cache / "store/base").iterdir(), key=lambda path: path.stat().st_mtime)
+        found[method] = facts(made / "disk.qcow2", tmp_path / method, "rpm --query --all | sort")
+        # How far SQLite had got with its log is chance.
+        found[method]["files"] = [line for line in found[method]["files"] if not line.startswith(DATABASE)]
+    assert found["auto"] == found["mounted"]
+    assert any(line.startswith("tcpdump-") for line in found["auto"]["packages"])
+    assert any(line.startswith("wheel:") and line.endswith("antidote") for line in found["auto"]["groups"])
+    assert any("multi-user.target.wants/sshd.service" in line for line in found["auto"]["files"])
+    assert found["auto"]["identity"] == []
+    assert builds.leaks(cache) == []
+
+
+def test_a_private_file_reaches_the_stand_in_s_image(built, mirror, tmp_path):
+    """And the playbook runs in it, on the image's own Python."""
+    licence = tmp_path / "licence"
+    licence.write_text("a secret licence")
+    folder = image_folder(
+        tmp_path, "licensed", built, type="centos", sha256=digest(built), playbook="play.yml",
+        privateFiles=[{"from": f"file:{licence}", "path": "/etc/licence", "owner": "antidote", "mode": "0400"}],
+    )  # fmt: skip
+    (folder / "play.yml").write_text(
+        "- hosts: all\n  tasks:\n    - ansible.builtin.package_facts:\n        manager: rpm\n"
+        "    - ansible.builtin.copy:\n        content: \"{{ ansible_facts.packages['kernel-labwright'][0].version }}\"\n"
+        "        dest: /etc/kernel-version\n"
+    )
+    (folder / "test.sh").write_text(
+        "set -eu\n[ \"$(stat -c '%U %a' /etc/licence)\" = 'antidote 400' ]\n"
+        'uname -r | grep -q "^$(cat /etc/kernel-version)-"\n'
+    )
+    cache = tmp_path / "cache"
+    words = ("build", folder, "--method", "mounted", "--out", tmp_path / "out")
+    done = builds.command(*words, cache=cache, **mirror)
+    assert done.returncode == 0, done.stdout + done.stderr
+    seen = [path for path in [*cache.rglob("*"), *(tmp_path / "out").rglob("*.json")]
+            if path.is_file() and b"a secret licence" in path.read_bytes()]  # fmt: skip
+    assert seen == []
+
+
+def test_the_kernel_s_review_holds_for_the_stand_in_s_source(mirror):
+    done = builds.command("kernel", "review", "centos", cache=builds.users_cache(), **mirror)
+    assert done.returncode == 0, done.stdout + done.stderr
