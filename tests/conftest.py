@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import functools
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from support.standin import StandIn, stand_in
 
 from labwright.host.ledger import Ledger
 from labwright.host.run import run
@@ -22,6 +24,12 @@ def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("LABWRIGHT_CACHE", str(cache))
     monkeypatch.delenv("SOURCE_DATE_EPOCH", raising=False)
     return cache
+
+
+@pytest.fixture(scope="session")
+def standin() -> StandIn:
+    """The stand-in for mirrors of the Enterprise Linux family; the first test on a machine builds it, in a minute."""
+    return stand_in(Path(os.environ.get("LABWRIGHT_TEST_CACHE", Path.home() / ".cache/labwright-tests")))
 
 
 @pytest.fixture
@@ -42,8 +50,6 @@ def bench(tmp_path: Path) -> Workbench:
 
 def labwright(*words: str | Path, timeout: float = 3000, **environment: str) -> subprocess.CompletedProcess[str]:
     """The command line as a user runs it."""
-    import os
-
     return subprocess.run(
         [sys.executable, "-m", "labwright", *map(str, words)],
         capture_output=True,

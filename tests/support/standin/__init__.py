@@ -1,0 +1,100 @@
+"""A stand-in for mirrors of the Enterprise Linux family: Debian's binaries in signed RPMs of the family's shape.
+
+No such mirror can be reached where the tests run. What a stand-in proves is everything around the real packages:
+signatures, dependencies, scriptlets, owners, the database. It never proves the packages themselves.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from .build import build
+from .debs import digest, download, wanted
+from .keys import Signer, export_key, make_key
+from .mirror import lay_out
+from .stage import staged, unpacked
+
+HERE = Path(__file__).parent
+
+
+@dataclass(frozen=True)
+class StandIn:
+    """root: a folder for each flavour. key: the file that a user has; home: of the key pair, to sign what is spoilt."""
+
+    root: Path
+    key: Path
+    fingerprint: str
+    home: Path
+
+    @property
+    def signer(self) -> Signer:
+        return Signer(self.home)
+
+    def flavour(self, name: str) -> Path:
+        return self.root / name
+
+
+def stand_in(cache: Path) -> StandIn:
+    """Build it, or take it from the cache: whole or not at all, and by one process only."""
+    names = wanted(cache / "debs")
+    place = cache / digest([*names, _sources()])[:16]
+    _once(place, lambda partial: _make(cache / "debs", partial))
+    return _described(place)
+
+
+def _sources() -> str:
+    found = hashlib.sha256()
+    for file in sorted(HERE.rglob("*")):
+        if "__pycache__" not in file.parts and not file.is_dir():
+            content = str(file.readlink()).encode() if file.is_symlink() else file.read_bytes()
+            found.update(f"{file.relative_to(HERE)} {len(content)}\0".encode() + content)
+    return found.hexdigest()
+
+
+def _once(place: Path, make: Callable[[Path], None]) -> None:
+    if place.exists():
+        return
+    with _locked(place.with_name(f"{place.name}.lock")):
+        if place.exists():
+            return
+        partial = place.with_name(f"{place.name}.partial")
+        shutil.rmtree(partial, ignore_errors=True)
+        partial.mkdir(parents=True)
+        make(partial)
+        partial.rename(place)
+
+
+@contextmanager
+def _locked(lock: Path) -> Iterator[None]:
+    with lock.open("w") as stream:
+        fcntl.flock(stream, fcntl.LOCK_EX)
+        yield
+
+
+def _make(debs: Path, place: Path) -> None:
+    work = place / "work"
+    signer = make_key(place / "home", "Stand-in (signing key)")
+    try:
+        key = export_key(signer, place / "RPM-GPG-KEY-stand-in")
+        layers = staged(unpacked(download(debs), work / "raw"), key, work / "stage")
+        lay_out(place / "mirror", build(layers, signer, work / "build"), signer)
+    finally:
+        signer.end_agent()
+    shutil.rmtree(work)
+
+
+def _described(place: Path) -> StandIn:
+    key = place / "RPM-GPG-KEY-stand-in"
+    shown = subprocess.run(
+        ["gpg", "--show-keys", "--with-colons", key],
+        check=True, capture_output=True, text=True, env=Signer(place / "home").environment,
+    ).stdout  # fmt: skip
+    fingerprint = next(line.split(":")[9] for line in shown.splitlines() if line.startswith("fpr:"))
+    return StandIn(place / "mirror", key, fingerprint, place / "home")
