@@ -143,8 +143,8 @@ def test_a_private_file_reaches_the_stand_in_s_image(built, mirror, tmp_path):
     )  # fmt: skip
     (folder / "play.yml").write_text(
         "- hosts: all\n  tasks:\n    - ansible.builtin.package_facts:\n        manager: rpm\n"
-        "    - ansible.builtin.copy:\n        content: \"{{ ansible_facts.packages['kernel-labwright'][0].version }}\"\n"
-        "        dest: /etc/kernel-version\n"
+        "    - ansible.builtin.copy:\n        dest: /etc/kernel-version\n"
+        "        content: \"{{ ansible_facts.packages['kernel-labwright'][0].version }}\"\n"
     )
     (folder / "test.sh").write_text(
         "set -eu\n[ \"$(stat -c '%U %a' /etc/licence)\" = 'antidote 400' ]\n"
