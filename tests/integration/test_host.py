@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 
 import pytest
+from support import builds
 
 from labwright.vm.accelerator import try_accelerator
 
@@ -24,16 +24,15 @@ def test_an_accelerator_that_does_not_work_is_a_reason_not_a_crash():
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root: loop devices and mounts are tried")
-def test_the_doctor_tries_everything_and_leaves_nothing(cli, own_cache):
-    loops = subprocess.check_output(["losetup", "-a"])
-    done = cli("doctor", "--json")
+def test_the_doctor_tries_everything_and_leaves_nothing(cli, own_cache, tmp_path):
+    done = cli("doctor", "--json", TMPDIR=str(tmp_path))
     findings = {finding["name"]: finding for finding in json.loads(done.stdout)}
     assert findings["tools"]["state"] == "ok"
     assert findings["Debian mirror"]["state"] == "ok"
     assert findings["loop device at an offset"]["state"] == "ok"
     for finding in findings.values():
         assert finding["state"] == "ok" or (finding["meaning"] and finding["remedy"])
-    assert subprocess.check_output(["losetup", "-a"]) == loops
+    assert builds.loop_devices(tmp_path) == set()
     assert list((own_cache / "ledger").iterdir()) == []
 
 

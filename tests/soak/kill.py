@@ -64,13 +64,13 @@ def soak(folder: Path, kills: int, chance: random.Random, longest: float) -> Non
         row = rows[step]
         row["kills"] += 1
         time.sleep(0.5)
-        loops = builds.loop_devices()
+        loops = builds.loop_devices("")
         row["left"] += len(list((cache / "ledger").glob("*.json")))
         cleaned = builds.command("clean", "--json", cache=cache)
         row["failures"] += cleaned.returncode != 0
         left = builds.leaks(cache)
         row["leaks"] += len(left)
-        assert builds.loop_devices() == loops, "a loop device of somebody else is gone"
+        assert builds.loop_devices("") == loops, "a loop device of somebody else is gone"
         if chance.random() < 0.5:
             forget(cache, chance.randrange(len(STEPS)))
         print(f"{done}: killed in {step}; {', '.join(left) or 'nothing left'}", flush=True)

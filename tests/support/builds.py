@@ -70,10 +70,11 @@ def last_event(done: subprocess.CompletedProcess[str]) -> dict[str, object]:
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def loop_devices() -> set[str]:
+def loop_devices(below: Path | str) -> set[str]:
+    """The loop devices of files in a folder; those of other tests beside this one are none of its business."""
     listed = subprocess.run(["losetup", "--list", "--noheadings", "--output", "NAME,BACK-FILE"],
                             capture_output=True, text=True, check=True)  # fmt: skip
-    return set(listed.stdout.splitlines())
+    return {line for line in listed.stdout.splitlines() if f"{below}/" in line}
 
 
 def leaks(cache: Path) -> list[str]:

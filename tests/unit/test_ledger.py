@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.builds import loop_devices
 
 from labwright.errors import LabwrightError
 from labwright.host.ledger import Ledger, parse_entry
@@ -166,13 +167,12 @@ def test_a_loop_device_is_found_by_its_file_even_when_that_is_deleted(tmp_path):
     ledger = Ledger(tmp_path / "ledger")
     backing = tmp_path / "schöne Datei"
     backing.write_bytes(b"\0" * 1048576)
-    before = subprocess.check_output(["losetup", "-a"])
     entry = ledger.write("loop", str(backing))
     subprocess.run(["losetup", "--find", backing], check=True)
     backing.unlink()
-    assert subprocess.check_output(["losetup", "-a"]) != before
+    assert loop_devices(tmp_path) != set()
     ledger.release(entry)
-    assert subprocess.check_output(["losetup", "-a"]) == before
+    assert loop_devices(tmp_path) == set()
 
 
 def test_a_missing_tool_is_an_error_that_keeps_the_entry(tmp_path, monkeypatch):

@@ -165,17 +165,17 @@ class Dnf:
 
     def _solve(self, packages: Sequence[str], kernel: str) -> tuple[Package, ...]:
         self._bench.say(f"resolving {len(packages)} packages")
+        answer = self._bench.scratch / "answer.json"
         request = {
             "configuration": str(self._folder / "dnf.conf"), "root": str(self._root),
             "release": str(self._release.major), "packages": list(packages),
-            "source": SOURCE, "kernel": kernel,
+            "source": SOURCE, "kernel": kernel, "answer": str(answer),
         }  # fmt: skip
         done = self._bench.run(
             [*interpreter(self._tool), "-I", SOLVER],
             stdin=json.dumps(request),
             env=environment(self._release, self._bench),
             accept=(0, NO_ANSWER),
-            unlogged="[",
             what=f"dnf cannot resolve the packages of {self._release.title}",
             cause=Cause.HOST,
             timeout=600,
@@ -189,7 +189,7 @@ class Dnf:
                 hint="check build.packages, and that build.mirror is a full mirror of build.release",
             )
         try:
-            found = PACKAGES.validate_json(done.output)
+            found = PACKAGES.validate_json(answer.read_bytes())
         except ValidationError as error:
             raise LabwrightError(
                 "dnf's answer names packages in a way that no lock can hold",

@@ -1,14 +1,15 @@
-"""dnf's answer to what would be installed into an empty root, as JSON. Run by the Python that dnf itself runs on.
+"""What dnf would install into an empty root, as JSON. Run by the Python that dnf itself runs on.
 
 Standard input: a JSON object with configuration (a dnf.conf), root (with dnf's cache in it), release, packages (their
-names), source (the id of the repository with source packages), kernel (the name of the source package). Reads nothing
-from the network: the metadata is in the cache already.
+names), source (the id of the repository with source packages), kernel (the name of the source package), answer (the
+file to write). Reads nothing from the network: the metadata is in the cache already.
 """
 
 from __future__ import annotations
 
 import json
 import sys
+from pathlib import Path
 from typing import Any
 
 import dnf
@@ -17,7 +18,7 @@ import hawkey
 
 
 def main() -> None:
-    """Print the packages, the kernel's source first; exit code 3 with words for people where there is no answer."""
+    """Write down the packages, the kernel's source first; exit code 3 with words for people where there is no answer."""
     request = json.load(sys.stdin)
     base = dnf.Base()
     base.conf.read(request["configuration"])
@@ -40,7 +41,8 @@ def main() -> None:
     sources = base.sack.query().filterm(name=request["kernel"], arch="src", reponame=request["source"]).latest().run()
     if not sources:
         refuse(f"there is no source package {request['kernel']}")
-    print(json.dumps([facts(package) for package in (sources[-1], *base.transaction.install_set)]))
+    found = [facts(package) for package in (sources[-1], *base.transaction.install_set)]
+    Path(request["answer"]).write_text(json.dumps(found))
 
 
 def facts(package: Any) -> dict[str, Any]:
