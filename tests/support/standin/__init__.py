@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
+import os
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
@@ -16,9 +17,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .build import build
-from .debs import digest, download, wanted
+from .debs import digest, download, download_kernel, wanted, wanted_kernel
+from .faults import copied, signing
+from .kernel import make_real
 from .keys import Signer, export_key, make_key
-from .mirror import lay_out
+from .mirror import SOURCE, index, lay_out
+from .packages import FLAVOURS
 from .stage import staged, unpacked
 
 HERE = Path(__file__).parent
@@ -41,12 +45,26 @@ class StandIn:
         return self.root / name
 
 
-def stand_in(cache: Path) -> StandIn:
-    """Build it, or take it from the cache: whole or not at all, and by one process only."""
-    names = wanted(cache / "debs")
-    place = cache / digest([*names, _sources()])[:16]
-    _once(place, lambda partial: _make(cache / "debs", partial))
-    return _described(place)
+def stand_in(cache: Path, *, kernel: bool = False) -> StandIn:
+    """Build it, or take it from the cache: whole or not at all, and by one process only.
+
+    kernel: with the source RPM of a real kernel in the source repositories of the flavours of el9, which takes as long
+    as all the rest to make.
+    """
+    debs = cache / "debs"
+    inputs = [*wanted(debs), _sources()]
+    place = cache / digest(inputs)[:16]
+    _once(place, lambda partial: _make(debs, partial))
+    if not kernel:
+        return _described(place)
+    full = cache / digest([*inputs, wanted_kernel(debs)])[:16]
+    _once(full, lambda partial: _add_kernel(_described(place), debs, partial))
+    return _described(full)
+
+
+def kernel_source(stand_in: StandIn) -> Path:
+    """The source RPM of the kernel, of a stand-in that was made with it."""
+    return next((stand_in.flavour("9-stream") / "BaseOS" / SOURCE / "Packages").glob("kernel-*.src.rpm"))
 
 
 def _sources() -> str:
@@ -87,6 +105,21 @@ def _make(debs: Path, place: Path) -> None:
         lay_out(place / "mirror", build(layers, signer, work / "build"), signer)
     finally:
         signer.end_agent()
+    shutil.rmtree(work)
+
+
+def _add_kernel(without: StandIn, debs: Path, place: Path) -> None:
+    work = place / "work"
+    shutil.copytree(without.home, place / "home", ignore=shutil.ignore_patterns("S.*"))
+    shutil.copy(without.key, place)
+    with signing(without) as signer:
+        source = make_real(download_kernel(debs), signer, work)
+        signer.sign_packages([source])
+        for flavour in FLAVOURS:
+            mirror = copied(without, place / "mirror" / flavour.name, flavour.name)
+            if "el9" in flavour.layers:
+                os.link(source, mirror / "BaseOS" / SOURCE / "Packages" / source.name)
+                index(mirror / "BaseOS" / SOURCE, signer)
     shutil.rmtree(work)
 
 

@@ -7,7 +7,7 @@ import os
 import re
 import subprocess
 import tarfile
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -15,6 +15,7 @@ from typing import IO
 from .attributes import LEFT_OUT, Entry
 from .packages import DEBS
 
+KERNEL = "linux-source-6.1"
 LISTS = Path("/var/lib/apt/lists")
 MERGED = re.compile(r"^/(bin|sbin|lib|lib64)(?=/|$)")
 KINDS = {tarfile.DIRTYPE: "folder", tarfile.SYMTYPE: "link", tarfile.LNKTYPE: "file", tarfile.REGTYPE: "file"}
@@ -45,17 +46,28 @@ def _apt(archives: Path, *words: str) -> str:
 
 
 def wanted(cache: Path) -> list[str]:
-    """The file names of all packages. Asking apt takes seconds, so the answer is kept as long as its lists are.
+    """The file names of all packages."""
+    return _asked(cache, lambda empty: _apt(empty, "--print-uris", "install", *DEBS), *DEBS)
+
+
+def wanted_kernel(cache: Path) -> str:
+    """The file name of the package with Linux's source."""
+    words = ["apt-get", "-qq", "--print-uris", "download", KERNEL]
+    return _asked(cache, lambda empty: subprocess.check_output(words, cwd=empty, text=True), KERNEL)[0]
+
+
+def _asked(cache: Path, ask: Callable[[Path], str], *names: str) -> list[str]:
+    """What apt would download. Asking it takes seconds, so the answer is kept as long as its lists are.
 
     apt does not name what it has already: it is asked about a folder with nothing in it.
     """
     lists = sorted((place.name, place.stat().st_mtime_ns, place.stat().st_size) for place in LISTS.glob("*Packages*"))
-    asked = hashlib.sha256(repr((lists, DEBS)).encode()).hexdigest()[:16]
-    kept = cache / f"wanted-{asked}"
+    kept = cache / f"wanted-{hashlib.sha256(repr((lists, names)).encode()).hexdigest()[:16]}"
     if not kept.exists():
-        answer = _apt(cache / "empty", "--print-uris", "install", *DEBS)
-        partial = cache / f"wanted-{asked}.{os.getpid()}"
-        partial.write_text("".join(f"{line.split()[1]}\n" for line in answer.splitlines()))
+        (cache / "empty").mkdir(parents=True, exist_ok=True)
+        lines = ask(cache / "empty").splitlines()
+        partial = kept.with_name(f"{kept.name}.{os.getpid()}")
+        partial.write_text("".join(f"{line.split()[1]}\n" for line in lines))
         partial.rename(kept)
     return kept.read_text().split()
 
@@ -68,16 +80,9 @@ def download(cache: Path) -> list[Deb]:
 
 
 def download_kernel(cache: Path) -> Path:
-    """The package with Linux's source, newest first."""
-    cache.mkdir(parents=True, exist_ok=True)
-    listed = subprocess.run(
-        ["apt-get", "-qq", "--print-uris", "download", "linux-source-6.1"], check=True, capture_output=True, text=True
-    )
-    place = cache / listed.stdout.split()[1]
+    place = cache / wanted_kernel(cache)
     if not place.exists():
-        subprocess.run(
-            ["apt-get", "-qq", "-o", "APT::Sandbox::User=root", "download", "linux-source-6.1"], check=True, cwd=cache
-        )
+        subprocess.run(["apt-get", "-qq", "-o", "APT::Sandbox::User=root", "download", KERNEL], check=True, cwd=cache)
     return place
 
 

@@ -35,7 +35,9 @@ class Signer:
         return next(line[9] for line in fields if line[0] == "fpr")
 
     def sign_list(self, repomd: Path) -> None:
-        self.gpg("--detach-sign", "--armor", "--output", repomd.with_name(f"{repomd.name}.asc"), repomd)
+        signature = repomd.with_name(f"{repomd.name}.asc")
+        signature.unlink(missing_ok=True)
+        self.gpg("--detach-sign", "--armor", "--output", signature, repomd)
 
     def sign_packages(self, packages: Sequence[Path]) -> None:
         """rpmsign replaces each file, so what is linked to it elsewhere stays as it was."""
