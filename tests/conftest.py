@@ -16,6 +16,7 @@ from labwright.host.run import run
 from labwright.interfaces import Workbench
 
 REPOSITORY = Path(__file__).parents[1]
+TEST_CACHE = Path(os.environ.get("LABWRIGHT_TEST_CACHE", Path.home() / ".cache/labwright-tests"))
 
 
 @pytest.fixture(autouse=True)
@@ -29,7 +30,13 @@ def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture(scope="session")
 def standin() -> StandIn:
     """The stand-in for mirrors of the Enterprise Linux family; the first test on a machine builds it, in a minute."""
-    return stand_in(Path(os.environ.get("LABWRIGHT_TEST_CACHE", Path.home() / ".cache/labwright-tests")))
+    return stand_in(TEST_CACHE)
+
+
+@pytest.fixture(scope="session")
+def stand_in_with_kernel() -> StandIn:
+    """The same with a real kernel's source in it."""
+    return stand_in(TEST_CACHE, kernel=True)
 
 
 @pytest.fixture

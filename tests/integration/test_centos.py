@@ -51,7 +51,7 @@ def tree(tmp_path: Path) -> tarfile.TarFile:
     [
         (faults.unsigned_package, "is not signed"),
         (faults.altered_package, "was altered: it is not what was signed"),
-        (faults.stale_checksum, "is not what its hash says"),
+        (faults.stale_checksum, "gives, for its hash, another file as setup "),
         (faults.changed_metadata, "are not what was signed"),
         (faults.unsigned_metadata, "are not signed: there is no repodata/repomd.xml.asc"),
     ],
@@ -59,7 +59,7 @@ def tree(tmp_path: Path) -> tarfile.TarFile:
 def test_a_mirror_that_cannot_be_trusted_is_refused(standin, tmp_path, fault, said):
     done = run(image(tmp_path, standin, fault(standin, tmp_path / "mirror")), tmp_path)
     last = builds.last_event(done)
-    assert said in last["message"], done.stdout
+    assert said in last["what"], done.stdout
     assert (last["cause"], last["exit_code"]) == ("signature", done.returncode)
     assert last["hint"]
     assert not (tmp_path / "out").exists() or not list((tmp_path / "out").iterdir())
@@ -75,8 +75,8 @@ def test_a_mirror_that_cannot_be_trusted_is_refused(standin, tmp_path, fault, sa
 def test_a_kernel_source_that_cannot_be_trusted_is_refused(standin, tmp_path, fault, said):
     folder = image(tmp_path, standin, fault(standin, tmp_path / "mirror"))
     last = builds.last_event(run(folder, tmp_path, "--until", "kernel-source", "--json"))
-    assert said in last["message"]
-    assert last["message"].startswith("kernel-5.14.0-")
+    assert said in last["what"]
+    assert last["what"].startswith("kernel-5.14.0-")
     assert last["cause"] == "signature"
 
 
@@ -84,7 +84,7 @@ def test_a_key_that_signed_nothing_here_is_refused(standin, tmp_path):
     (tmp_path / "key").mkdir()
     other = faults.other_key(tmp_path / "key")
     last = builds.last_event(run(image(tmp_path, standin, standin.flavour("9-stream"), keyring=str(other)), tmp_path))
-    assert "are signed by another key" in last["message"]
+    assert "are signed by another key" in last["what"]
     assert last["cause"] == "signature"
 
 
@@ -97,8 +97,8 @@ def test_a_keyring_that_is_none_is_named(standin, tmp_path, content, said):
         key.write_text(content)
     done = run(image(tmp_path, standin, standin.flavour("9-stream"), keyring=str(key)), tmp_path)
     last = builds.last_event(done)
-    assert said in last["message"]
-    assert str(key) in last["message"]
+    assert said in last["what"]
+    assert str(key) in last["what"]
     assert done.returncode == 2
 
 
@@ -117,7 +117,7 @@ def test_unsigned_lists_are_taken_where_the_image_says_so(standin, tmp_path):
 )
 def test_what_dnf_only_warns_of_ends_the_build(standin, tmp_path, fault, said):
     done = run(image(tmp_path, standin, fault(standin, tmp_path / "mirror")), tmp_path)
-    assert said in builds.last_event(done)["message"]
+    assert said in builds.last_event(done)["what"]
     assert done.returncode != 0
 
 
@@ -145,7 +145,7 @@ def test_the_kin_are_made_too(standin, tmp_path, release, title):
 def test_another_distribution_s_mirror_is_told_by_the_package_that_lacks(standin, tmp_path):
     done = run(image(tmp_path, standin, standin.flavour("rocky-9"), release="9-stream"), tmp_path)
     last = builds.last_event(done)
-    assert "there is no package centos-stream-release" in last["message"]
+    assert "there is no package centos-stream-release" in last["what"]
     assert "build.mirror" in last["hint"]
     assert done.returncode == 2
 
@@ -153,13 +153,13 @@ def test_another_distribution_s_mirror_is_told_by_the_package_that_lacks(standin
 def test_a_package_that_does_not_exist_is_named(standin, tmp_path):
     mirror = standin.flavour("9-stream")
     last = builds.last_event(run(image(tmp_path, standin, mirror, packages=["no-such-package"]), tmp_path))
-    assert "there is no package no-such-package" in last["message"]
+    assert "there is no package no-such-package" in last["what"]
 
 
 @pytest.mark.parametrize("release", ["7", "8"])
 def test_releases_that_are_too_old_are_refused_with_the_reason(standin, tmp_path, release):
     done = run(image(tmp_path, standin, standin.flavour("9-stream"), release=release), tmp_path)
-    assert "cannot be made: it" in builds.last_event(done)["message"]
+    assert "cannot be made: it" in builds.last_event(done)["what"]
     assert done.returncode == 2
 
 
@@ -197,7 +197,7 @@ def test_a_metalink_of_dead_mirrors_says_what_each_answered(standin, tmp_path):
     with served_folder(tmp_path / "metalinks") as url:
         done = run(image(tmp_path, standin, f"{url}/@REPOSITORY@/metalink"), tmp_path)
     last = builds.last_event(done)
-    assert "none of the 2 mirrors" in last["message"]
+    assert "none of the 2 mirrors" in last["what"]
     assert len(last["details"]) == 2
     assert last["cause"] == "network"
 
@@ -216,13 +216,13 @@ def test_a_mirror_that_dies_in_the_middle_is_named_and_the_next_build_goes_on(st
     with served(faulty):
         folder = image(tmp_path, standin, faulty.url("centos"))
         assert run(folder, tmp_path, "--until", "kernel-source", "--json").returncode == 0
-        faulty.rates = {"404": 0.5}
+        faulty.rates = {"404": 0.9}
         done = run(folder, tmp_path, "--offline", *TREE)
         last = builds.last_event(done)
-        assert "cannot give" in last["message"]
+        assert "cannot give" in last["what"]
         assert last["cause"] == "network"
         before = len(list((tmp_path / "cache/downloads/packages").iterdir()))
-        assert before > 20, "what came is kept"
+        assert before > 5, "what came is kept"
         faulty.rates = {}
         assert run(folder, tmp_path, "--offline", *TREE).returncode == 0
 
@@ -244,22 +244,22 @@ def hidden(folder: Path, tmp_path: Path, tool: str) -> subprocess.CompletedProce
 def test_a_host_without_a_tool_is_told_which_package_brings_it(standin, tmp_path, tool):
     done = hidden(image(tmp_path, standin, standin.flavour("9-stream")), tmp_path, tool)
     last = builds.last_event(done)
-    assert last["message"] == f"the tool {tool} is not installed"
+    assert last["what"] == f"the tool {tool} is not installed"
     assert f"apt-get install {tool}" in last["hint"]
     assert done.returncode == 3
 
 
 def test_a_disk_that_is_full(standin, tmp_path):
-    small = tmp_path / "cache"
+    small = tmp_path / "small"
     small.mkdir()
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=260m,mode=755", "none", small], check=True)
     try:
         folder = image(tmp_path, standin, standin.flavour("9-stream"))
-        done = run(folder, tmp_path, "--force", *TREE)
+        done = run(folder, small, "--force", *TREE)
         last = builds.last_event(done)
         assert (last["cause"], done.returncode) == ("disk full", 6), done.stdout[-2000:]
         subprocess.run(["mount", "-o", "remount,size=2g", small], check=True)
-        assert run(folder, tmp_path).returncode == 0
+        assert run(folder, small).returncode == 0
     finally:
         subprocess.run(["umount", small], check=True)
 

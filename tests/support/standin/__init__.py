@@ -19,7 +19,7 @@ from pathlib import Path
 from .build import build
 from .debs import digest, download, download_kernel, wanted, wanted_kernel
 from .faults import copied, signing
-from .kernel import make_real
+from .kernel import make_real, make_stub
 from .keys import Signer, export_key, make_key
 from .mirror import SOURCE, index, lay_out
 from .packages import FLAVOURS
@@ -48,8 +48,7 @@ class StandIn:
 def stand_in(cache: Path, *, kernel: bool = False) -> StandIn:
     """Build it, or take it from the cache: whole or not at all, and by one process only.
 
-    kernel: with the source RPM of a real kernel in the source repositories of the flavours of el9, which takes as long
-    as all the rest to make.
+    kernel: whether the kernel's source RPM is of a real kernel, which takes as long as all the rest to make, or a stub.
     """
     debs = cache / "debs"
     inputs = [*wanted(debs), _sources()]
@@ -103,6 +102,7 @@ def _make(debs: Path, place: Path) -> None:
         key = export_key(signer, place / "RPM-GPG-KEY-stand-in")
         layers = staged(unpacked(download(debs), work / "raw"), key, work / "stage")
         lay_out(place / "mirror", build(layers, signer, work / "build"), signer)
+        _add_source(place / "mirror", make_stub(signer, work / "stub"), signer)
     finally:
         signer.end_agent()
     shutil.rmtree(work)
@@ -113,14 +113,25 @@ def _add_kernel(without: StandIn, debs: Path, place: Path) -> None:
     shutil.copytree(without.home, place / "home", ignore=shutil.ignore_patterns("S.*"))
     shutil.copy(without.key, place)
     with signing(without) as signer:
-        source = make_real(download_kernel(debs), signer, work)
-        signer.sign_packages([source])
         for flavour in FLAVOURS:
-            mirror = copied(without, place / "mirror" / flavour.name, flavour.name)
-            if "el9" in flavour.layers:
-                os.link(source, mirror / "BaseOS" / SOURCE / "Packages" / source.name)
-                index(mirror / "BaseOS" / SOURCE, signer)
+            copied(without, place / "mirror" / flavour.name, flavour.name)
+        _add_source(place / "mirror", make_real(download_kernel(debs), signer, work), signer)
     shutil.rmtree(work)
+
+
+def _add_source(root: Path, source: Path, signer: Signer) -> None:
+    """Put the kernel's source into the mirror of each flavour, in place of the one there."""
+    signer.sign_packages([source])
+    for flavour in FLAVOURS:
+        repository = root / flavour.name / "BaseOS" / SOURCE
+        for old in (repository / "Packages").glob("kernel-*.src.rpm"):
+            old.unlink()
+        os.link(source, repository / "Packages" / source.name)
+        index(repository, signer)
+        if flavour.name.startswith("almalinux"):
+            # That project has its sources in a folder of another name.
+            shutil.rmtree(root / flavour.name / "BaseOS/Source", ignore_errors=True)
+            (root / flavour.name / "BaseOS/Source").symlink_to(SOURCE)
 
 
 def _described(place: Path) -> StandIn:

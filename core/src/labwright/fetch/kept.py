@@ -111,8 +111,9 @@ def _naming(missing: Sequence[Package], folder: Path, pins: Pins, how: Format, e
     if not lacking:
         return error
     more = f" and {len(lacking) - 1} more" if len(lacking) > 1 else ""
+    gives = "gives, for its hash, another file as" if error.cause is Cause.SIGNATURE else "cannot give"
     return LabwrightError(
-        f"{pins.mirrors[lacking[0].mirror]} cannot give {lacking[0].label}{more}",
+        f"{pins.mirrors[lacking[0].mirror]} {gives} {lacking[0].label}{more}",
         cause=error.cause,
         details=[f"{package.label}: {package.path}" for package in lacking[:8]] + list(error.details[-4:]),
         log=error.log,

@@ -146,7 +146,7 @@ SIGNS = (
                     "MemoryError",
                     "cannot set up guest memory", "Killed signal terminated program"),
      "give it more memory (ulimit -v, the container's limit, swap) or build less at once; then run it again"),
-    (Cause.DISK_FULL, ("No space left on device", "Disk quota exceeded", "not enough free space"),
+    (Cause.DISK_FULL, ("No space left on device", "Disk quota exceeded", "not enough free space", "more space on the / "),
      "free some space, or put the work elsewhere with LABWRIGHT_CACHE and --out; then run the same command again"),
     (Cause.SIGNATURE, ("NO_PUBKEY", "BADSIG", "EXPKEYSIG", "not live until", "Hash Sum mismatch",
                        "Release file is expired", "Release signed by unknown key", "Invalid Release signature",

@@ -181,7 +181,7 @@ class Dnf:
             timeout=600,
         )
         if done.code == NO_ANSWER:
-            words = [plain(line) for line in done.errors.strip().splitlines() if line.strip()]
+            words = [plain(line) for line in answer.read_text(errors="replace").splitlines() if line.strip()]
             raise LabwrightError(
                 f"no system of these packages can be made of {self._release.title}: {words[0] if words else '?'}",
                 cause=Cause.CONFIG,

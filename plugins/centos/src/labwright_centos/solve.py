@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import dnf
 import dnf.exceptions
@@ -18,7 +18,7 @@ import hawkey
 
 
 def main() -> None:
-    """Write down the packages, the kernel's source first; exit code 3 with words for people where there is no answer."""
+    """Write down the packages, the kernel's source first; exit code 3, and words for people, where there are none."""
     request = json.load(sys.stdin)
     base = dnf.Base()
     base.conf.read(request["configuration"])
@@ -35,21 +35,21 @@ def main() -> None:
         base.install_specs(request["packages"])
         base.resolve()
     except dnf.exceptions.MarkingErrors as error:
-        refuse("there is no package " + " ".join(sorted(error.no_match_pkg_specs or error.error_pkg_specs)))
+        refuse(request, "there is no package " + " ".join(sorted(error.no_match_pkg_specs or error.error_pkg_specs)))
     except dnf.exceptions.Error as error:
-        refuse(str(error).strip())
+        refuse(request, str(error).strip())
     sources = base.sack.query().filterm(name=request["kernel"], arch="src", reponame=request["source"]).latest().run()
     if not sources:
-        refuse(f"there is no source package {request['kernel']}")
-    found = [facts(package) for package in (sources[-1], *base.transaction.install_set)]
+        refuse(request, f"there is no source package {request['kernel']}")
+    found = [facts(request, package) for package in (sources[-1], *base.transaction.install_set)]
     Path(request["answer"]).write_text(json.dumps(found))
 
 
-def facts(package: Any) -> dict[str, Any]:
+def facts(request: dict[str, Any], package: Any) -> dict[str, Any]:
     """What a lock says of a package."""
     kind, digest = package.chksum
     if kind != hawkey.CHKSUM_SHA256:
-        refuse(f"the repository {package.reponame} has no SHA-256 sums")
+        refuse(request, f"the repository {package.reponame} has no SHA-256 sums")
     return {
         "name": package.name,
         "version": package.evr,
@@ -61,9 +61,9 @@ def facts(package: Any) -> dict[str, Any]:
     }
 
 
-def refuse(reason: str) -> None:
-    """End with the reason on standard error."""
-    print(reason, file=sys.stderr)
+def refuse(request: dict[str, Any], reason: str) -> NoReturn:
+    """End with the reason as the answer; dnf itself has things to say on standard error."""
+    Path(request["answer"]).write_text(reason)
     raise SystemExit(3)
 
 
