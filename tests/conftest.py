@@ -26,10 +26,21 @@ def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return cache
 
 
+def stand_ins() -> Path:
+    """Where stand-ins stay between runs of the tests."""
+    return Path(os.environ.get("LABWRIGHT_TEST_CACHE", Path.home() / ".cache/labwright-tests"))
+
+
 @pytest.fixture(scope="session")
 def standin() -> StandIn:
     """The stand-in for mirrors of the Enterprise Linux family; the first test on a machine builds it, in a minute."""
-    return stand_in(Path(os.environ.get("LABWRIGHT_TEST_CACHE", Path.home() / ".cache/labwright-tests")))
+    return stand_in(stand_ins())
+
+
+@pytest.fixture(scope="session")
+def stand_in_with_kernel() -> StandIn:
+    """With the source of a real kernel, for which the first test on a machine waits a minute more."""
+    return stand_in(stand_ins(), kernel=True)
 
 
 @pytest.fixture
