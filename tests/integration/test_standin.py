@@ -12,7 +12,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
-from support.standin import faults
+from support.standin import faults, kernel_source
 from support.standin.metalink import metalink
 from support.standin.mirror import BINARY, SOURCE
 from support.standin.plain import make_root
@@ -179,14 +179,30 @@ def _signature(package: Path, key: Path, database: Path) -> bool:
 def test_the_stub_of_a_kernel_has_the_layout_of_the_real_one_and_its_patch_applies(standin, tmp_path):
     mirror = faults.stub_kernel_source(standin, tmp_path / "mirror")
     source = next((mirror / "BaseOS" / SOURCE / "Packages").glob("kernel-*.src.rpm"))
-    subprocess.run(f"rpm2cpio {source} | cpio --quiet -id", shell=True, check=True, cwd=tmp_path)
+    assert source.name == "kernel-5.14.0-1.standin.el9.src.rpm"
+    assert "(stand-in)" in _patched(source, tmp_path)
     assert (tmp_path / "patch-5.14-redhat.patch").stat().st_size == 0
-    subprocess.run(["tar", "-xf", next(tmp_path.glob("linux-*.tar.xz"))], check=True, cwd=tmp_path)
-    tree = tmp_path / "linux-5.14.0-1.standin.el9"
-    subprocess.run(
-        ["patch", "-p1", "--fuzz=0", "-i", tmp_path / "1000-debrand-some-messages.patch"], check=True, cwd=tree
-    )
-    assert "(stand-in)" in (tree / "init/version.c").read_text()
+
+
+def test_the_source_of_a_kernel_is_signed_and_listed_and_its_patch_applies(stand_in_with_kernel, tmp_path):
+    source = kernel_source(stand_in_with_kernel)
+    assert _signature(source, stand_in_with_kernel.key, tmp_path / "keys")
+    root = make_root(tmp_path / "root", stand_in_with_kernel.flavour("9-stream"), stand_in_with_kernel.key)
+    listed = root.dnf("--quiet", "repoquery", "--repo=source", "--queryformat=%{name}-%{evr}.%{arch}.rpm", "kernel")
+    assert source.name in listed.stdout
+    assert "(stand-in)" in _patched(source, tmp_path)
+
+
+def _patched(source: Path, folder: Path) -> str:
+    """Unpack a kernel's source RPM as its spec would: init/version.c with the patch that is not empty."""
+    subprocess.run(f"rpm2cpio {source} | cpio --quiet -id", shell=True, check=True, cwd=folder)
+    (archive,) = folder.glob("linux-*.tar.xz")
+    top = archive.name.removesuffix(".tar.xz")
+    subprocess.run(["tar", "-xf", archive, f"{top}/init/version.c"], check=True, cwd=folder)
+    patch = folder / "1000-debrand-some-messages.patch"
+    assert len(patch.read_text().splitlines()) > 9
+    subprocess.run(["patch", "-p1", "--fuzz=0", "-i", patch], check=True, cwd=folder / top)
+    return (folder / top / "init/version.c").read_text()
 
 
 def test_a_metalink_says_what_the_list_of_packages_is(standin):

@@ -11,13 +11,12 @@ import hashlib
 import os
 import shutil
 import subprocess
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from .build import build
-from .debs import digest, download, download_kernel, wanted, wanted_kernel
+from .debs import download, download_kernel, wanted, wanted_kernel
 from .faults import copied, signing
 from .kernel import make_real, make_stub
 from .keys import Signer, export_key, make_key
@@ -52,11 +51,11 @@ def stand_in(cache: Path, *, kernel: bool = False) -> StandIn:
     """
     debs = cache / "debs"
     inputs = [*wanted(debs), _sources()]
-    place = cache / digest(inputs)[:16]
+    place = cache / _digest(inputs)
     _once(place, lambda partial: _make(debs, partial))
     if not kernel:
         return _described(place)
-    full = cache / digest([*inputs, wanted_kernel(debs)])[:16]
+    full = cache / _digest([*inputs, wanted_kernel(debs)])
     _once(full, lambda partial: _add_kernel(_described(place), debs, partial))
     return _described(full)
 
@@ -64,6 +63,10 @@ def stand_in(cache: Path, *, kernel: bool = False) -> StandIn:
 def kernel_source(stand_in: StandIn) -> Path:
     """The source RPM of the kernel, of a stand-in that was made with it."""
     return next((stand_in.flavour("9-stream") / "BaseOS" / SOURCE / "Packages").glob("kernel-*.src.rpm"))
+
+
+def _digest(names: Iterable[str]) -> str:
+    return hashlib.sha256("\n".join(names).encode()).hexdigest()[:16]
 
 
 def _sources() -> str:
@@ -76,23 +79,19 @@ def _sources() -> str:
 
 
 def _once(place: Path, make: Callable[[Path], None]) -> None:
+    """One lock for all that is made here: two at once would also download into the same files."""
     if place.exists():
         return
-    with _locked(place.with_name(f"{place.name}.lock")):
+    with (place.parent / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
         if place.exists():
             return
+        for dead in place.parent.glob("*.partial"):
+            shutil.rmtree(dead)
         partial = place.with_name(f"{place.name}.partial")
-        shutil.rmtree(partial, ignore_errors=True)
-        partial.mkdir(parents=True)
+        partial.mkdir()
         make(partial)
         partial.rename(place)
-
-
-@contextmanager
-def _locked(lock: Path) -> Iterator[None]:
-    with lock.open("w") as stream:
-        fcntl.flock(stream, fcntl.LOCK_EX)
-        yield
 
 
 def _make(debs: Path, place: Path) -> None:

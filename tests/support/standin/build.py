@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 
 from .keys import Signer
-from .packages import FLAVOURS, LAYERS, Layer
+from .packages import LAYERS, Layer
 from .spec import make_spec
 from .stage import Package
 
-FILE_ATTRIBUTES = Path("/usr/lib/rpm/fileattrs")
+GENERATORS = Path("/usr/lib/rpm/fileattrs")
 
 
 def build(layers: Mapping[str, list[Package]], signer: Signer, folder: Path) -> dict[str, list[Path]]:
@@ -27,16 +26,9 @@ def _build_layer(layer: Layer, packages: list[Package], signer: Signer, folder: 
     lists = folder / "lists"
     lists.mkdir(parents=True)
     spec = folder / "standin.spec"
-    spec.write_text(make_spec(layer, packages, FLAVOURS, lists))
+    spec.write_text(make_spec(layer, packages, lists))
     rpmbuild("-bb", spec, layer.dist, signer)
-    with _kept_log(folder):
-        return sorted((folder / "RPMS").rglob("*.rpm"))
-
-
-@contextmanager
-def _kept_log(folder: Path) -> Iterator[None]:
-    yield
-    shutil.rmtree(folder / "BUILDROOT", ignore_errors=True)
+    return sorted((folder / "RPMS").rglob("*.rpm"))
 
 
 def rpmbuild(what: str, spec: Path, dist: str, signer: Signer) -> None:
@@ -44,7 +36,7 @@ def rpmbuild(what: str, spec: Path, dist: str, signer: Signer) -> None:
     folder = spec.parent
     generators = folder / "fileattrs"
     generators.mkdir(exist_ok=True)
-    shutil.copy(FILE_ATTRIBUTES / "elf.attr", generators)
+    shutil.copy(GENERATORS / "elf.attr", generators)
     macros = {
         "_topdir": folder, "_dbpath": folder / "db", "_buildshell": "/bin/bash", "dist": dist,
         "_buildhost": "stand-in.invalid", "vendor": "stand-in", "_fileattrsdir": generators,

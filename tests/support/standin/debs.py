@@ -7,7 +7,7 @@ import os
 import re
 import subprocess
 import tarfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -138,7 +138,3 @@ def _write(content: IO[bytes], target: Path) -> None:
     with target.open("wb") as out:
         while block := content.read(1 << 20):
             out.write(block)
-
-
-def digest(names: Iterable[str]) -> str:
-    return hashlib.sha256("\n".join(names).encode()).hexdigest()

@@ -92,7 +92,8 @@ CORE = _words(
 
 REQUIRES = {
     "NetworkManager": "NetworkManager-libnm dbus polkit systemd-udev", "basesystem": "filesystem setup",
-    "bash": "filesystem", "ca-certificates": "bash coreutils", "chrony": "systemd", "dbus": "dbus-common systemd",
+    "bash": "filesystem",
+    "ca-certificates": "bash coreutils grep sed", "chrony": "systemd", "dbus": "dbus-common systemd",
     "dnf": "python3-dnf python3", "e2fsprogs": "util-linux", "filesystem": "setup",
     "glibc": "basesystem glibc-common glibc-langpack", "glibc-minimal-langpack": "glibc glibc-common",
     "gpgme": "gnupg2", "ncurses-libs": "ncurses-base",
@@ -112,7 +113,7 @@ REQUIRES_PRE = {
 }
 REQUIRES_POST = {
     "NetworkManager": "systemd", "ca-certificates": "coreutils findutils", "chrony": "systemd",
-    "openssh-server": "systemd",
+    "openssh-server": "systemd", "systemd": "coreutils grep sed",
 }
 PROVIDES = {
     "bash": "/bin/sh /bin/bash", "gawk": "/bin/awk /usr/bin/awk", "glibc": "rtld(GNU_HASH)",
@@ -124,7 +125,10 @@ PROVIDES = {
 
 @dataclass(frozen=True)
 class Layer:
-    """Packages that are built in one run. dist: what ends their release."""
+    """Packages that are built in one run, all there are where none are named.
+
+    dist: what ends their release. version and release: of packages that no Debian package stands for.
+    """
 
     name: str
     dist: str

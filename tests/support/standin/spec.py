@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from .attributes import Entry
-from .packages import NOARCH, PROVIDES, REQUIRES, REQUIRES_POST, REQUIRES_PRE, Flavour, Layer
+from .packages import FLAVOURS, NOARCH, PROVIDES, REQUIRES, REQUIRES_POST, REQUIRES_PRE, Layer
 from .stage import Package
 
 SCRIPTLETS = Path(__file__).with_name("scriptlets")
@@ -27,14 +27,14 @@ A stand-in: Debian's binaries under the family's names. It proves what is around
 """
 
 
-def make_spec(layer: Layer, packages: Iterable[Package], releases: Iterable[Flavour], lists: Path) -> str:
+def make_spec(layer: Layer, packages: Iterable[Package], lists: Path) -> str:
     """The text of the spec; the list of each package's files goes into the folder lists."""
     parts = [HEAD]
     for package in packages:
         files = _files(package.entries)
         (lists / package.name).write_text("".join(f"{line}\n" for line in files))
         listed = f" -f {lists / package.name}" if files else ""
-        parts += [*_head(layer, package), *_provides(layer, package, releases), *_about(package)]
+        parts += [*_head(layer, package), *_provides(layer, package), *_about(package)]
         parts += [*_scriptlets(layer, package), f"%files -n {package.name}{listed}", ""]
     copies = "\n".join(f"cp -al {package.place}/. %{{buildroot}}/" for package in packages)
     return "\n".join([*parts, "%install", copies, ""])
@@ -55,17 +55,16 @@ def _head(layer: Layer, package: Package) -> list[str]:
     return lines
 
 
-def _provides(layer: Layer, package: Package, flavours: Iterable[Flavour]) -> list[str]:
+def _provides(layer: Layer, package: Package) -> list[str]:
     names = PROVIDES.get(package.name, "").split()
-    flavour = next((one for one in flavours if one.name == layer.name), None)
-    if flavour and package.name == flavour.release:
-        major = layer.version.split(".")[0]
-        full = f"{layer.version}-{layer.release}{layer.dist}"
-        names += [f"{name}={full}" for name in ("centos-release", "system-release", "redhat-release")]
-        names += [f"system-release(releasever)={major}", f"base-module(platform:el{major})"]
-        others = [name for name in layer.packages if name != package.name]
-        return [*(f"Requires: {name} = {full}" for name in others), *map(_provide, names)]
-    return [_provide(name) for name in names]
+    if (layer.name, package.name) not in {(flavour.name, flavour.release) for flavour in FLAVOURS}:
+        return [_provide(name) for name in names]
+    major = layer.version.split(".")[0]
+    full = f"{layer.version}-{layer.release}{layer.dist}"
+    names += [f"{name}={full}" for name in ("centos-release", "system-release", "redhat-release")]
+    names += [f"system-release(releasever)={major}", f"base-module(platform:el{major})"]
+    others = [f"Requires: {name} = {full}" for name in layer.packages if name != package.name]
+    return [*others, *map(_provide, names)]
 
 
 def _provide(name: str) -> str:
