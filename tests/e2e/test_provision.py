@@ -76,14 +76,15 @@ def lesson(parent: Path, source: Path) -> Path:
 
 
 @pytest.mark.timeout(2400)
-def test_every_way_in_gives_the_same_image(cli, ours, tmp_path):
+def test_every_way_in_gives_the_same_image(cli, ours, tmp_path, monkeypatch):
     """Mounted, appliance, booted: one list of packages, users, rules and files."""
     folder = lesson(tmp_path, ours)
+    cache = tmp_path / "cache"
+    monkeypatch.setenv("LABWRIGHT_CACHE", str(cache))
     found = {}
     for method in ("mounted", "appliance", "booted"):
         done = cli("build", folder, "--method", method, "--until", "customize", "--out", tmp_path / method, "--json")
         assert done.returncode == 0, done.stdout[-3000:] + done.stderr
-        cache = Path(os.environ["LABWRIGHT_CACHE"])
         made = max((cache / "store/customize").iterdir(), key=lambda path: path.stat().st_mtime)
         found[method] = facts(made / "disk.qcow2", tmp_path / f"look-{method}")
     assert "curl" in {line.split("\t")[0] for line in found["mounted"]["packages"]}
@@ -93,7 +94,7 @@ def test_every_way_in_gives_the_same_image(cli, ours, tmp_path):
     for method in ("appliance", "booted"):
         for kind, lines in found["mounted"].items():
             assert sorted(set(lines) ^ set(found[method][kind])) == [], (method, kind)
-    assert leaks(Path(os.environ["LABWRIGHT_CACHE"])) == []
+    assert leaks(cache) == []
 
 
 def test_an_image_of_ours_is_provisioned_booted_and_tested(cli, ours, tmp_path):

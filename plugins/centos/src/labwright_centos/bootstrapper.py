@@ -24,9 +24,10 @@ from labwright_centos.releases import REFUSED, RELEASES
 DEFAULT = "9-stream"
 KERNEL = "kernel"
 BASE_PACKAGES = (
-    "NetworkManager", "bash", "ca-certificates", "chrony", "coreutils", "dnf", "e2fsprogs", "glibc-minimal-langpack",
-    "hostname", "iproute", "iputils", "kmod", "openssh-clients", "openssh-server", "passwd", "procps-ng", "python3",
-    "rpm", "sudo", "systemd", "systemd-udev", "util-linux",
+    "NetworkManager", "bash", "ca-certificates", "chrony", "coreutils", "dnf", "e2fsprogs", "findutils", "gawk",
+    "glibc-minimal-langpack", "grep", "gzip", "hostname", "iproute", "iputils", "kmod", "openssh-clients",
+    "openssh-server", "passwd", "procps-ng", "python3", "rpm", "sed", "sudo", "systemd", "systemd-udev", "tar",
+    "util-linux",
 )  # fmt: skip
 """What every image needs to boot, to be reached and to be provisioned; docs/centos.md says why."""
 

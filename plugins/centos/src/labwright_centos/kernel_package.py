@@ -25,7 +25,6 @@ def spec(release: str, root: Path) -> str:
         f"Name: {NAME}\nVersion: {version}\nRelease: {number}\nSummary: Minimal virtio kernel {release}\n"
         "License: GPL-2.0-only\nAutoReqProv: no\n"
         f"Provides: kernel = {version}-{number}\nProvides: kernel-core = {version}-{number}\n"
-        f"Provides: kernel-uname-r = {release}\n"
         "%description\nCompiled from the distribution's own kernel source, for virtual machines of network labs.\n"
         f'%install\nmkdir -p "%{{buildroot}}"\ncp -a "{root}/." "%{{buildroot}}/"\n'
         "%files\n%defattr(-,root,root,-)\n"
