@@ -116,7 +116,10 @@ DATABASE = "%(bash -c 'echo ~/.rpmdb')"
 EDITS = {
     "el9": {"/usr/lib/rpm/macros": (DATABASE, "%{_var}/lib/rpm")},
     "el10": {"/usr/lib/rpm/macros": (DATABASE, "%{_usr}/lib/sysimage/rpm")},
-    "common": {"/usr/share/dbus-1/system.conf": ("<user>messagebus</user>", "<user>dbus</user>")},
+    "common": {
+        "/usr/lib/tmpfiles.d/dbus.conf": ("messagebus", "dbus"),
+        "/usr/share/dbus-1/system.conf": ("<user>messagebus</user>", "<user>dbus</user>"),
+    },
 }
 DATABASE_FOLDER = {"el9": "/var/lib/rpm", "el10": "/usr/lib/sysimage/rpm"}
 
