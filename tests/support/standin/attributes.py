@@ -25,7 +25,7 @@ LEFT_OUT = re.compile(
     r"|dnf/protected\.d/yum|sudoers\.d/|systemd/networkd|ca-certificates|dbus-1/system\.d/org\.rpm|sysctl\.d/README)"
     r"|/usr/lib/systemd/(system/(ssh|rescue-ssh|chrony|.*systemd-network(d|-generator)|.*networkd)|network/|ntp-units\.d)"
     r"|/usr/lib/systemd/(systemd-networkd|system-preset/90-systemd)|/usr/bin/networkctl|.*networkd?\.conf$"
-    r"|/usr/(lib/binfmt\.d|share/binfmts)/|/usr/lib/(sysusers\.d|udev/hwdb\.d/README|tmpfiles\.d/(debian|passwd|provision|dnf|sudo))"
+    r"|/usr/(lib/binfmt\.d|share/binfmts)/|/usr/lib/(networkd-|sysusers\.d|udev/hwdb\.d/README|tmpfiles\.d/(debian|passwd|provision|dnf|sudo))"
     r"|/usr/lib/rpm/platform/(?!x86_64|noarch)|/usr/lib/x86_64-linux-gnu/perl|/usr/lib/tc/q_atm"
     r"|/usr/sbin/(update-ca-certificates|shadowconfig|service|invoke-rc)|/usr/share/chrony"
     r"|/usr/share/(apport|bash-completion|bug|doc-base|info|lintian|man/(?!man[15]/(bash|nano))|zsh|perl5|menu)"
@@ -116,7 +116,10 @@ DATABASE = "%(bash -c 'echo ~/.rpmdb')"
 EDITS = {
     "el9": {"/usr/lib/rpm/macros": (DATABASE, "%{_var}/lib/rpm")},
     "el10": {"/usr/lib/rpm/macros": (DATABASE, "%{_usr}/lib/sysimage/rpm")},
-    "common": {"/usr/share/dbus-1/system.conf": ("<user>messagebus</user>", "<user>dbus</user>")},
+    "common": {
+        "/usr/lib/tmpfiles.d/dbus.conf": ("messagebus", "dbus"),
+        "/usr/share/dbus-1/system.conf": ("<user>messagebus</user>", "<user>dbus</user>"),
+    },
 }
 DATABASE_FOLDER = {"el9": "/var/lib/rpm", "el10": "/usr/lib/sysimage/rpm"}
 

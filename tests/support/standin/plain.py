@@ -10,7 +10,8 @@ from pathlib import Path
 from .keys import EPOCH
 from .mirror import BINARY, SOURCE
 
-# A mount namespace of its own, in which the root has the file systems that scriptlets need.
+# Namespaces of its own, in which the root has the file systems that scriptlets need, and the agents that dnf starts to
+# check signatures end with it.
 ENTER = """
 set -eu
 root=$1 cache=$2; shift 2
@@ -60,8 +61,8 @@ class Root:
     def run(self, *words: str | Path) -> subprocess.CompletedProcess[str]:
         """Run a program of the host in the namespace."""
         return subprocess.run(
-            ["unshare", "--mount", "--propagation", "private", "sh", "-c", ENTER, "sh", self.tree,
-             self.folder / "cache", *words],
+            ["unshare", "--mount", "--propagation", "private", "--pid", "--fork", "--kill-child",
+             "sh", "-c", ENTER, "sh", self.tree, self.folder / "cache", *words],
             check=False, capture_output=True, text=True, env=self._environment(),
         )  # fmt: skip
 
