@@ -11,8 +11,8 @@ def _words(text: str) -> tuple[str, ...]:
 
 # fmt: off
 DEBS = _words(
-    """bash coreutils grep sed gawk findutils diffutils tar gzip cpio less file util-linux fdisk mount login passwd hostname
-    libpam-modules libpam-runtime libpam-systemd libnss-systemd systemd systemd-sysv udev dbus kmod procps e2fsprogs
+    """bash coreutils grep sed gawk findutils diffutils tar gzip cpio less file util-linux fdisk mount login passwd
+    hostname libpam-modules libpam-runtime libpam-systemd libnss-systemd systemd systemd-sysv udev dbus kmod procps e2fsprogs
     libc-bin libcap2-bin ncurses-base ncurses-bin tzdata ca-certificates openssl curl sudo openssh-server openssh-client
     openssh-sftp-server iproute2 iputils-ping iputils-arping iputils-tracepath network-manager chrony python3 rpm dnf
     python3-dnf python3-rpm python3-gpg tcpdump nano socat iperf3 jq"""
@@ -70,7 +70,8 @@ NAMES = {
     "rpm-libs": "librpm9 librpmio9", "rpm-sign-libs": "librpmsign9", "shadow-utils": "login passwd",
     "slang": "libslang2", "sqlite": "sqlite3", "sqlite-libs": "libsqlite3-0", "systemd-pam": "libpam-systemd",
     "systemd": "systemd systemd-sysv libsystemd-shared", "systemd-libs": "libsystemd0 libudev1 libnss-systemd",
-    "systemd-udev": "udev", "teamd-libs": "libteamdctl0", "util-linux": "util-linux util-linux-extra fdisk mount bsdutils",
+    "systemd-udev": "udev", "teamd-libs": "libteamdctl0",
+    "util-linux": "util-linux util-linux-extra fdisk mount bsdutils",
     "xz-libs": "liblzma5", "zlib": "zlib1g",
 }
 
