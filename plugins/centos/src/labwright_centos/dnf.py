@@ -65,8 +65,8 @@ def rpm_home(release: Enterprise, bench: Workbench) -> Path:
     home.mkdir(exist_ok=True)
     (home / ".rpmmacros").write_text(
         f"%_dbpath {release.database}\n%_install_langs C.utf8\n%_pkgverify_level none\n"
-        # Only what this file says: a host's policy files would name keys and languages of its own.
-        "%_netsharedpath %{nil}\n"
+        # Mounted while packages are installed, and in a user namespace nobody there may set its owner.
+        "%_netsharedpath /proc\n"
     )
     return home
 
