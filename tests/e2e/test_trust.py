@@ -177,7 +177,7 @@ def test_explain_says_why_two_images_differ(built, cache, tmp_path):
     assert "bit for bit" in same.stdout
 
 
-STOPS = (signal.SIGKILL, signal.SIGINT, signal.SIGTERM, signal.SIGKILL)
+STOPS = (signal.SIGKILL, signal.SIGTERM)
 
 
 @pytest.mark.parametrize(

@@ -12,10 +12,10 @@ def _words(text: str) -> tuple[str, ...]:
 # fmt: off
 DEBS = _words(
     """bash coreutils grep sed gawk findutils diffutils tar gzip cpio less file util-linux fdisk mount login passwd
-    hostname libpam-modules libpam-runtime libpam-systemd libnss-systemd systemd systemd-sysv udev dbus kmod procps
-    e2fsprogs libc-bin libcap2-bin ncurses-base ncurses-bin tzdata ca-certificates openssl curl sudo
-    openssh-server openssh-client openssh-sftp-server iproute2 iputils-ping iputils-arping iputils-tracepath network-manager chrony python3 rpm dnf
-    python3-dnf python3-rpm python3-gpg tcpdump nano socat iperf3 jq"""
+    hostname libpam-modules libpam-runtime libpam-systemd libnss-systemd systemd systemd-sysv udev dbus kmod
+    procps e2fsprogs libc-bin libcap2-bin ncurses-base ncurses-bin tzdata ca-certificates openssl curl sudo
+    openssh-server openssh-client openssh-sftp-server iproute2 iputils-ping iputils-arping iputils-tracepath
+    network-manager chrony python3 rpm dnf python3-dnf python3-rpm python3-gpg tcpdump nano socat iperf3 jq"""
 )
 
 # What only a Debian needs. sysvinit-utils is kept for pidof, which the family has in procps-ng.
