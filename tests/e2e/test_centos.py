@@ -9,12 +9,14 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shlex
 import subprocess
 from pathlib import Path
 
 import pytest
 from support import builds
 from support.disks import image_folder
+from support.docs import commands_of
 from support.serve import served_folder
 from support.users import as_user
 
@@ -38,6 +40,18 @@ def built(mirror, tmp_path_factory) -> Path:
     assert done.returncode == 0, done.stdout + done.stderr
     assert "it was built and booted" in done.stdout
     return out / "centos.qcow2"
+
+
+@pytest.mark.parametrize("line", commands_of("centos.md"))
+def test_a_command_of_the_page_works_with_the_stand_in(built, mirror, line, tmp_path):
+    """With the mirror's address in the environment, and else as it stands there."""
+    subprocess.run(["cp", "-r", builds.REPOSITORY / "images", tmp_path], check=True)
+    done = subprocess.run(
+        [*builds.COMMAND, *shlex.split(line)], cwd=tmp_path, capture_output=True, text=True, check=False,
+        env=os.environ | {"LABWRIGHT_CACHE": str(builds.users_cache())} | mirror,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert (tmp_path / "out/centos.qcow2").is_file()
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import re
 import shlex
 import shutil
 import subprocess
@@ -14,9 +13,9 @@ from pathlib import Path
 import pytest
 from support import formats
 from support.builds import USERS_CACHE
+from support.docs import commands_of
 
 REPOSITORY = Path(__file__).parents[2]
-COMMAND = re.compile(r"^    (?:sudo )?\.venv/bin/labwright (.+)$", re.MULTILINE)
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root: builds images")
 PAGES = ("get-started.md", "write-an-image.md", "kernel.md", "reliability.md", "convert.md", "provision.md")
 
@@ -61,7 +60,7 @@ def provisioned(image: Path, source: Path) -> None:
 
 
 def commands() -> list[str]:
-    return [line for page in PAGES for line in COMMAND.findall((REPOSITORY / "docs" / page).read_text())]
+    return [line for page in PAGES for line in commands_of(page)]
 
 
 def test_the_docs_have_commands():

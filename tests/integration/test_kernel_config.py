@@ -48,12 +48,13 @@ def workbench(folder: Path) -> Workbench:
     )  # fmt: skip
 
 
-def configured(tree: Path, folder: Path) -> ConfiguredSource:
-    return configure(tree, load_fragments(("debian",)), workbench(folder))
+def configured(tree: Path, folder: Path, fragment: str = "debian") -> ConfiguredSource:
+    return configure(tree, load_fragments((fragment,)), workbench(folder))
 
 
-def test_our_fragments_hold_their_review(tree, tmp_path):
-    result = review_source(configured(tree, tmp_path))
+@pytest.mark.parametrize("fragment", ["debian", "centos"])
+def test_our_fragments_hold_their_review(tree, tmp_path, fragment):
+    result = review_source(configured(tree, tmp_path, fragment))
     assert result.findings == ()
     assert result.drivers_checked
 

@@ -1,0 +1,13 @@
+"""The commands that a page of the docs shows."""
+
+from __future__ import annotations
+
+import re
+
+from support.builds import REPOSITORY
+
+COMMAND = re.compile(r"^    (?:sudo )?\.venv/bin/labwright (.+)$", re.MULTILINE)
+
+
+def commands_of(page: str) -> list[str]:
+    return [str(line) for line in COMMAND.findall((REPOSITORY / "docs" / page).read_text())]
