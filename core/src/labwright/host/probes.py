@@ -7,7 +7,7 @@ import sys
 import tempfile
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -27,6 +27,8 @@ BUILD_GIB = 5
 """Free space that a build with a kernel takes at its peak: the unpacked source with its objects, and two trees."""
 BUILD_MEMORY_GIB = 2
 APT_HELPER = "/usr/lib/apt/apt-helper"
+RPM_TOOLS = frozenset({"dnf", "rpm", "rpmkeys", "rpmbuild", "rpm2cpio", "cpio", "curl", "gpg", "gpgv"})
+"""What only the trees of Enterprise Linux take."""
 RELEASED = 1764028800
 """When this version was made, seconds since 1970: a clock before it is wrong."""
 MOUNTABLE = {
@@ -61,11 +63,20 @@ class Surroundings:
 
 def check_tools(_: Surroundings) -> Finding:
     """Without these tools a build stops at its start."""
-    missing = sorted(tool for tool in PACKAGE_OF_TOOL if not has_tool(tool))
+    return _tools("tools", "missing", sorted(PACKAGE_OF_TOOL.keys() - RPM_TOOLS), check_tools.__doc__ or "")
+
+
+def check_rpm_tools(_: Surroundings) -> Finding:
+    """CentOS and its kin cannot be made from nothing here; everything else can."""
+    return _tools("tools for CentOS", "warning", sorted(RPM_TOOLS), check_rpm_tools.__doc__ or "")
+
+
+def _tools(name: str, state: State, tools: Sequence[str], meaning: str) -> Finding:
+    missing = [tool for tool in tools if not has_tool(tool)]
     if not missing:
-        return Finding("tools", "ok", f"all {len(PACKAGE_OF_TOOL)} are installed")
+        return Finding(name, "ok", f"all {len(tools)} are installed")
     packages = sorted({word for tool in missing for word in PACKAGE_OF_TOOL[tool].split()})
-    return Finding("tools", "missing", f"not installed: {', '.join(missing)}", (check_tools.__doc__ or ""),
+    return Finding(name, state, f"not installed: {', '.join(missing)}", meaning,
                    f"apt-get install {' '.join(packages)} (or everything at once: make setup)")  # fmt: skip
 
 
@@ -231,7 +242,7 @@ def check_locale(_: Surroundings) -> Finding:
 
 
 CHECKS = (
-    check_tools, check_kvm, check_loop_at_offset, check_filesystems, check_user_namespaces, check_libguestfs,
+    check_tools, check_rpm_tools, check_kvm, check_loop_at_offset, check_filesystems, check_user_namespaces, check_libguestfs,
     check_disk_space, check_memory, check_clock, check_mirror, check_locale,
 )  # fmt: skip
 

@@ -168,7 +168,7 @@ def read_metalink(data: bytes, url: str) -> tuple[frozenset[str], list[str]]:
         (-int(preference) if (preference := one.get("preference", "0")).isdigit() else 0, (one.text or "").strip())
         for one in root.iter(f"{METALINK}url")
     ]
-    fit = re.compile(rf"(?:https?://[^\s@\"'\\]+|file:/[^\s\"'\\]+)/{LISTS}")
+    fit = re.compile(rf"https?://[^\s@\"'\\]+/{LISTS}")
     mirrors = [text.removesuffix(f"/{LISTS}") for _, text in sorted(places, key=lambda one: one[0])
                if fit.fullmatch(text)]  # fmt: skip
     if not mirrors or not digests:
