@@ -242,8 +242,8 @@ def check_locale(_: Surroundings) -> Finding:
 
 
 CHECKS = (
-    check_tools, check_rpm_tools, check_kvm, check_loop_at_offset, check_filesystems, check_user_namespaces, check_libguestfs,
-    check_disk_space, check_memory, check_clock, check_mirror, check_locale,
+    check_tools, check_rpm_tools, check_kvm, check_loop_at_offset, check_filesystems, check_user_namespaces,
+    check_libguestfs, check_disk_space, check_memory, check_clock, check_mirror, check_locale,
 )  # fmt: skip
 
 
