@@ -6,7 +6,6 @@ Debian's.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import shlex
@@ -15,13 +14,13 @@ from pathlib import Path
 
 import pytest
 from support import builds
+from support.builds import KERNEL, digest, disk_of
 from support.disks import image_folder
 from support.docs import commands_of
 from support.serve import served_folder
 from support.users import as_user
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root: builds images, makes a user")
-KERNEL = ("kernel-source", "kernel", "kernel-package")
 
 
 @pytest.fixture(scope="module")
@@ -60,15 +59,6 @@ def cache(tmp_path: Path, built) -> Path:
     place = tmp_path / "cache"
     builds.seed(place, builds.users_cache(), *KERNEL)
     return place
-
-
-def digest(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
-def disk_of(cache: Path) -> str:
-    (disk,) = (cache / "store/disk").glob("*/disk.qcow2")
-    return digest(disk)
 
 
 def test_the_stand_in_s_image_was_booted_with_every_firmware_and_cloned(built):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import random
@@ -14,10 +13,10 @@ from pathlib import Path
 
 import pytest
 from support import builds
+from support.builds import KERNEL, digest, disk_of
 from support.users import as_user
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root: builds images, makes a user")
-KERNEL = ("kernel-source", "kernel", "kernel-package")
 
 
 @pytest.fixture(scope="module")
@@ -35,16 +34,6 @@ def cache(tmp_path: Path, built) -> Path:
     place = tmp_path / "cache"
     builds.seed(place, builds.users_cache(), *KERNEL)
     return place
-
-
-def digest(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
-def disk_of(cache: Path) -> str:
-    """The hash of the only disk in a cache."""
-    (disk,) = (cache / "store/disk").glob("*/disk.qcow2")
-    return digest(disk)
 
 
 def test_an_ordinary_user_gets_the_same_bits(built, somebody, repository):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -10,6 +11,8 @@ import sys
 from pathlib import Path
 
 REPOSITORY = Path(__file__).parents[2]
+KERNEL = ("kernel-source", "kernel", "kernel-package")
+"""The steps that take long, and that caches of tests are given."""
 COMMAND = (sys.executable, "-m", "labwright")
 
 
@@ -64,6 +67,16 @@ def _link(source: str, destination: str) -> None:
         os.link(source, destination)
     except OSError:
         shutil.copy2(source, destination)
+
+
+def digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def disk_of(cache: Path) -> str:
+    """The hash of the only disk in a cache."""
+    (disk,) = (cache / "store/disk").glob("*/disk.qcow2")
+    return digest(disk)
 
 
 def last_event(done: subprocess.CompletedProcess[str]) -> dict[str, object]:
