@@ -6,6 +6,7 @@ its kernel source here is a stub. These builds stop at the tree.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -16,9 +17,15 @@ from pathlib import Path
 import pytest
 from support import builds
 from support.mirror import FaultyMirror, served
-from support.serve import served_folder
+from support.serve import Quiet, served_folder
 from support.standin import faults
 from support.standin.metalink import metalink
+
+from labwright.errors import LabwrightError
+from labwright.fetch.curl import Transfer, download
+from labwright.spec.load import load_image
+from labwright_centos import CentosBootstrapper, finish, keys
+from labwright_centos.releases import RELEASES
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root: builds images")
 TREE = ("--until", "tree", "--json")
@@ -169,9 +176,11 @@ def metalinks(folder: Path, standin, mirrors: list[str]) -> None:
              "baseos-source": "BaseOS/source/tree"}  # fmt: skip
     for name, path in paths.items():
         lists = standin.flavour("9-stream") / path / "repodata/repomd.xml"
-        (folder / name).mkdir(parents=True)
+        # As the real server, which has no sources for x86_64.
+        place = folder / name / ("source" if name.endswith("-source") else "x86_64")
+        place.mkdir(parents=True)
         text = metalink(lists, [f"{mirror}/{path}/repodata/repomd.xml" for mirror in mirrors])
-        (folder / name / "metalink").write_text(text)
+        (place / "metalink").write_text(text)
 
 
 def test_a_metalink_with_a_dead_mirror_and_one_that_is_behind_leads_to_the_third(standin, tmp_path):
@@ -185,7 +194,7 @@ def test_a_metalink_with_a_dead_mirror_and_one_that_is_behind_leads_to_the_third
         place = tmp_path / "metalinks"
         metalinks(place, standin, ["http://127.0.0.1:9/dead", behind, right])
         with served_folder(place) as url:
-            folder = image(tmp_path, standin, f"{url}/@REPOSITORY@/metalink", unsignedLists=True)
+            folder = image(tmp_path, standin, f"{url}/@REPOSITORY@/@ARCH@/metalink", unsignedLists=True)
             done = run(folder, tmp_path)
     assert done.returncode == 0, done.stdout
     (pins,) = (tmp_path / "cache/pins").glob("*.json")
@@ -195,7 +204,7 @@ def test_a_metalink_with_a_dead_mirror_and_one_that_is_behind_leads_to_the_third
 def test_a_metalink_of_dead_mirrors_says_what_each_answered(standin, tmp_path):
     metalinks(tmp_path / "metalinks", standin, ["http://127.0.0.1:9/a", "http://127.0.0.1:9/b"])
     with served_folder(tmp_path / "metalinks") as url:
-        done = run(image(tmp_path, standin, f"{url}/@REPOSITORY@/metalink"), tmp_path)
+        done = run(image(tmp_path, standin, f"{url}/@REPOSITORY@/@ARCH@/metalink"), tmp_path)
     last = builds.last_event(done)
     assert "none of the 2 mirrors" in last["what"]
     assert len(last["details"]) == 2
@@ -225,6 +234,77 @@ def test_a_mirror_that_dies_in_the_middle_is_named_and_the_next_build_goes_on(st
         assert before > 5, "what came is kept"
         faulty.rates = {}
         assert run(folder, tmp_path, "--offline", *TREE).returncode == 0
+
+
+def test_names_and_epochs_as_real_packages_have_them(standin, tmp_path):
+    mirror = faults.odd_names(standin, tmp_path / "mirror")
+    done = run(image(tmp_path, standin, mirror, packages=["caret", "epoch-zero"]), tmp_path)
+    assert done.returncode == 0, done.stdout
+    (pins,) = (tmp_path / "cache/pins").glob("*.json")
+    packages = {one["name"]: one for one in json.loads(pins.read_text())["packages"]}
+    assert packages["caret"]["version"] == "0^20231120.g1-1.standin"
+    assert packages["epoch-zero"]["version"] == "1-1.standin"
+
+
+def test_an_old_package_under_a_new_name_is_refused(standin, tmp_path, bench):
+    """As lists that nobody signed could have it: the hash is right, and so is the signature."""
+    driver = CentosBootstrapper()
+    spec = load_image(image(tmp_path, standin, standin.flavour("9-stream")))
+    pins = driver.resolve(spec, bench)
+    forged = pins.kernel_source.model_copy(update={"version": "5.14.0-999.el9"})
+    (tmp_path / "source").mkdir()
+    with pytest.raises(LabwrightError, match=r"kernel 5.14.0-999.el9 is kernel 5.14.0-1.standin.el9 in its own"):
+        driver.fetch_kernel_source(spec, pins.model_copy(update={"kernel_source": forged}), tmp_path / "source", bench)
+
+
+def test_a_server_that_cannot_say_whether_there_is_a_signature_is_no_unsigned_mirror(standin, tmp_path):
+    class Refusing(Quiet):
+        def do_GET(self) -> None:
+            if self.path.endswith(".asc"):
+                self.send_error(503)
+            else:
+                super().do_GET()
+
+    with served_folder(standin.flavour("9-stream"), Refusing) as url:
+        last = builds.last_event(run(image(tmp_path, standin, url), tmp_path))
+    assert last["cause"] == "network", last
+    assert any("503" in line for line in last["details"])
+
+
+def test_an_answer_without_an_end_fills_no_disk(tmp_path, bench):
+    class Endless(Quiet):
+        protocol_version = "HTTP/1.1"
+
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("Transfer-Encoding", "chunked")
+            self.end_headers()
+            with contextlib.suppress(OSError):
+                for _ in range(400):
+                    self.wfile.write(b"10000\r\n" + bytes(65536) + b"\r\n")
+
+    place = tmp_path / "file"
+    with served_folder(tmp_path, Endless) as url, pytest.raises(LabwrightError, match="a file"):
+        download([Transfer(f"{url}/x", place, 1 << 20)], "a file", "", bench)
+    assert not place.exists() or place.stat().st_size <= (1 << 20) + 1
+
+
+def test_a_tree_s_links_lead_neither_rpm_nor_us_to_the_host_s_files(standin, tmp_path, bench):
+    host = tmp_path / "host"
+    host.mkdir()
+    (host / "secret").write_text("[s]\nname=the host's\n")
+    tree = tmp_path / "tree"
+    (tree / "etc/yum.repos.d").mkdir(parents=True)
+    (tree / "etc/pki/rpm-gpg").mkdir(parents=True)
+    (tree / "etc/yum.repos.d/a.repo").symlink_to(host / "secret")
+    release = RELEASES["9-stream"]
+    finish.set_repositories("http://m/9-stream", keys.keyring(release, str(standin.key), bench), tree)
+    assert (tree / "etc/yum.repos.d/a.repo").is_symlink()
+    (tree / "var/lib").mkdir(parents=True)
+    (tree / "var/lib/rpm").symlink_to(host)
+    with pytest.raises(LabwrightError, match="leads out of it"):
+        finish.install_kernel(release, tree, host / "secret", bench)
+    assert [path.name for path in host.iterdir()] == ["secret"]
 
 
 def hidden(folder: Path, tmp_path: Path, tool: str) -> subprocess.CompletedProcess[str]:

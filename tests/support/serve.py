@@ -16,9 +16,9 @@ class Quiet(http.server.SimpleHTTPRequestHandler):
 
 
 @contextlib.contextmanager
-def served_folder(place: Path) -> Iterator[str]:
+def served_folder(place: Path, how: type[Quiet] = Quiet) -> Iterator[str]:
     """Serve it on a free port; gives the URL."""
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=str(place)))
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(how, directory=str(place)))
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:
         yield f"http://127.0.0.1:{server.server_port}"

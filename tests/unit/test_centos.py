@@ -19,9 +19,10 @@ from labwright.spec.image import BuildSpec, ImageSpec
 from labwright.spec.surroundings import from_environment
 from labwright_centos import CentosBootstrapper
 from labwright_centos.dnf import NOT_INSTALLED, configuration, interpreter
+from labwright_centos.finish import switched_off
 from labwright_centos.kernel_package import rpm_version, spec
 from labwright_centos.kernel_source import extra_version, patches_of
-from labwright_centos.keys import refusal, verdicts
+from labwright_centos.keys import refusal, signed_by, verdicts
 from labwright_centos.mirror import at_snapshot, is_metalink, read_metalink
 from labwright_centos.releases import RELEASES
 from labwright_centos.tree import DAMAGE, NOBODY_OF_THAT_NAME
@@ -64,6 +65,33 @@ def test_a_package_s_name_cannot_pass_for_another_s_verdict():
     assert verdicts(["/p/x.rpm:", OK], [hostile]) == {}
 
 
+KEY = "99DB70FAE1D7CE227FB6488205B555B38483C65D"
+VALID = f"[GNUPG:] VALIDSIG {KEY} 2026-11-01 1 0 4 0 1 8 00 {KEY}\n"
+
+
+@pytest.mark.parametrize(("status", "taken"), [
+    (f"[GNUPG:] NEWSIG\n[GNUPG:] GOODSIG 05B5 CentOS\n{VALID}", True),
+    (f"[GNUPG:] REVKEYSIG 05B5 CentOS\n{VALID}", False),
+    (f"[GNUPG:] EXPKEYSIG 05B5 CentOS\n{VALID}", False),
+    (f"[GNUPG:] EXPSIG 05B5 CentOS\n{VALID}", False),
+    ("[GNUPG:] BADSIG 05B5 CentOS\n", False),
+    (VALID, False),
+    (f"[GNUPG:] GOODSIG 05B5 x\n{VALID.replace(KEY, KEY[::-1])}", False),
+    (f"[GNUPG:] ERRSIG 1234 1 8 00 1 9\n[GNUPG:] NO_PUBKEY 1234\n[GNUPG:] GOODSIG 05B5 x\n{VALID}", True),
+    (f"[GNUPG:] GOODSIG 05B5 x\n[GNUPG:] ERRSIG 1234 1 8 00 1 9\n{VALID}", False),
+])  # fmt: skip
+def test_only_a_good_signature_of_a_key_that_holds_is_taken(status, taken):
+    assert signed_by(status, frozenset({KEY})) is taken
+
+
+def test_every_repository_of_a_file_is_switched_off_also_one_that_does_not_say_that_it_is_on():
+    text = "# x\n[a]\nname=a\nenabled = 1\n\n[b]\nbaseurl=http://m/$releasever\n[c]\nenabled=0\n"
+    parser = configparser.ConfigParser(interpolation=None)
+    parser.read_string(switched_off(text))
+    assert {name: parser[name]["enabled"] for name in parser.sections()} == {"a": "0", "b": "0", "c": "0"}
+    assert parser["b"]["baseurl"] == "http://m/$releasever"
+
+
 METALINK = """<?xml version="1.0" encoding="utf-8"?>
 <metalink version="3.0" xmlns="http://www.metalinker.org/" xmlns:mm0="http://fedorahosted.org/mirrormanager">
  <files><file name="repomd.xml">
@@ -88,10 +116,27 @@ def test_a_metalink_gives_its_mirrors_best_first_and_the_hashes_that_are_right()
 @pytest.mark.parametrize("text", [
     "", "<html>Log in</html>", "<metalink", METALINK.replace("https://", "gopher://").replace("http://", "ftp://"),
     '<!DOCTYPE x [<!ENTITY a "aaaa">]>' + METALINK, METALINK.replace('"sha256"', '"sha1"'),
+    METALINK.replace("https://first", "http://[::1").replace("http://second", "file:/"),
 ])  # fmt: skip
 def test_what_is_no_metalink_is_said_to_be_none(text):
     with pytest.raises(LabwrightError, match="no list of mirrors"):
         read_metalink(text.encode(), "https://x/metalink")
+
+
+@pytest.mark.parametrize("preference", ["²", "9" * 5000, "-1", "", "x"])
+def test_a_preference_that_is_none_comes_last(preference):
+    text = METALINK.replace('preference="100">https', f'preference="{preference}">https')
+    assert read_metalink(text.encode(), "https://x/metalink")[1] == ["http://second/BaseOS", "https://first/BaseOS"]
+
+
+def test_a_metalink_in_another_encoding_is_none():
+    with pytest.raises(LabwrightError, match="no list of mirrors"):
+        read_metalink(METALINK.replace("utf-8", "utf-16").encode("utf-16"), "https://x/metalink")
+
+
+def test_the_metalink_of_one_repository_is_not_one_for_all():
+    with pytest.raises(LabwrightError, match="metalink of one repository"):
+        is_metalink("https://mirrors.centos.org/metalink?repo=centos-baseos-9-stream&arch=x86_64")
 
 
 @given(st.binary(max_size=400))
@@ -188,7 +233,7 @@ def test_a_release_for_newer_processors_is_refused_before_anything_crashes():
 @pytest.mark.parametrize("line", [
     "error: unpacking of archive failed on file /x: cpio: write", "Error: Transaction failed",
     "  warning: %post(setup-2.13.7-1.el9.noarch) scriptlet failed, exit status 1",
-    "tee: /x: No space left on device",
+    "  error: lsetfilecon: something",
 ])  # fmt: skip
 def test_words_of_damage_are_seen(line):
     assert DAMAGE.search(line)

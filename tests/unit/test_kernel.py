@@ -60,8 +60,19 @@ def test_an_option_may_differ_between_kernels():
 
 def test_an_option_may_belong_to_some_kernels_only():
     options = parse_fragment("CONFIG_OLD=y # until 6.6\nCONFIG_NEW=y # since 6.7\n", "f")
-    assert [option.name for option in for_kernel(options, (6, 1))] == ["CONFIG_OLD"]
-    assert [option.name for option in for_kernel(options, (6, 12))] == ["CONFIG_NEW"]
+    assert [option.name for option in for_kernel(options, (6, 1), frozenset({"CONFIG_OLD"}))] == ["CONFIG_OLD"]
+    assert [option.name for option in for_kernel(options, (6, 12), frozenset({"CONFIG_NEW"}))] == ["CONFIG_NEW"]
+
+
+def test_the_source_decides_where_a_distribution_has_brought_a_change_into_an_older_version():
+    options = parse_fragment("CONFIG_A=y # since 6.8\nCONFIG_B=y # until 6.1\nCONFIG_C=y\n", "f")
+    assert [option.name for option in for_kernel(options, (5, 14), frozenset({"CONFIG_A"}))] == ["CONFIG_A", "CONFIG_C"]
+
+
+def test_the_version_decides_between_two_lines_of_one_name():
+    options = parse_fragment("CONFIG_A=y # until 6.6\nCONFIG_A=m # since 6.7", "f")
+    for version, value in (((6, 1), "y"), ((6, 12), "m")):
+        assert [option.value for option in for_kernel(options, version, frozenset({"CONFIG_A"}))] == [value]
 
 
 def test_a_review_that_holds():

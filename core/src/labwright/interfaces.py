@@ -84,7 +84,8 @@ class Distribution(DriverFacts):
 
     fragments: kernel configuration fragments, in order, beside the common ones. packages: what every image gets.
     tools: what the host needs; `a|b` where either does. makers: the tools that make the tree, as far as they are
-    installed; another version of one makes it again. refused: releases that cannot be made, and why.
+    installed; another version of one makes it again. mirrors_in_tree: whether the tree names the mirrors that its
+    packages came from. refused: releases that cannot be made, and why.
     """
 
     releases: tuple[Release, ...] = ()
@@ -92,6 +93,7 @@ class Distribution(DriverFacts):
     refused: Mapping[str, str] = field(default_factory=dict)
     tools: tuple[str, ...] = ()
     makers: tuple[str, ...] = ()
+    mirrors_in_tree: bool = True
     fragments: tuple[str, ...] = ()
     packages: tuple[str, ...] = ()
     proof: Literal["login", "ssh", "systemd"] = "systemd"

@@ -151,6 +151,35 @@ def unknown_user(stand_in: StandIn, place: Path, flavour: str = "9-stream") -> P
     return place
 
 
+ODD = """Name: {name}
+Version: {version}
+{epoch}Release: 1.standin
+Summary: stand-in for a package with such a name
+License: various
+BuildArch: noarch
+%description
+A stand-in, of the tests.
+%files
+"""
+
+
+def odd_names(stand_in: StandIn, place: Path, flavour: str = "9-stream") -> Path:
+    """Unspoilt: with a package whose version has a caret, and one whose epoch is there and is 0."""
+    packages = copied(stand_in, place, flavour) / "BaseOS" / BINARY / "Packages"
+    with signing(stand_in) as signer, tempfile.TemporaryDirectory(prefix="odd-") as folder:
+        for name, version, epoch in (("caret", "0^20231120.g1", ""), ("epoch-zero", "1", "Epoch: 0\n")):
+            spec = Path(folder) / name / "odd.spec"
+            spec.parent.mkdir()
+            spec.write_text(ODD.format(name=name, version=version, epoch=epoch))
+            rpmbuild("-bb", spec, ".standin", signer)
+        built = sorted(Path(folder).rglob("RPMS/*/*.rpm"))
+        signer.sign_packages(built)
+        for file in built:
+            shutil.copy(file, packages)
+        index(packages.parent, signer)
+    return place
+
+
 def _package(mirror: Path) -> Path:
     return next((mirror / "BaseOS" / BINARY / "Packages").glob(f"{SPOILT}-[0-9]*.rpm"))
 

@@ -20,10 +20,11 @@ TOGETHER = 40
 
 @dataclass(frozen=True)
 class Wanted:
-    """A file of a mirror. place: where it is to be written; sha256: its hash, in hexadecimal digits."""
+    """A file of a mirror. place: where it is to be written; size: bytes; sha256: its hash, in hexadecimal digits."""
 
     url: str
     place: Path
+    size: int
     sha256: str
 
 
@@ -87,7 +88,7 @@ def _fetch_some(
     coming = bench.scratch / "coming"
     coming.mkdir(exist_ok=True)
     wanted = [
-        Wanted(f"{pins.mirrors[package.mirror]}/{package.path}", coming / package.sha256, package.sha256)
+        Wanted(f"{pins.mirrors[package.mirror]}/{package.path}", coming / package.sha256, package.size, package.sha256)
         for package in packages
     ]
     try:

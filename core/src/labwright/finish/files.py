@@ -21,7 +21,7 @@ def write(tree: Path, name: str, text: str, mode: int = 0o644) -> None:
     """Write a file of the image; a link that a package left there is replaced, not followed out of the tree."""
     path = inside(tree, tree / name)
     path.unlink(missing_ok=True)
-    path.write_text(text)
+    path.write_text(text, errors="surrogateescape")
     path.chmod(mode)
     os.chown(path, 0, 0)
 

@@ -6,6 +6,7 @@ import functools
 import os
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -75,9 +76,11 @@ def version_of(tool: str, option: str = "--version") -> str:
     path = shutil.which(tool, path=SEARCH_PATH)
     if path is None:
         return f"{tool} is not installed"
-    done = subprocess.run(
-        [path, option], capture_output=True, encoding="utf-8", errors="replace", check=False, env=environment(),
-        stdin=subprocess.DEVNULL,
-    )  # fmt: skip
+    # Some write into their user's home for that: Debian's dnf makes an empty database of rpm there.
+    with tempfile.TemporaryDirectory(prefix="labwright-") as home:
+        done = subprocess.run(
+            [path, option], capture_output=True, encoding="utf-8", errors="replace", check=False,
+            env=environment({"HOME": home}), stdin=subprocess.DEVNULL,
+        )  # fmt: skip
     said = (done.stdout + done.stderr).strip()
     return said.partition("\n")[0].strip() or f"{tool} does not say"

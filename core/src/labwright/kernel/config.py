@@ -59,9 +59,7 @@ def defined_symbols(tree: Path) -> frozenset[str]:
 def configure(tree: Path, options: list[Option], bench: Workbench) -> ConfiguredSource:
     """Write the .config: everything off, then the fragments, then what those need by the kernel's own rules."""
     version = kernel_version(tree)
-    defined = defined_symbols(tree)
-    # A distribution brings changes of later versions into its own, so that a bound may be off by some.
-    wanted = [one for one in for_kernel(options, version) if not one.bounded or one.name in defined]
+    wanted = for_kernel(options, version, defined_symbols(tree))
     fragment = bench.scratch / "fragments.config"
     fragment.write_text(as_config(wanted))
     bench.run(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -145,9 +146,18 @@ def refuse_conflicts(options: Sequence[Option]) -> None:
             )
 
 
-def for_kernel(options: Sequence[Option], kernel: Version) -> list[Option]:
-    """The options that apply to this kernel."""
-    return [option for option in options if option.applies_to(kernel)]
+def for_kernel(options: Sequence[Option], kernel: Version, defined: frozenset[str]) -> list[Option]:
+    """The options that apply to this kernel. defined: the names of those that its source has.
+
+    A distribution brings changes of later versions into its own, so a bound only says that some kernels do not have
+    the option; the version decides between two lines of one name.
+    """
+    times = Counter(option.name for option in options)
+    return [
+        option
+        for option in options
+        if not option.bounded or (option.name in defined and (times[option.name] == 1 or option.applies_to(kernel)))
+    ]
 
 
 def as_config(options: Sequence[Option]) -> str:

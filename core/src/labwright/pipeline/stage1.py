@@ -106,8 +106,20 @@ def kernel_steps(recipe: Recipe) -> tuple[Step, ...]:
             ("kernel-source",),
             Needs(disk=2500, memory=1200, seconds=600),
         ),
-        Step("kernel-package", "Package the kernel", package, {"driver": code}, ("kernel",), Needs(100, 100, 10)),
+        Step(
+            "kernel-package",
+            "Package the kernel",
+            package,
+            {"driver": code, "code": code_digest("labwright.kernel.files"), "tools": makers(driver)},
+            ("kernel",),
+            Needs(100, 100, 10),
+        ),
     )
+
+
+def makers(driver: Bootstrapper) -> str:
+    """The versions of the tools that make a distribution's trees and packages."""
+    return ", ".join(version_of(tool) for tool in driver.distribution.makers)
 
 
 def package_facts(pins: Pins) -> list[list[str]]:
@@ -134,6 +146,8 @@ def image_steps(recipe: Recipe, rootfs: Step | None = None) -> tuple[Step, ...]:
     """The steps of stage 1, up to the disk image. rootfs: the step that makes the tree in another way."""
     image, driver, build = recipe.image, recipe.driver, recipe.image.build
     size = build.disk_size or DEFAULT_DISK
+    mirrors = " ".join(f"{role}={url}" for role, url in sorted(recipe.pins.mirrors.items()))
+    keyring = file_digest(Path(build.keyring)) if build.keyring and Path(build.keyring).is_file() else ""
     code = code_digest(type(driver).__module__.partition(".")[0])
 
     def tree(output: Path, _: Mapping[str, Stored], bench: Workbench) -> None:
@@ -167,9 +181,10 @@ def image_steps(recipe: Recipe, rootfs: Step | None = None) -> tuple[Step, ...]:
                 "packages": text_digest(*map(" ".join, package_facts(recipe.pins))),
                 "packages asked for": " ".join(recipe.pins.asked),
                 "release": recipe.release.name,
-                "mirrors": " ".join(f"{role}={url}" for role, url in sorted(recipe.pins.mirrors.items())),
+                "mirrors": mirrors if driver.distribution.mirrors_in_tree else "",
+                "build.keyring": keyring,
                 "build.bootstrap": build.bootstrap,
-                "tools": ", ".join(version_of(tool) for tool in ("tar", *driver.distribution.makers)),
+                "tools": f"{version_of('tar')}, {makers(driver)}",
                 "snapshot": str(bool(recipe.pins.snapshot)),
                 "code": TREE_CODE,
                 "SOURCE_DATE_EPOCH": str(recipe.epoch),
@@ -187,6 +202,9 @@ def image_steps(recipe: Recipe, rootfs: Step | None = None) -> tuple[Step, ...]:
                 "enableForwarding": str(image.enable_forwarding),
                 "user": image.ssh_user,
                 "password": password_digest(image),
+                "build.mirror": build.mirror or "",
+                "build.keyring": keyring,
+                "tools": f"{version_of('openssl')}, {makers(driver)}",
                 "code": TREE_CODE,
             },
             ("tree", "kernel-package"),

@@ -16,10 +16,17 @@ from labwright.host.processor import processor_level
 TITLE = "labwright: a build with real mirrors"
 
 
-def proof_text(image: str, tools: Sequence[str], facts: Mapping[str, Any] | None, error: LabwrightError | None) -> str:
-    """Markdown without a secret and without a path of this machine.
+def proof_text(
+    image: str,
+    tools: Sequence[str],
+    facts: Mapping[str, Any] | None,
+    error: LabwrightError | None,
+    hidden: Mapping[str, str],
+) -> str:
+    """Markdown without a secret.
 
     tools: of the driver, whose versions matter. facts: the build's report, None where it failed with `error`.
+    hidden: paths of this machine, and what stands for them; the longest first.
     """
     lines = [f"# {TITLE}", "", f"image: {image}", f"result: {'it was built and booted' if facts else 'it failed'}", ""]
     lines += ["## This machine", "", *_host(tools), ""]
@@ -28,7 +35,10 @@ def proof_text(image: str, tools: Sequence[str], facts: Mapping[str, Any] | None
         lines += [*_boots(facts), ""]
     if error:
         lines += ["## The failure", "", *_failure(error), ""]
-    return "\n".join(lines).replace(str(Path.home()), "~")
+    text = "\n".join(lines)
+    for path, word in hidden.items():
+        text = text.replace(path, word)
+    return text
 
 
 def _host(tools: Sequence[str]) -> Iterable[str]:

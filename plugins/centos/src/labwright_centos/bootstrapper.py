@@ -47,6 +47,7 @@ class CentosBootstrapper(Bootstrapper):
         refused=REFUSED,
         tools=("dnf|dnf4|yum", "rpm", "rpmkeys", "rpmbuild", "rpm2cpio", "cpio", "curl", "gpg", "gpgv"),
         makers=("dnf", "rpm"),
+        mirrors_in_tree=False,
         fragments=("centos",),
         packages=BASE_PACKAGES,
         proof="systemd",
@@ -58,7 +59,7 @@ class CentosBootstrapper(Bootstrapper):
         mirror = Mirror.of(image, name, bench, snapshot)
         asked = self.distribution.asked(image)
         repositories = mirror.repositories(bench)
-        dnf = Dnf(mirror.release, repositories, bench)
+        dnf = Dnf(mirror, repositories, bench)
         with dnf.alone():
             source, *packages = dnf.answer((*asked, mirror.release.package), KERNEL)
         return Pins(

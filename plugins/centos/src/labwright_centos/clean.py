@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 TRACES = (
-    "var/cache/dnf/*", "cache", "log", "persist", "var/lib/dnf/*", "etc/dnf/modules.d/*", "var/cache/man/*",
+    "var/cache/dnf/*", "var/lib/rpm/.rpm.lock", "usr/lib/sysimage/rpm/.rpm.lock",
     # Journals of the databases, empty once they are closed (sqlite.org/tempfiles.html).
-    "var/lib/rpm/rpmdb.sqlite-*", "usr/lib/sysimage/rpm/rpmdb.sqlite-*", "var/lib/rpm/.rpm.lock",
-    "usr/lib/sysimage/rpm/.rpm.lock",
+    "var/lib/rpm/rpmdb.sqlite-*", "usr/lib/sysimage/rpm/rpmdb.sqlite-*",
 )  # fmt: skip
+OF_THE_BUILD = ("cache", "log", "persist", "var/lib/dnf/*", "etc/dnf/modules.d/*")
+"""What our own dnf leaves; in somebody's own root file system they may be theirs."""

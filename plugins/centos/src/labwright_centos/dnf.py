@@ -6,9 +6,10 @@ import contextlib
 import hashlib
 import json
 import os
+import re
+import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from urllib.parse import quote
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -19,10 +20,11 @@ from labwright.host.locks import IN_USE, exclusive
 from labwright.host.text import plain
 from labwright.interfaces import Package, Workbench
 from labwright_centos import mirror
-from labwright_centos.mirror import SOURCE
+from labwright_centos.mirror import SOURCE, Mirror
 from labwright_centos.releases import Enterprise
 
 TOOLS = ("dnf", "dnf4", "yum")
+OLDEST_RPM = (4, 18)
 SOLVER = Path(__file__).with_name("solve.py")
 NOT_INSTALLED = (
     "kernel", "kernel-core", "kernel-modules*", "kernel-uki-virt", "dracut*", "grub2*", "shim*", "linux-firmware*",
@@ -34,7 +36,18 @@ PACKAGES = TypeAdapter(tuple[Package, ...])
 
 
 def program() -> str:
-    """The path of dnf 4, or of the yum that is the same program. Raises LabwrightError (host) for any other."""
+    """The path of dnf 4, or of the yum that is the same program. Raises LabwrightError (host) for any other.
+
+    And for an rpm before 4.18, which sets owners (rpm --restore) by a script that runs outside of the root.
+    """
+    rpm = re.search(r"(\d+)\.(\d+)", version_of("rpm"))
+    if rpm is not None and (int(rpm[1]), int(rpm[2])) < OLDEST_RPM:
+        raise LabwrightError(
+            f"this host has rpm {rpm[0]}, and 4.18 is wanted: older ones work on the host's files where they should on "
+            "the tree's",
+            cause=Cause.HOST,
+            hint="build it on a newer host, such as Debian 12 or Fedora",
+        )
     versions = {tool: version_of(tool) for tool in TOOLS if has_tool(tool)}
     for tool, version in versions.items():
         if version.startswith("4."):
@@ -100,10 +113,11 @@ def configuration(release: Enterprise, folder: Path, repositories: Mapping[str, 
 class Dnf:
     """dnf with the repositories of one mirror, and a cache that stays between builds; nothing in it is trusted."""
 
-    def __init__(self, release: Enterprise, repositories: Mapping[str, str], bench: Workbench) -> None:
-        self._release, self._repositories, self._bench = release, repositories, bench
+    def __init__(self, source: Mirror, repositories: Mapping[str, str], bench: Workbench) -> None:
+        self._release, self._repositories, self._bench = source.release, repositories, bench
         self._tool = program()
-        name = hashlib.sha256(json.dumps([release.title, dict(repositories)]).encode()).hexdigest()[:16]
+        # By the address: a metalink leads to another mirror each time.
+        name = hashlib.sha256(json.dumps([source.release.title, source.address]).encode()).hexdigest()[:16]
         self._folder = bench.downloads / f"dnf-{name}"
 
     @contextlib.contextmanager
@@ -119,8 +133,8 @@ class Dnf:
         Raises LabwrightError: config, network, signature.
         """
         digest = hashlib.sha256(
-            "\0".join([mirror.state(list(self._repositories), self._bench), kernel, *packages,
-                       SOLVER.read_text()]).encode()
+            "\0".join([mirror.state(list(self._repositories), self._bench), kernel, *packages, SOLVER.read_text(),
+                       version_of(self._tool), configuration(self._release, Path(), {"": ""})]).encode()
         ).hexdigest()  # fmt: skip
         known = self._folder / "answers" / f"{digest[:32]}.json"
         try:
@@ -141,7 +155,11 @@ class Dnf:
     def _read_metadata(self) -> None:
         (self._folder / "none").mkdir(parents=True, exist_ok=True)
         self._root.mkdir(exist_ok=True)
-        (self._folder / "dnf.conf").write_text(configuration(self._release, self._folder, self._repositories))
+        settings, place = configuration(self._release, self._folder, self._repositories), self._folder / "dnf.conf"
+        if not place.is_file() or place.read_text() != settings:
+            # The lists of a mirror that is not asked any more.
+            shutil.rmtree(self._root / "cache", ignore_errors=True)
+            place.write_text(settings)
         what = f"the repositories of {self._release.title} cannot be read"
         self._bench.say("reading what the mirror has")
         self._bench.run(
@@ -172,7 +190,8 @@ class Dnf:
             "source": SOURCE, "kernel": kernel, "answer": str(answer),
         }  # fmt: skip
         done = self._bench.run(
-            [*interpreter(self._tool), "-I", SOLVER],
+            # Without a network: what is in the cache is what was checked.
+            ["unshare", "--net", "--", *interpreter(self._tool), "-I", SOLVER],
             stdin=json.dumps(request),
             env=environment(self._release, self._bench),
             accept=(0, NO_ANSWER),
@@ -189,7 +208,7 @@ class Dnf:
                 hint="check build.packages, and that build.mirror is a full mirror of build.release",
             )
         try:
-            found = PACKAGES.validate_json(answer.read_bytes())
+            return PACKAGES.validate_json(answer.read_bytes())
         except ValidationError as error:
             raise LabwrightError(
                 "dnf's answer names packages in a way that no lock can hold",
@@ -197,4 +216,3 @@ class Dnf:
                 details=[str(one["msg"]) for one in error.errors(include_input=False, include_url=False)][:6],
                 hint="does the mirror give strange names? check build.mirror",
             ) from error
-        return tuple(one.model_copy(update={"path": quote(one.path, safe="/%+,=~._-")}) for one in found)

@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 from labwright.finish import System, finish, write
+from labwright.host.trees import folder_inside, inside
 from labwright.interfaces import Workbench
 from labwright.spec.image import ImageSpec
 from labwright_centos import dnf
@@ -17,7 +18,8 @@ from labwright_centos.releases import Enterprise
 CONNECTION = "etc/NetworkManager/system-connections/management.nmconnection"
 REPOSITORY = "etc/yum.repos.d/labwright.repo"
 KEY = "etc/pki/rpm-gpg/RPM-GPG-KEY-labwright"
-ENABLED = re.compile(r"^enabled\s*=\s*1\s*$", re.MULTILINE)
+ENABLED = re.compile(r"^enabled[ \t]*=.*\n?", re.MULTILINE)
+SECTION = re.compile(r"^\[.+\][ \t]*$", re.MULTILINE)
 SYSTEM = System(
     rootfs=Path(__file__).with_name("rootfs"),
     ssh="sshd",
@@ -40,6 +42,8 @@ SYSTEM = System(
 def install_kernel(release: Enterprise, tree: Path, package: Path, bench: Workbench) -> None:
     """Install the kernel's package, by this host's rpm as all others: an older one dates what it does by the clock."""
     bench.say("installing the kernel")
+    # rpm opens the database by its path from here.
+    inside(tree, tree / release.database.lstrip("/") / "any")
     bench.run(
         ["rpm", f"--root={tree}", "--install", "--nosignature", package],
         env=dnf.environment(release, bench),
@@ -51,18 +55,25 @@ def install_kernel(release: Enterprise, tree: Path, package: Path, bench: Workbe
 
 def set_repositories(mirror: str, keys: Keyring, tree: Path) -> None:
     """Have the image's own dnf use the mirror that its author chose, and not the project's."""
-    if is_metalink(mirror) or SNAPSHOT in mirror:
+    if SNAPSHOT in mirror or not mirror.startswith("http") or is_metalink(mirror):
         return
-    folder = tree / "etc/yum.repos.d"
+    folder = folder_inside(tree, tree / "etc/yum.repos.d")
     for path in sorted(folder.glob("*.repo")):
-        write(tree, f"etc/yum.repos.d/{path.name}", ENABLED.sub("enabled=0", path.read_text()))
+        if path.is_file() and not path.is_symlink():
+            write(tree, f"etc/yum.repos.d/{path.name}", switched_off(path.read_text(errors="surrogateescape")))
     parts = [
         f"[labwright-{name.lower()}]\nname={name} of this image's mirror\nbaseurl={mirror}/{name}/x86_64/os\n"
         f"enabled=1\ngpgcheck=1\ngpgkey=file:///{KEY}\n"
         for name in ("BaseOS", "AppStream")
     ]
     write(tree, REPOSITORY, "\n".join(parts))
+    folder_inside(tree, (tree / KEY).parent)
     write(tree, KEY, keys.armored.read_text())
+
+
+def switched_off(text: str) -> str:
+    """A file of repositories with each of them disabled; one that does not say so is enabled (dnf.conf(5))."""
+    return SECTION.sub(r"\g<0>\nenabled=0", ENABLED.sub("", text))
 
 
 def finish_tree(image: ImageSpec, tree: Path, bench: Workbench) -> None:

@@ -109,6 +109,7 @@ def _extract(package: Path, folder: Path, bench: Workbench) -> Sequence[str]:
 def _date(package: Path, bench: Workbench) -> int:
     done = bench.run(
         ["rpm", "--query", "--nosignature", "--queryformat", "%{BUILDTIME}", "--package", package],
+        env={"HOME": str(bench.scratch)},
         what=f"{package.name} has no date",
     )
     return int(done.output)

@@ -14,8 +14,11 @@ from labwright.interfaces import Workbench
 from labwright_centos.releases import Enterprise
 
 LARGEST_KEY = 1 << 20
-GOOD = re.compile(r"^\[GNUPG:\] VALIDSIG .* (?P<primary>[0-9A-F]{40})$", re.MULTILINE)
-"""gpgv's word for a signature that holds; its last field is the primary key (GnuPG's doc/DETAILS)."""
+STATUS = re.compile(r"^\[GNUPG:\] (?P<word>[A-Z_]+)(?: (?P<rest>.*))?$", re.MULTILINE)
+"""gpgv's words for programs (GnuPG's doc/DETAILS)."""
+VERDICTS = ("GOODSIG", "EXPSIG", "EXPKEYSIG", "REVKEYSIG", "BADSIG", "ERRSIG")
+UNFIT = ("r", "e", "i", "d")
+"""Revoked, expired, invalid, disabled."""
 DAMAGED = "the mirror or the way to it changed it: check build.mirror, and run it again"
 
 
@@ -41,6 +44,13 @@ def keyring(release: Enterprise, given: str | None, bench: Workbench) -> Keyring
         if not Path(given).is_file():
             raise LabwrightError(f"the keyring {given} does not exist", cause=Cause.CONFIG, hint="mend build.keyring")
         found = _fingerprints(Path(given), folder, bench)
+        if not found:
+            raise LabwrightError(
+                f"there is no OpenPGP key in {given} that is valid today",
+                cause=Cause.CONFIG,
+                hint="name a file with the mirror's public key; is it expired or revoked, or is this machine's clock "
+                "wrong?",
+            )
         return _exported(Path(given), folder, found, given, bench)
     key = release.key
     kept = bench.downloads / "keys" / key.fingerprint
@@ -76,17 +86,13 @@ def _gpg(home: Path, words: Sequence[str | Path], bench: Workbench) -> str:
 
 
 def _fingerprints(file: Path, folder: Path, bench: Workbench) -> frozenset[str]:
-    """The fingerprints of the primary keys in a file (GnuPG's doc/DETAILS, colon listings)."""
-    found, primary = set(), False
+    """The fingerprints of the primary keys in a file that are valid (GnuPG's doc/DETAILS, colon listings)."""
+    found, valid = set(), False
     for line in _gpg(folder / "gnupg", ["--with-colons", "--show-keys", file], bench).splitlines():
         fields = line.split(":")
-        if fields[0] == "fpr" and primary:
+        if fields[0] == "fpr" and valid:
             found.add(fields[9])
-        primary = fields[0] == "pub"
-    if not found:
-        raise LabwrightError(
-            f"there is no OpenPGP key in {file}", cause=Cause.CONFIG, hint="name a file with the mirror's public key"
-        )
+        valid = fields[0] == "pub" and fields[1] not in UNFIT
     return frozenset(found)
 
 
@@ -107,7 +113,7 @@ def check_detached(file: Path, signature: Path, keys: Keyring, what: str, bench:
         accept=range(256),
         what="gpgv failed",
     )
-    if done.code == 0 and any(found["primary"] in keys.fingerprints for found in GOOD.finditer(done.output)):
+    if signed_by(done.output, keys.fingerprints):
         return
     if "NO_PUBKEY" in done.output:
         reason, hint = f"are signed by another key than those in {keys.title}", "check build.mirror and build.keyring"
@@ -118,6 +124,29 @@ def check_detached(file: Path, signature: Path, keys: Keyring, what: str, bench:
     raise LabwrightError(f"{what} {reason}", cause=Cause.SIGNATURE, details=done.log_tail[-4:], hint=hint)
 
 
+def signed_by(status: str, fingerprints: frozenset[str]) -> bool:
+    """Whether gpgv found a good signature of one of the keys; another one beside it, of a key unknown, is no matter.
+
+    It says VALIDSIG of keys that are revoked or expired too, after another word.
+    """
+    verdict = ""
+    for found in STATUS.finditer(status):
+        if found["word"] in VERDICTS:
+            verdict = found["word"]
+        elif found["word"] == "VALIDSIG" and verdict == "GOODSIG":
+            primary = (found["rest"] or "").rpartition(" ")[2]
+            if primary in fingerprints:
+                return True
+    return False
+
+
+def rpm_environment(bench: Workbench) -> dict[str, str]:
+    """A home for rpm without the user's macros, which change what it checks."""
+    home = bench.scratch / "keys"
+    home.mkdir(mode=0o700, exist_ok=True)
+    return {"HOME": str(home)}
+
+
 def check_packages(files: Sequence[Path], keys: Keyring, bench: Workbench) -> None:
     """Raise LabwrightError (signature) unless each package, or source package, is whole and signed by one of the keys.
 
@@ -126,9 +155,17 @@ def check_packages(files: Sequence[Path], keys: Keyring, bench: Workbench) -> No
     database = bench.scratch / "keys" / "rpmdb"
     options = ["--define", f"_dbpath {database.absolute()}", "--define", "_pkgverify_level all"]
     if not database.is_dir():
-        bench.run(["rpmkeys", *options, "--import", keys.armored], what="rpm does not take the key", cause=Cause.CONFIG)
+        bench.run(
+            ["rpmkeys", *options, "--import", keys.armored],
+            env=rpm_environment(bench),
+            what="rpm does not take the key",
+            cause=Cause.CONFIG,
+        )
     done = bench.run(
-        ["rpmkeys", *options, "--checksig", "--verbose", "--", *files], accept=range(256), what="rpmkeys failed"
+        ["rpmkeys", *options, "--checksig", "--verbose", "--", *files],
+        env=rpm_environment(bench),
+        accept=range(256),
+        what="rpmkeys failed",
     )
     said = verdicts(done.output.splitlines(), [str(file) for file in files])
     for file in files:

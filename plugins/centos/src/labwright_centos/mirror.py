@@ -16,9 +16,10 @@ from xml.etree import ElementTree
 from labwright.errors import Cause, LabwrightError
 from labwright.fetch.curl import Transfer, download
 from labwright.interfaces import ImageSpec, Workbench
+from labwright.spec.image import check_mirror_url
 from labwright_centos import keys
 from labwright_centos.keys import Keyring
-from labwright_centos.releases import RELEASES, REPOSITORY, Enterprise
+from labwright_centos.releases import ARCHITECTURE, RELEASES, REPOSITORY, Enterprise
 
 BINARY = ("BaseOS", "AppStream", "CRB")
 SOURCE = "source"
@@ -28,6 +29,8 @@ LISTS = "repodata/repomd.xml"
 LARGEST_LIST = 1 << 20
 MOST_MIRRORS = 12
 """Mirrors of a metalink that are tried."""
+UNFIT = re.compile(r"[?#\\@,]")
+"""What a base URL of packages cannot have, and a lock would refuse."""
 METALINK = "{http://www.metalinker.org/}"
 
 
@@ -70,6 +73,8 @@ class Mirror:
         if is_metalink(self.address):
             return {role: self._through_metalink(role, bench) for role in names}
         found = {role: f"{self.address}/{path}" for role, path in names.items()}
+        if self.release.source_mirror and self.address == self.release.mirror:
+            found[SOURCE] = self.release.source_mirror
         self._fetch_lists(found, bench)
         return found
 
@@ -99,7 +104,8 @@ class Mirror:
 
     def _through_metalink(self, role: str, bench: Workbench) -> str:
         """The first mirror that has the lists whose hash the metalink gives."""
-        url = self.address.replace(REPOSITORY, "baseos-source" if role == SOURCE else role)
+        name, architecture = ("baseos-source", "source") if role == SOURCE else (role, "x86_64")
+        url = self.address.replace(REPOSITORY, name).replace(ARCHITECTURE, architecture)
         place = bench.scratch / f"metalink-{role}"
         hint = "check build.mirror and this machine's network"
         download([Transfer(url, place, LARGEST_LIST)], f"the list of mirrors at {url} cannot be read", hint, bench)
@@ -126,8 +132,16 @@ class Mirror:
 
 
 def is_metalink(address: str) -> bool:
-    """Whether the address gives a list of mirrors."""
-    return REPOSITORY in address or address.partition("?")[0].endswith("/metalink")
+    """Whether the address gives lists of mirrors. Raises LabwrightError (config) where it does for one repository."""
+    if REPOSITORY in address:
+        return True
+    if address.partition("?")[0].endswith("/metalink"):
+        raise LabwrightError(
+            f"{address} is the metalink of one repository, and several are needed",
+            cause=Cause.CONFIG,
+            hint=f"write {REPOSITORY} where its name belongs, and {ARCHITECTURE} for x86_64",
+        )
+    return False
 
 
 def lists(role: str, bench: Workbench) -> Path:
@@ -157,23 +171,35 @@ def read_metalink(data: bytes, url: str) -> tuple[frozenset[str], list[str]]:
         cause=Cause.NETWORK,
         hint="a login page of this network, or a release that it does not know? check build.mirror",
     )
-    if b"<!DOCTYPE" in data or b"<!ENTITY" in data:
-        raise refusal
     try:
+        text = data.decode("utf-8")
+        if "<!DOCTYPE" in text or "<!ENTITY" in text or "\0" in text:
+            raise refusal
         root = ElementTree.fromstring(data)  # noqa: S314 - without entities, and within a limit
-    except ElementTree.ParseError as error:
+    except (UnicodeDecodeError, ElementTree.ParseError, ValueError, LookupError) as error:
         raise refusal from error
     digests = [(one.text or "").strip() for one in root.iter(f"{METALINK}hash") if one.get("type") == "sha256"]
-    places = [
-        (-int(preference) if (preference := one.get("preference", "0")).isdigit() else 0, (one.text or "").strip())
-        for one in root.iter(f"{METALINK}url")
-    ]
-    fit = re.compile(rf"https?://[^\s@\"'\\]+/{LISTS}")
-    mirrors = [text.removesuffix(f"/{LISTS}") for _, text in sorted(places, key=lambda one: one[0])
-               if fit.fullmatch(text)]  # fmt: skip
+    places = [(_preference(one.get("preference", "")), (one.text or "").strip()) for one in root.iter(f"{METALINK}url")]
+    mirrors = [text.removesuffix(f"/{LISTS}") for _, text in sorted(places, key=lambda one: -one[0]) if _fits(text)]
     if not mirrors or not digests:
         raise refusal
     return frozenset(digests), mirrors
+
+
+def _preference(text: str) -> int:
+    """How good a mirror is, 100 at best (RFC 5854's predecessor, metalink 3.0)."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= 3 else 0
+
+
+def _fits(url: str) -> bool:
+    """Whether it is the address of lists on a web server; a metalink names no file of this host."""
+    if not url.startswith(("http://", "https://")) or not url.endswith(f"/{LISTS}") or UNFIT.search(url):
+        return False
+    try:
+        check_mirror_url(url)
+    except ValueError:
+        return False
+    return True
 
 
 def at_snapshot(address: str, snapshot: str) -> str:

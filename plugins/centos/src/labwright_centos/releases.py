@@ -8,8 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from types import MappingProxyType
 
-REPOSITORY = "@REPOSITORY@"
-"""Where the name of a repository goes in the URL of a metalink."""
+REPOSITORY, ARCHITECTURE = "@REPOSITORY@", "@ARCH@"
+"""Where the name of a repository, and what is in it (x86_64 or source), go in the URL of a metalink."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,8 @@ class Enterprise:
     """One release. major: its number. mirror: where its repositories are, or a metalink that leads there.
 
     composes: the mirror of frozen states, with their number at @SNAPSHOTID@; empty for a project without them.
-    sources: the folder of source packages in a repository. package: the one that says which release it is.
+    sources: the folder of source packages in a repository; source_mirror: where the project has that, if elsewhere.
+    package: the one that says which release it is.
     """
 
     title: str
@@ -37,6 +38,7 @@ class Enterprise:
     key: Key
     package: str
     sources: str = "source/tree"
+    source_mirror: str = ""
     composes: str = ""
 
     @property
@@ -64,7 +66,8 @@ def _stream(major: int) -> Enterprise:
         title=f"CentOS Stream {major}",
         major=major,
         identifier="centos",
-        mirror=f"https://mirrors.centos.org/metalink?repo=centos-{REPOSITORY}-{major}-stream&arch=x86_64&protocol=https",
+        mirror=f"https://mirrors.centos.org/metalink?repo=centos-{REPOSITORY}-{major}-stream&arch={ARCHITECTURE}"
+        "&protocol=https",
         key=CENTOS_KEY,
         package="centos-stream-release",
         composes=f"https://composes.stream.centos.org/stream-{major}/production/CentOS-Stream-{major}-@SNAPSHOTID@/"
@@ -83,6 +86,7 @@ def _alma(major: int, fingerprint: str) -> Enterprise:
                 (f"/etc/pki/rpm-gpg/{name}", f"/usr/share/distribution-gpg-keys/alma/{name}")),
         package="almalinux-release",
         sources="Source",
+        source_mirror=f"https://vault.almalinux.org/{major}/BaseOS/Source",
     )  # fmt: skip
 
 

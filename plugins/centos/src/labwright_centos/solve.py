@@ -11,6 +11,7 @@ import json
 import sys
 from pathlib import Path
 from typing import Any, NoReturn
+from urllib.parse import quote
 
 import dnf
 import dnf.exceptions
@@ -57,7 +58,8 @@ def facts(request: dict[str, Any], package: Any) -> dict[str, Any]:
         "sha256": digest.hex(),
         "size": package.downloadsize,
         "mirror": package.reponame,
-        "path": package.location,
+        # As it stands in the lists, where nothing is escaped.
+        "path": quote(package.location, safe="/+,=~._-"),
     }
 
 

@@ -15,9 +15,9 @@ from labwright.host.run import chroot_command
 from labwright.host.text import plain
 from labwright.interfaces import Pins, Workbench
 from labwright_centos import dnf
-from labwright_centos.clean import TRACES
+from labwright_centos.clean import OF_THE_BUILD, TRACES
 from labwright_centos.keys import Keyring
-from labwright_centos.packages import fetch, newest
+from labwright_centos.packages import fetch, newest, without_epoch_0
 from labwright_centos.releases import Enterprise
 
 ENTER = """set -e
@@ -42,7 +42,7 @@ of packages need none; all of it gone with the namespace it runs in."""
 
 NOBODY_OF_THAT_NAME = re.compile(r"warning: (?:user|group) (?P<name>\S+) does not exist - using root")
 """rpm before 4.19 makes no users from sysusers.d, and says no more than this of a file that has to belong to one."""
-DAMAGE = re.compile(r"(?:^|\s)(?:error: |warning: .*scriptlet failed|.*: No space left on device)|^Error(?:: |:$)")
+DAMAGE = re.compile(r"^\s*(?:error: |warning: .*scriptlet failed|.*: No space left on device|Error:)")
 """What rpm and dnf say of damage, whatever their exit code."""
 
 
@@ -56,7 +56,7 @@ def make_tree(release: Enterprise, pins: Pins, keys: Keyring, destination: Path,
     bench.say(f"dnf: {len(pins.asked)} packages and what they need, {len(pins.packages)} in all")
     install(release, files, root, dated)
     check_installed(release, pins, root, dated)
-    remove_traces(root, TRACES)
+    remove_traces(root, (*OF_THE_BUILD, *TRACES))
     os.utime(root / "dev", (epoch, epoch))
     pack(root, destination, dated, exclude=("./dev/*",))
     return epoch
@@ -107,9 +107,7 @@ def _make_users(release: Enterprise, names: Sequence[str], root: Path, bench: Wo
             details=missing[1:],
             hint="which package is it? the log names it; leave it out of build.packages, and report it to who makes it",
         )
-    # Owners first: giving a file away takes its capabilities.
-    for what in ("--setugids", "--setcaps"):
-        bench.run(["rpm", f"--root={root}", what, "--all"], what="setting owners failed", **options)
+    bench.run(["rpm", f"--root={root}", "--restore", "--all"], what="setting owners failed", **options)
 
 
 def check_installed(release: Enterprise, pins: Pins, root: Path, bench: Workbench) -> None:
@@ -120,8 +118,9 @@ def check_installed(release: Enterprise, pins: Pins, root: Path, bench: Workbenc
         contained=True,
         what="the tree's packages cannot be listed",
     )
-    installed = {line for line in str(done.output).splitlines() if not line.startswith("gpg-pubkey ")}
-    wanted = {f"{one.name} {one.version} {one.architecture}" for one in pins.packages}
+    lines = [line.split(" ") for line in str(done.output).splitlines() if not line.startswith("gpg-pubkey ")]
+    installed = {f"{name} {without_epoch_0(version)} {architecture}" for name, version, architecture in lines}
+    wanted = {f"{one.name} {without_epoch_0(one.version)} {one.architecture}" for one in pins.packages}
     if wanted != installed:
         lacking, beyond = sorted(wanted - installed), sorted(installed - wanted)
         raise LabwrightError(
