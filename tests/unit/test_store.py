@@ -246,6 +246,16 @@ def test_packages_that_are_being_fetched_stay(workshop):
     assert prune(workshop, 0).left == 0
 
 
+def test_the_lists_of_a_mirror_go_when_nobody_reads_them(workshop):
+    folder = workshop.paths.downloads / "dnf-0123456789abcdef"
+    with exclusive(folder / "in-use"):
+        (folder / "answers").mkdir()
+        (folder / "answers/x.json").write_bytes(b"x" * 1000)
+        assert prune(workshop, 0).in_use == (f"lists/{folder.name}",)
+    assert prune(workshop, 0).removed == (f"lists/{folder.name}",)
+    assert not folder.exists()
+
+
 def test_a_build_of_the_same_thing_survives_a_pruning_at_any_moment(runner, workshop):
     over, rounds = threading.Event(), []
 

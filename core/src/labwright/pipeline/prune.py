@@ -7,6 +7,7 @@ import fcntl
 import functools
 import os
 import re
+import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -56,9 +57,9 @@ def limit() -> int:
 
 
 def prune(workshop: Workshop, size: int | None = None) -> Pruned:
-    """Remove the outputs and fetched packages that were used longest ago, until the rest is below `size` bytes."""
+    """Remove the outputs, fetched packages and mirrors' lists that were used longest ago, until the rest is below `size` bytes."""
     most = limit() if size is None else size
-    items = sorted((*_outputs(workshop), *_packages(workshop)), key=lambda item: item.used)
+    items = sorted((*_outputs(workshop), *_packages(workshop), *_lists(workshop)), key=lambda item: item.used)
     left, freed = sum(item.size for item in items), 0
     removed: list[str] = []
     in_use: list[str] = []
@@ -93,6 +94,26 @@ def _packages(workshop: Workshop) -> Iterator[Item]:
             with contextlib.suppress(FileNotFoundError):
                 facts = path.stat()
                 yield Item(f"packages/{path.name}", facts.st_size, facts.st_mtime, functools.partial(_remove, path))
+
+
+def _lists(workshop: Workshop) -> Iterator[Item]:
+    """What package managers keep of each mirror: a folder of its own, with a lock in it."""
+    for lock in workshop.paths.downloads.glob(f"*/{IN_USE}"):
+        folder = lock.parent
+        if folder.name != "packages":
+            with contextlib.suppress(FileNotFoundError):
+                facts = [path.lstat() for path in (folder, *folder.rglob("*"))]
+                size, used = sum(one.st_size for one in facts), max(one.st_ctime for one in facts)
+                yield Item(f"lists/{folder.name}", size, used, functools.partial(_remove_folder, folder))
+
+
+def _remove_folder(folder: Path) -> bool:
+    lock = take(folder / IN_USE, fcntl.LOCK_EX, wait=False)
+    if lock is None:
+        return False
+    with lock:
+        shutil.rmtree(folder)
+    return True
 
 
 def _remove(path: Path) -> bool:
