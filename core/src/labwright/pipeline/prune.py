@@ -57,7 +57,7 @@ def limit() -> int:
 
 
 def prune(workshop: Workshop, size: int | None = None) -> Pruned:
-    """Remove the outputs, fetched packages and mirrors' lists that were used longest ago, until the rest is below `size` bytes."""
+    """Remove outputs, fetched packages and mirrors' lists, the longest unused first, until the rest is below `size`."""
     most = limit() if size is None else size
     items = sorted((*_outputs(workshop), *_packages(workshop), *_lists(workshop)), key=lambda item: item.used)
     left, freed = sum(item.size for item in items), 0
