@@ -101,8 +101,10 @@ def test_an_image_of_ours_is_provisioned_booted_and_tested(cli, ours, tmp_path):
     assert [outcome for outcome in outcomes if outcome] == ["cached"] * 3
 
 
-def test_a_private_file_arrives_and_is_nowhere_else(cli, ours, tmp_path):
+def test_a_private_file_arrives_and_is_nowhere_else(cli, ours, tmp_path, monkeypatch):
     """The content is looked for in the cache, the logs, the output folder's reports and everything that is printed."""
+    cache = tmp_path / "cache"
+    monkeypatch.setenv("LABWRIGHT_CACHE", str(cache))
     licence = tmp_path / "licence"
     licence.write_text(SECRET)
     licence.chmod(0o600)
@@ -118,7 +120,6 @@ def test_a_private_file_arrives_and_is_nowhere_else(cli, ours, tmp_path):
     assert again.returncode == 0
     assert "step-started" not in again.stdout, "what an earlier build delivered stands for it"
     assert SECRET not in done.stdout + done.stderr + again.stdout + again.stderr
-    cache = Path(os.environ["LABWRIGHT_CACHE"])
     seen = [path for path in (*cache.rglob("*"), *(tmp_path / "out").glob("*.json")) if path.is_file()]
     newer = [path for path in seen if path.stat().st_mtime >= licence.stat().st_mtime]
     assert newer
