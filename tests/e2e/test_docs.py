@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import shlex
 import shutil
@@ -36,12 +37,22 @@ def folder(tmp_path_factory) -> Path:
     # A stand-in for a vendor's appliance: our own Debian in one.
     words = [sys.executable, "-m", "labwright", "build", "images/debian", "--until", "disk", "--json"]
     subprocess.run(words, cwd=place, check=True, capture_output=True)
-    disks = Path(USERS_CACHE, "store/disk").glob("*/disk.qcow2")
-    newest = max(disks, key=lambda path: (path.parent / "manifest.json").stat().st_mtime)
-    subprocess.run(["qemu-img", "convert", "-O", "raw", newest, raw], check=True)
+    subprocess.run(["qemu-img", "convert", "-O", "raw", newest_disk("debian"), raw], check=True)
     formats.appliance(formats.converted(raw, made, "vmdk-stream")).rename(place / "firewall.ova")
     provisioned(place / "firewall", place / "firewall.ova")
     return place
+
+
+def newest_disk(slug: str) -> Path:
+    """The newest disk of an image in the cache, which tests beside these fill too."""
+
+    def made(step: str) -> list[tuple[float, Path, dict]]:
+        files = Path(USERS_CACHE, "store", step).glob("*/manifest.json")
+        return [(path.stat().st_mtime, path.parent, json.loads(path.read_text())) for path in files]
+
+    systems = {facts["digest"] for _, _, facts in made("system") if facts["inputs"]["slug"] == slug}
+    disks = [one for one in made("disk") if one[2]["inputs"]["step system"] in systems]
+    return max(disks, key=lambda one: one[0])[1] / "disk.qcow2"
 
 
 def provisioned(image: Path, source: Path) -> None:
