@@ -53,7 +53,7 @@ e2e: setup ## Build and boot what we make; the first run compiles a kernel
 	$(SUDO) $(BIN)/pytest -v tests/e2e
 
 test: check ## Everything that CI runs
-	$(SUDO) $(BIN)/pytest -n 2 --dist loadfile -v --durations=15 tests
+	$(SUDO) $(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder -v --durations=15 tests
 
 bench: setup ## Compare with peers, print ratios; FIRECRACKER=its guest configuration for the kernel's part
 	$(SUDO) $(BIN)/python -m bench.run $(if $(FIRECRACKER),--firecracker $(FIRECRACKER))
