@@ -13,7 +13,7 @@ if [ -e /etc/machine-id ] || [ -d /etc/systemd ]; then
 fi
 # A link to the other one is made again at boot.
 rm -f /var/lib/dbus/machine-id
-rm -rf /var/lib/systemd/random-seed /var/lib/urandom/random-seed /var/lib/seedrng /var/lib/misc/random-seed \
+rm -rf /var/lib/systemd/random-seed /var/lib/random-seed /var/lib/urandom/random-seed /var/lib/seedrng /var/lib/misc/random-seed \
     /var/lib/systemd/credential.secret /var/lib/systemd/timesync /var/lib/cloud \
     /etc/udev/rules.d/70-persistent-net.rules
 for folder in /var/lib/dhcp /var/lib/dhclient /var/lib/dhcpcd /var/tmp /var/crash /var/log/journal; do
