@@ -14,6 +14,7 @@ from pathlib import Path
 
 from labwright.errors import Cause, LabwrightError
 from labwright.interfaces import KernelSource, Workbench
+from labwright_centos.packages import newest
 
 SPEC = "kernel.spec"
 EXTRAS = ("Makefile.rhelver",)
@@ -61,7 +62,7 @@ def unpack(package: Path, version: str, destination: Path, bench: Workbench) -> 
             (destination / KernelSource.EXTRA).mkdir(exist_ok=True)
             shutil.copyfile(folder / name, destination / KernelSource.EXTRA / name)
     (folder / archive[0]).rename(destination / KernelSource.ARCHIVE)
-    return KernelSource(_date(package, bench), extra_version(version))
+    return KernelSource(newest([package], bench), extra_version(version))
 
 
 def extra_version(version: str) -> str:
@@ -104,15 +105,6 @@ def _extract(package: Path, folder: Path, bench: Workbench) -> Sequence[str]:
     payload.unlink()
     # A link or a device would lead elsewhere.
     return [name for name in names if (folder / name).is_file() and not (folder / name).is_symlink()]
-
-
-def _date(package: Path, bench: Workbench) -> int:
-    done = bench.run(
-        ["rpm", "--query", "--nosignature", "--queryformat", "%{BUILDTIME}", "--package", package],
-        env={"HOME": str(bench.scratch)},
-        what=f"{package.name} has no date",
-    )
-    return int(done.output)
 
 
 def _odd(package: Path, what: str) -> LabwrightError:
