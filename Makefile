@@ -5,16 +5,17 @@ VENV := .venv
 BIN := $(VENV)/bin
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 HOST_PACKAGES := $(shell grep -v '^\#' host-packages.txt)
+TEST_PACKAGES := $(shell grep -v '^\#' test-packages.txt)
 
-.PHONY: help setup host-packages image kernel check unit integration e2e test bench soak lock clean
+.PHONY: help setup host-packages test-packages image kernel check unit integration e2e test bench soak lock clean
 
 help: ## What can be done here
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
 
 setup: host-packages $(VENV)/.installed ## Install the host's packages and the virtual environment
 
-host-packages:
-	@missing=; for package in $(HOST_PACKAGES); do \
+host-packages test-packages:
+	@missing=; for package in $(if $(filter test-packages,$@),$(TEST_PACKAGES),$(HOST_PACKAGES)); do \
 	    [ "$$(dpkg-query -W -f '$${db:Status-Status}' $$package 2>/dev/null)" = installed ] || missing="$$missing $$package"; \
 	done; \
 	if [ -n "$$missing" ]; then \
@@ -28,7 +29,8 @@ $(VENV)/.installed: requirements.lock pyproject.toml core/pyproject.toml $(wildc
 	$(PYTHON) -m venv --system-site-packages $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation \
-	    -e core -e plugins/debian -e plugins/centos -e plugins/linux -e plugins/nos
+	    -e core -e plugins/debian -e plugins/centos -e plugins/linux -e plugins/nos \
+	    -e plugins/napalm-frr
 	touch $@
 
 image: setup ## Build the debian image, test it, and say how to log in to it
@@ -46,13 +48,13 @@ check: setup ## Lint, types, architecture
 unit: setup ## Fast tests
 	$(BIN)/pytest -q tests/unit
 
-integration: setup ## Tests against real tools
+integration: setup test-packages ## Tests against real tools
 	$(SUDO) $(BIN)/pytest -q tests/integration
 
-e2e: setup ## Build and boot what we make; the first run compiles a kernel
+e2e: setup test-packages ## Build and boot what we make; the first run compiles a kernel
 	$(SUDO) $(BIN)/pytest -v tests/e2e
 
-test: check ## Everything that CI runs
+test: check test-packages ## Everything that CI runs
 	$(SUDO) $(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder -v --durations=15 tests
 
 bench: setup ## Compare with peers, print ratios; FIRECRACKER=its guest configuration for the kernel's part
