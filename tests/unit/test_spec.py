@@ -74,7 +74,7 @@ def test_a_good_file_has_the_contract_as_its_defaults(tmp_path):
         ("[tcpdump]", "[-o]", "image.meta.yaml:6: build.packages: '-o' is not a package name"),
         ("[tcpdump]", "tcpdump", "image.meta.yaml:6: build.packages: a list is wanted, not text"),
         ("slug: router", "slug: switch",
-         "image.meta.yaml:1: slug is 'switch', but the folder is called 'router'"),
+         "image.meta.yaml:1: slug: it is 'switch', but the folder is called 'router'"),
         ("A router", "*other", "image.meta.yaml:2: not YAML: found undefined alias"),
         ("A router", "&a x", "image.meta.yaml:2: anchors and aliases are not allowed"),
         ("slug: router", "slug: [", "image.meta.yaml:3: not YAML: did not find expected ',' or ']'"),

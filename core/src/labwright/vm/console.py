@@ -6,13 +6,13 @@ import re
 
 from labwright.errors import Cause, LabwrightError
 from labwright.host.text import plain
-from labwright.vm.machine import Machine
+from labwright.vm.machine import Running
 
 LARGEST = 4 * 1024 * 1024
 LOGIN = re.compile(r"login: ?$", re.MULTILINE)
 
 
-def read_console(machine: Machine) -> str:
+def read_console(machine: Running) -> str:
     """What was written so far, at most the last 4 MiB, without control sequences."""
     try:
         with machine.console.open("rb") as stream:
@@ -23,7 +23,7 @@ def read_console(machine: Machine) -> str:
         return ""
 
 
-def last_lines(machine: Machine, count: int = 12) -> list[str]:
+def last_lines(machine: Running, count: int = 12) -> list[str]:
     """The last lines that are not empty; QEMU's own words if it has died."""
     lines = [line.rstrip()[:200] for line in read_console(machine).splitlines() if line.strip()]
     if not machine.running:
@@ -33,7 +33,7 @@ def last_lines(machine: Machine, count: int = 12) -> list[str]:
     return lines[-count:]
 
 
-def guest_error(machine: Machine, what: str, hint: str) -> LabwrightError:
+def guest_error(machine: Running, what: str, hint: str) -> LabwrightError:
     """An error of the guest with the end of its console as evidence."""
     lines = last_lines(machine) or ["(the console is empty)"]
     return LabwrightError(what, cause=Cause.GUEST, details=lines, hint=hint)

@@ -6,7 +6,7 @@ import contextlib
 import shutil
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -60,10 +60,12 @@ class MachineSpec:
 
 
 @dataclass(frozen=True)
-class Machine:
-    """A running machine. started: the moment of power-on, time.monotonic()."""
+class Running:
+    """A machine that runs. console: what it wrote to its serial port. complaints: what QEMU itself says.
 
-    spec: MachineSpec
+    started: the moment of power-on, time.monotonic().
+    """
+
     process: subprocess.Popen[bytes]
     console: Path
     complaints: Path
@@ -80,20 +82,27 @@ class Machine:
         return time.monotonic() - self.started
 
 
+@dataclass(frozen=True)
+class Machine(Running):
+    """A running machine of one disk."""
+
+    spec: MachineSpec
+
+
 def command_line(spec: MachineSpec, disk: Path, console: Path, variables: Path | None) -> list[str]:
     """QEMU's arguments. Nothing listens but what the backends name; there is no monitor."""
     words = [
         "qemu-system-x86_64", "-name", spec.name, "-nodefaults", "-no-user-config", "-display", "none",
         "-machine", "q35", "-accel", spec.accelerator, "-cpu", "host" if spec.accelerator == "kvm" else "max",
-        "-smp", "1", "-m", str(spec.memory), "-device", "VGA", "-serial", f"file:{_escaped(console)}",
+        "-smp", "1", "-m", str(spec.memory), "-device", "VGA", "-serial", f"file:{escaped(console)}",
         "-monitor", "none", *(() if spec.reboots else ("-no-reboot",)),
-        "-drive", f"if=none,id=disk,file={_escaped(disk)},format={'raw' if spec.written else 'qcow2'},discard=unmap",
+        "-drive", f"if=none,id=disk,file={escaped(disk)},format={'raw' if spec.written else 'qcow2'},discard=unmap",
         "-device", "virtio-blk-pci,drive=disk,addr=0x2", "-device", "virtio-rng-pci,addr=0x3",
     ]  # fmt: skip
     if spec.firmware == "uefi":
         code, _ = find_ovmf()
         words += ["-drive", f"if=pflash,format=raw,unit=0,readonly=on,file={code}"]
-        words += ["-drive", f"if=pflash,format=raw,unit=1,file={_escaped(variables)}"]
+        words += ["-drive", f"if=pflash,format=raw,unit=1,file={escaped(variables)}"]
     if spec.firmware == "direct":
         words += ["-kernel", str(spec.kernel), "-append", APPEND]
     for backend in spec.backends:
@@ -103,7 +112,7 @@ def command_line(spec: MachineSpec, disk: Path, console: Path, variables: Path |
     return words
 
 
-def _escaped(path: Path | None) -> str:
+def escaped(path: Path | None) -> str:
     """A path as part of an option of QEMU's, where a comma would begin the next one."""
     return str(path).replace(",", ",,")
 
@@ -125,15 +134,22 @@ def launch(spec: MachineSpec, folder: Path, ledger: Ledger) -> Iterator[Machine]
     find_tool("qemu-system-x86_64")
     folder.mkdir(parents=True, exist_ok=True)
     console, complaints = folder / "console", folder / "qemu"
-    disk = spec.image if spec.written else _overlay(spec, folder / "overlay.qcow2")
+    disk = spec.image if spec.written else overlay_of(spec.image, folder / "overlay.qcow2", spec.larger)
     variables = None
     if spec.firmware == "uefi":
         variables = folder / "variables"
         shutil.copyfile(find_ovmf()[1], variables)
-    mark = f"vm-{spec.name}-{time.monotonic_ns()}"
+    with start(spec.name, command_line(spec, disk, console, variables), complaints, ledger) as process:
+        yield Machine(process, console, complaints, time.monotonic(), spec)
+
+
+@contextlib.contextmanager
+def start(name: str, words: Sequence[str], complaints: Path, ledger: Ledger) -> Iterator[subprocess.Popen[bytes]]:
+    """QEMU with these arguments, which ends with the body, and with us whatever happens to us."""
+    mark = f"vm-{name}-{time.monotonic_ns()}"
     with ledger.hold("process", mark), complaints.open("wb") as stream:
         process = subprocess.Popen(
-            ["setpriv", "--pdeathsig", "KILL", "--", *command_line(spec, disk, console, variables)],
+            ["setpriv", "--pdeathsig", "KILL", "--", *words],
             stdin=subprocess.DEVNULL,
             stdout=stream,
             stderr=stream,
@@ -141,23 +157,24 @@ def launch(spec: MachineSpec, folder: Path, ledger: Ledger) -> Iterator[Machine]
             start_new_session=True,
         )
         try:
-            yield Machine(spec, process, console, complaints, time.monotonic())
+            yield process
         finally:
             process.kill()
             process.wait()
 
 
-def _overlay(spec: MachineSpec, overlay: Path) -> Path:
+def overlay_of(image: Path, overlay: Path, larger: int = 0) -> Path:
+    """A throw-away overlay of a qcow2 image. larger: MiB by which its disk is."""
     run(
-        ["qemu-img", "create", "-q", "-f", "qcow2", "-F", "qcow2", "-b", spec.image.absolute(), overlay],
-        what=f"no overlay of {spec.image} can be made",
+        ["qemu-img", "create", "-q", "-f", "qcow2", "-F", "qcow2", "-b", image.absolute(), overlay],
+        what=f"no overlay of {image} can be made",
     )
-    if spec.larger:
-        run(["qemu-img", "resize", "-q", "-f", "qcow2", overlay, f"+{spec.larger}M"], what="the disk cannot be larger")
+    if larger:
+        run(["qemu-img", "resize", "-q", "-f", "qcow2", overlay, f"+{larger}M"], what="the disk cannot be larger")
     return overlay
 
 
-def wait_for_end(machine: Machine, seconds: float) -> bool:
+def wait_for_end(machine: Running, seconds: float) -> bool:
     """Whether the machine powers itself off within this time."""
     try:
         machine.process.wait(seconds)

@@ -13,7 +13,7 @@ from typing import Protocol
 
 from labwright.host.clock import Deadline, Heartbeat
 from labwright.vm.console import LOGIN, guest_error, last_lines, read_console
-from labwright.vm.machine import Machine
+from labwright.vm.machine import Running
 
 CLOSED_PORT = 1
 """A port of the guest where nothing listens (tcpmux): a refusal says that its network is up, and costs it nothing."""
@@ -38,7 +38,7 @@ class Sign(Protocol):
         ...
 
 
-def wait_until(machine: Machine, signs: Sequence[Sign], deadline: Deadline, beat: Heartbeat) -> dict[str, float]:
+def wait_until(machine: Running, signs: Sequence[Sign], deadline: Deadline, beat: Heartbeat) -> dict[str, float]:
     """Wait for all signs: for each, the seconds from power-on to it. Raises LabwrightError (guest) with last lines."""
     times: dict[str, float] = {}
     looked = time.monotonic()
@@ -73,7 +73,7 @@ class Prompt:
 
     name = "login prompt"
 
-    def __init__(self, machine: Machine) -> None:
+    def __init__(self, machine: Running) -> None:
         self._machine = machine
 
     def seen(self) -> bool:

@@ -1,0 +1,255 @@
+"""Reads a YAML file into a model. Every error names file, line, field and remedy, and all of a file come at once."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+import stat
+import types
+import typing
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+import yaml
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from labwright.errors import Cause, LabwrightError
+
+LARGEST = 64 * 1024
+DEEPEST = 16
+"""Levels of nesting; our formats have half of them."""
+SECRET_FIELDS = ("sshPassword", "configPassword")
+
+Location = tuple[str | int, ...]
+Model = TypeVar("Model", bound=BaseModel)
+
+
+@dataclass(frozen=True)
+class Document(Generic[Model]):
+    """What a file says, and where. lines: the line of every place in it."""
+
+    path: Path
+    value: Model
+    lines: Mapping[Location, int]
+
+    def mistake(self, place: Location, what: str, hint: str) -> LabwrightError:
+        """An error about what stands at a place."""
+        field = ".".join(str(part) for part in place if isinstance(part, str))
+        said = f"{self.path}:{_line(place, self.lines)}: {field + ': ' if field else ''}{what}"
+        return LabwrightError(said, cause=Cause.CONFIG, hint=hint)
+
+
+def read_document(path: Path, model: type[Model], *, absent: str, help_: str) -> Document[Model]:
+    """The file as this model. absent: what to do where there is no such file; help_: where the keys are explained.
+
+    Raises LabwrightError (config).
+    """
+    nodes = _compose(path, _read(path, absent))
+    plain = _Plain()
+    data = plain.values(nodes, ())
+    said = list(plain.mistakes)
+    value = None
+    try:
+        value = model.model_validate(data)
+    except ValidationError as error:
+        found = error.errors(include_url=False, include_context=False, include_input=False)
+        said += [(_line(details["loc"], plain.lines), _sentence(details, data, model)) for details in found]
+    if value is None or said:
+        messages = [f"{path}:{line}: {sentence}" for line, sentence in sorted(said)]
+        raise LabwrightError(messages[0], cause=Cause.CONFIG, details=messages[1:], hint=help_)
+    return Document(path, value, plain.lines)
+
+
+def _read(path: Path, absent: str) -> str:
+    try:
+        # A pipe of that name would keep us waiting for its writer.
+        with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as stream:
+            if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
+                raise LabwrightError(f"{path} is not a file", cause=Cause.CONFIG, hint="put a file of text there")
+            data = stream.read(LARGEST + 1)
+        text = data.decode("utf-8")
+    except FileNotFoundError:
+        raise LabwrightError(f"there is no {path}", cause=Cause.CONFIG, hint=absent) from None
+    except OSError as error:
+        raise LabwrightError(
+            f"{path} cannot be read: {error.strerror}", cause=Cause.CONFIG, hint="mend its owner and mode"
+        ) from error
+    except UnicodeDecodeError as error:
+        raise LabwrightError(f"{path} is not UTF-8 text", cause=Cause.CONFIG, hint="save it as UTF-8") from error
+    if len(data) > LARGEST:
+        raise LabwrightError(
+            f"{path} is larger than {LARGEST // 1024} KiB", cause=Cause.CONFIG, hint="is it the right file?"
+        )
+    return text
+
+
+def _compose(path: Path, text: str) -> yaml.MappingNode:
+    """The node tree, without building any object.
+
+    Refused before there is a tree: aliases, since a few lines of them can fill the memory; tags, which name types of
+    the reader's; and deep nesting, which takes the parser longer with every level.
+    """
+    hint = "mend the YAML: two spaces for each level, a space after each colon, texts with special signs in quotes"
+    try:
+        _refuse_unusual(path, text)
+        node = yaml.compose(text, Loader=yaml.SafeLoader)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        line = mark.line + 1 if mark else 1
+        problem = getattr(error, "problem", None) or getattr(error, "reason", None) or "it cannot be read"
+        # What it quotes may be part of a password; a single character and the names of tokens are not.
+        problem = re.sub(r"(['\"])(?!<)[^'\"]{4,}\1", "…", problem)
+        raise LabwrightError(f"{path}:{line}: not YAML: {problem}", cause=Cause.CONFIG, hint=hint) from None
+    except (RecursionError, ValueError) as error:
+        raise LabwrightError(f"{path}:1: not YAML that can be read: {error}", cause=Cause.CONFIG, hint=hint) from None
+    if not isinstance(node, yaml.MappingNode):
+        line = node.start_mark.line + 1 if node else 1
+        raise LabwrightError(
+            f"{path}:{line}: the file is not a list of keys and values",
+            cause=Cause.CONFIG,
+            hint="begin with: slug: ...",
+        )
+    return node
+
+
+def _refuse_unusual(path: Path, text: str) -> None:
+    depth = 0
+    for event in yaml.parse(text, Loader=yaml.SafeLoader):
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        unusual = ""
+        if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
+            unusual = "anchors and aliases are not allowed"
+        elif getattr(event, "tag", None):
+            unusual = "tags (words after an exclamation mark) are not allowed"
+        elif depth > DEEPEST:
+            unusual = f"nested more than {DEEPEST} levels deep"
+        if unusual:
+            line = event.start_mark.line + 1 if event.start_mark else 1
+            raise LabwrightError(
+                f"{path}:{line}: {unusual}",
+                cause=Cause.CONFIG,
+                hint="write the value out; a text that begins with & * or ! needs quotes",
+            )
+
+
+class _Plain:
+    """Plain values of a node tree. lines: the line of every place. mistakes: line and sentence of each."""
+
+    def __init__(self) -> None:
+        self.lines: dict[Location, int] = {}
+        self.mistakes: list[tuple[int, str]] = []
+
+    def values(self, node: yaml.Node, place: Location) -> Any:
+        """The values of this node and all below it."""
+        self.lines.setdefault(place, node.start_mark.line + 1)
+        if isinstance(node, yaml.MappingNode):
+            return self._mapping(node, place)
+        if isinstance(node, yaml.SequenceNode):
+            return tuple(self.values(value, (*place, index)) for index, value in enumerate(node.value))
+        try:
+            return yaml.SafeLoader("").construct_object(node)
+        except (yaml.YAMLError, ValueError, OverflowError, LookupError):
+            return str(node.value)
+
+    def _mapping(self, node: yaml.MappingNode, place: Location) -> dict[str, Any]:
+        mapping: dict[str, Any] = {}
+        for key, value in node.value:
+            name = str(key.value) if isinstance(key, yaml.ScalarNode) else ""
+            line = key.start_mark.line + 1
+            if not name:
+                self.mistakes.append((line, "a key is not a word"))
+                continue
+            if name in mapping:
+                self.mistakes.append((line, f"the key {name!r} is there twice: remove one of them"))
+                continue
+            self.lines[(*place, name)] = line
+            mapping[name] = self.values(value, (*place, name))
+        return mapping
+
+
+def _line(place: Sequence[str | int], lines: Mapping[Location, int]) -> int:
+    """The line of the innermost place that is in the file."""
+    here = tuple(place)
+    while here and here not in lines:
+        here = here[:-1]
+    return lines.get(here, 1)
+
+
+def _sentence(details: ErrorDetails, data: Any, model: type[BaseModel]) -> str:
+    place = details["loc"]
+    field = ".".join(str(part) for part in place) or "the file"
+    kind = details["type"]
+    if kind == "extra_forbidden":
+        return f"{field}: unknown key{_suggestion(place, model)}"
+    if kind == "missing":
+        return f"{field}: this key is missing"
+    if place and place[-1] in SECRET_FIELDS:
+        return f"{field}: not a password that can be used: text on one line, without colons"
+    message = details["msg"].removeprefix("Value error, ")
+    if kind in {"string_type", "int_type", "bool_type", "tuple_type"}:
+        wanted = {"string_type": "text", "int_type": "a number", "bool_type": "true or false", "tuple_type": "a list"}
+        message = f"{wanted[kind]} is wanted, not {_name_of(_at(data, place))}"
+        if kind == "string_type":
+            message += "; put it in quotes"
+    return f"{field}: {message}"
+
+
+def _at(data: Any, place: Sequence[str | int]) -> Any:
+    for part in place:
+        data = data[part]
+    return data
+
+
+def _name_of(value: Any) -> str:
+    if value is None:
+        return "nothing"
+    names = {bool: "true or false", int: "a number", float: "a number", str: "text", tuple: "a list", dict: "keys"}
+    return names.get(type(value), "a date or time")
+
+
+def _suggestion(place: Sequence[str | int], root: type[BaseModel]) -> str:
+    """What an unknown key was perhaps meant to be, or where it belongs."""
+    key, here = str(place[-1]), _model_at(root, place[:-1])
+    if here is None:
+        return ""
+    if close := difflib.get_close_matches(key, _keys(here), 1, 0.6):
+        return f"; did you mean {close[0]!r}?"
+    if here is not root and key in _keys(root):
+        return "; it belongs at the top"
+    for name, field in root.model_fields.items():
+        within = next(_models(field.annotation), None)
+        if here is root and within is not None and key in _keys(within):
+            return f"; it belongs under {field.alias or name}:"
+    return ""
+
+
+def _keys(model: type[BaseModel]) -> list[str]:
+    return [field.alias or name for name, field in model.model_fields.items()]
+
+
+def _model_at(root: type[BaseModel], place: Sequence[str | int]) -> type[BaseModel] | None:
+    """The model of what stands at a place; a list's index and a mapping's key lead to the same one."""
+    here = root
+    for part in place:
+        field = next((field for name, field in here.model_fields.items() if part in {name, field.alias}), None)
+        if field is None:
+            continue
+        found = next(_models(field.annotation), None)
+        if found is None:
+            return None
+        here = found
+    return here
+
+
+def _models(annotation: Any) -> Iterator[type[BaseModel]]:
+    """The models in a type: itself, or those of its arguments."""
+    if isinstance(annotation, type) and not isinstance(annotation, types.GenericAlias):
+        if issubclass(annotation, BaseModel):
+            yield annotation
+        return
+    for argument in typing.get_args(annotation):
+        yield from _models(argument)

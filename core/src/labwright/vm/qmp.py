@@ -1,0 +1,81 @@
+"""QEMU's machine protocol over a socket that only we can open: orders to a machine, and what it reports."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+
+from qemu.qmp import ConnectError, EventListener, ExecuteError, QMPClient, QMPError
+
+from labwright.errors import Cause, LabwrightError
+from labwright.host.clock import Deadline
+
+PATIENCE = 30.0
+"""Seconds for an answer: QEMU gives them at once, unless the host swaps."""
+STEP = 0.05
+
+
+class Monitor:
+    """A connection. Its events are kept from the connection on."""
+
+    def __init__(self, runner: asyncio.Runner, client: QMPClient, events: EventListener) -> None:
+        self._runner = runner
+        self._client = client
+        self._events = events
+        self._seen: list[str] = []
+
+    def execute(self, command: str, arguments: dict[str, object] | None = None) -> object:
+        """The answer to an order. Raises LabwrightError (host) where QEMU refuses it or is gone."""
+        try:
+            return self._runner.run(asyncio.wait_for(self._client.execute(command, arguments), PATIENCE))
+        except (QMPError, ExecuteError, TimeoutError, OSError) as error:
+            raise LabwrightError(
+                f"QEMU does not do {command}: {error or 'no answer'}", cause=Cause.HOST, hint="did the machine end?"
+            ) from error
+
+    def wait_for(self, event: str, seconds: float) -> bool:
+        """Whether the machine reports this event within a time, or has reported it since the connection."""
+        deadline = Deadline(seconds)
+        while True:
+            self._collect()
+            if event in self._seen:
+                return True
+            if deadline.expired:
+                return False
+            with contextlib.suppress(TimeoutError):
+                message = self._runner.run(asyncio.wait_for(self._events.get(), min(STEP * 20, deadline.left + STEP)))
+                self._seen.append(str(message["event"]))
+
+    def _collect(self) -> None:
+        self._seen += [str(message["event"]) for message in self._events.clear()]
+
+
+@contextlib.contextmanager
+def monitor(path: Path, seconds: float = PATIENCE) -> Iterator[Monitor]:
+    """Connect to a machine that has just been started. Raises LabwrightError (host) where it never listens."""
+    # It logs every refusal, with a traceback, before it raises what says the same.
+    logging.getLogger("qemu.qmp").setLevel(logging.CRITICAL)
+    deadline = Deadline(seconds)
+    with asyncio.Runner() as runner:
+        while True:
+            client = QMPClient("labwright")
+            events = EventListener()
+            client.register_listener(events)
+            try:
+                runner.run(client.connect(str(path)))
+                break
+            except (ConnectError, OSError) as error:
+                if deadline.expired:
+                    raise LabwrightError(
+                        f"QEMU's monitor cannot be reached: {error}", cause=Cause.HOST, hint="did QEMU start at all?"
+                    ) from error
+            runner.run(asyncio.sleep(STEP))
+        try:
+            yield Monitor(runner, client, events)
+        finally:
+            # A machine that ended took its end of the connection along.
+            with contextlib.suppress(QMPError, OSError, EOFError):
+                runner.run(client.disconnect())

@@ -1,0 +1,142 @@
+"""A serial console: read by the line, with silence as a sign of its own."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import time
+from collections import deque
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Protocol
+
+from labwright.errors import Cause, LabwrightError
+from labwright.host.clock import Deadline
+from labwright_nos.dialogue.clean import Cleaner
+from labwright_nos.dialogue.transcript import Transcript
+
+CHUNK = 65536
+LONGEST = 512
+"""Characters of a line that patterns look at: they may take the square of it."""
+CONNECT_SECONDS = 30.0
+WRITE_SECONDS = 30.0
+
+
+class Wire(Protocol):
+    """Bytes to and from a console."""
+
+    def receive(self, seconds: float) -> bytes | None:
+        """What came within this time, b"" for nothing, None where the other end is gone."""
+        ...
+
+    def send(self, data: bytes) -> None:
+        """Type. Raises OSError where the other end is gone or takes nothing."""
+        ...
+
+
+class SocketWire:
+    """QEMU's socket of a serial port."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        self._connection = connection
+
+    def receive(self, seconds: float) -> bytes | None:
+        """What came within this time."""
+        self._connection.settimeout(max(seconds, 0.001))
+        try:
+            return self._connection.recv(CHUNK) or None
+        except TimeoutError:
+            return b""
+        except OSError:
+            return None
+
+    def send(self, data: bytes) -> None:
+        """Type."""
+        self._connection.settimeout(WRITE_SECONDS)
+        self._connection.sendall(data)
+
+
+@contextlib.contextmanager
+def connected(path: Path) -> Iterator[SocketWire]:
+    """The console of a machine that has just been started. Raises LabwrightError (host)."""
+    deadline = Deadline(CONNECT_SECONDS)
+    while True:
+        connection = socket.socket(socket.AF_UNIX)
+        try:
+            connection.connect(str(path))
+            break
+        except OSError as error:
+            connection.close()
+            if deadline.expired:
+                raise LabwrightError(
+                    f"the serial console cannot be reached: {error}", cause=Cause.HOST, hint="did QEMU start at all?"
+                ) from error
+            time.sleep(0.05)
+    with connection:
+        yield SocketWire(connection)
+
+
+class Console:
+    """Lines that came and were not read yet, the unfinished last line, and for how long nothing has come.
+
+    closed: whether the other end is gone. received: bytes in all.
+    """
+
+    def __init__(self, wire: Wire, transcript: Transcript, pace: float = 0.0) -> None:
+        self._wire = wire
+        self._cleaner = Cleaner()
+        self._pace = pace
+        self._heard = time.monotonic()
+        self.transcript = transcript
+        self.lines: deque[str] = deque()
+        self.last = ""
+        self.closed = False
+        self.received = 0
+
+    @property
+    def silent(self) -> float:
+        """Seconds since something came or was typed."""
+        return time.monotonic() - self._heard
+
+    def listen(self, seconds: float) -> None:
+        """Wait this long for something to come, and sort it into lines."""
+        if self.closed:
+            time.sleep(min(seconds, 0.05))
+        data = None if self.closed else self._wire.receive(seconds)
+        if data is None:
+            self.closed = True
+        if data:
+            self._heard = time.monotonic()
+            self.received += len(data)
+        self._sort(self._cleaner.feed(data) if data else self._cleaner.flush())
+
+    def type(self, text: str) -> None:
+        """Type a text. Raises LabwrightError (guest) where the console takes nothing."""
+        try:
+            for part in text if self._pace else (text,):
+                self._wire.send(part.encode())
+                if self._pace:
+                    time.sleep(self._pace)
+        except OSError as error:
+            self.closed = True
+            raise LabwrightError(
+                f"the console takes nothing any more: {error}",
+                cause=Cause.GUEST,
+                details=self.transcript.tail(),
+                hint="has the machine ended or crashed? The lines above are its last words",
+            ) from error
+        self._heard = time.monotonic()
+
+    def forget(self) -> None:
+        """What is there has been dealt with."""
+        self.lines.clear()
+        self.last = ""
+
+    def _sort(self, text: str) -> None:
+        if not text:
+            return
+        self.transcript.add(text)
+        *ended, last = (self.last + text).split("\n")
+        self.lines.extend(line[:LONGEST] for line in ended)
+        # Of a line without an end, its end counts: there the prompt is.
+        self.last = last[-LONGEST:]

@@ -1,0 +1,60 @@
+"""What templates of a profile may use, and how they are rendered: in Jinja2's sandbox, a missing name is an error."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping
+
+from jinja2 import StrictUndefined, TemplateError, TemplateSyntaxError, meta
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+from labwright.errors import Cause, LabwrightError
+
+NAMES = {
+    "user": "the vendor's user that is tried now",
+    "password": "its password",
+    "ssh_user": "the image's sshUser",
+    "ssh_password": "its password",
+    "ssh_password_hash": "its password as crypt(3) hashes it with SHA-512",
+    "config_user": "the image's configUser",
+    "config_password": "its password",
+    "config_password_hash": "its password, hashed the same way",
+    "hostname": "the image's slug",
+    "management": "the name of the management interface",
+    "interfaces": "the names of the data interfaces",
+    "forwarding": "the image's enableForwarding",
+}
+"""In every template."""
+FILE_NAMES = {
+    "file": "where SFTP has put the private file",
+    "path": "where it belongs",
+    "owner": "its owner",
+    "group": "its group",
+    "mode": "its mode",
+}
+"""In files.install, beside the others."""
+SECRET = ("password", "ssh_password", "ssh_password_hash", "config_password", "config_password_hash")
+
+
+@functools.cache
+def _environment() -> ImmutableSandboxedEnvironment:
+    return ImmutableSandboxedEnvironment(undefined=StrictUndefined, keep_trailing_newline=True, autoescape=False)
+
+
+def unknown_names(template: str, known: Mapping[str, str]) -> list[str]:
+    """The names in a template that nothing stands for. Raises ValueError with the line of it where it is none."""
+    try:
+        parsed = _environment().parse(template)
+    except TemplateSyntaxError as error:
+        raise ValueError(f"not a Jinja2 template: line {error.lineno} of it: {error.message}") from None
+    return sorted(meta.find_undeclared_variables(parsed) - known.keys())
+
+
+def rendered(template: str, values: Mapping[str, object]) -> str:
+    """The text. Raises LabwrightError (plugin) for a template that fails."""
+    try:
+        return _environment().from_string(template).render(**values)
+    except TemplateError as error:
+        raise LabwrightError(
+            f"a template of the profile fails: {error.message}", cause=Cause.PLUGIN, hint="mend the profile"
+        ) from None
