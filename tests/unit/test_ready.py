@@ -13,7 +13,7 @@ import pytest
 
 from labwright.errors import Cause, LabwrightError
 from labwright.host.clock import Deadline, Heartbeat
-from labwright.vm.machine import Machine, MachineSpec
+from labwright.vm.machine import Running
 from labwright.vm.ports import reserved_ports
 from labwright.vm.ready import Greeting, Prompt, wait_until
 
@@ -27,7 +27,7 @@ def running(tmp_path: Path, argv: tuple[str, ...] = ("sleep", "60")):
     console.touch()
     complaints.touch()
     with subprocess.Popen(argv) as process:
-        yield Machine(MachineSpec("x", tmp_path, "tcg"), process, console, complaints, time.monotonic())
+        yield Running(process, console, complaints, time.monotonic())
         process.kill()
 
 

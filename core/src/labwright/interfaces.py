@@ -18,16 +18,18 @@ from typing import ClassVar, Literal
 
 from labwright.host.ledger import Ledger
 from labwright.host.run import Completed
+from labwright.spec.hardware import Hardware
 from labwright.spec.image import ImageSpec
 from labwright.spec.pins import Package, Pins
 
 __all__ = [
     "BOOTSTRAPPERS", "CONFIGURATORS", "INTERFACE_VERSION", "PROVISIONERS", "Bootstrapper", "ConfigurationJob",
-    "ConfigurationResult", "DiskRequest", "Distribution", "DriverFacts", "Endpoint", "ImageSpec", "KernelFiles",
-    "KernelSource", "LessonConfigurator", "Package", "Pins", "Provisioned", "Provisioner", "Release", "Workbench",
+    "ConfigurationResult", "DiskRequest", "Distribution", "DriverFacts", "Endpoint", "Hardware", "ImageSpec",
+    "KernelFiles", "KernelSource", "LessonConfigurator", "Package", "Pins", "Provisioned", "Provisioner", "Release",
+    "Workbench",
 ]  # fmt: skip
 
-INTERFACE_VERSION = 4
+INTERFACE_VERSION = 5
 """Raised when a change here breaks drivers; a driver built for another version is reported and not used."""
 
 BOOTSTRAPPERS = "labwright.bootstrappers"
@@ -53,6 +55,7 @@ class Workbench:
     run: labwright.host.run.run with the log of the current step. scratch: a folder that is removed after the step.
     downloads: a folder that stays between builds (package caches; nothing in it is trusted). say: progress in words.
     source_date_epoch: seconds since 1970 for every time stamp made; 0 where the step has to find it out.
+    log: the file that run() appends to; what else a user may want to read afterwards is appended to it as well.
     """
 
     run: Callable[..., Completed]
@@ -62,6 +65,7 @@ class Workbench:
     say: Callable[[str], None]
     source_date_epoch: int
     jobs: int
+    log: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -194,6 +198,7 @@ class DiskRequest:
 
     prepare: base set, packages, login, SSH. customize: private files, scripts, playbook. seal: out with what clones
     must not share, which comes last. private: contents by their places in the image; a secret, no repr shows it.
+    disks: the other disks of a device with several, by the names in its hardware, raw as well.
     """
 
     image: ImageSpec
@@ -204,6 +209,7 @@ class DiskRequest:
     customize: bool = True
     seal: bool = True
     private: Mapping[str, bytes] = field(default_factory=dict, repr=False)
+    disks: Mapping[str, Path] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -222,15 +228,26 @@ class Provisioner(ABC):
     """Stage 2: a disk image, ours or a vendor's, made ready for learners. The core converts, keeps and tests it.
 
     ways: how it can enter an image, the best first: mounted, appliance, booted, virt-customize, or one of its own.
+    hardware: of the device that its disks run in; None where any PC with virtio does. With it the driver does all in
+    one call, and the core tests its images in that hardware.
     """
 
     interface_version: ClassVar[int] = INTERFACE_VERSION
     facts: ClassVar[DriverFacts]
     ways: ClassVar[tuple[str, ...]] = ()
+    hardware: ClassVar[Hardware | None] = None
 
     @abstractmethod
     def provision(self, request: DiskRequest, bench: Workbench) -> Provisioned:
         """Change the request's disk in place; the internet is there. Raises LabwrightError; the disk is then lost."""
+
+    def examine(self, image: ImageSpec, ports: Mapping[str, int], bench: Workbench) -> Mapping[str, str]:
+        """What a finished device of this image, booted anew, says of itself. ports: of loopback, by what answers there.
+
+        Raises LabwrightError (guest) where lessons could not work with it.
+        """
+        del image, ports, bench
+        return {}
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from labwright.cli.convert import DEFAULT, GIB
 from labwright.cli.session import ImageFolder, Json, session
 from labwright.foreign import Limits
 from labwright.guest.way import AUTO
+from labwright.interfaces import Hardware
 from labwright.pipeline.build import Wish, build_image
 from labwright.pipeline.deliver import Built
 from labwright.spec.image import ImageSpec
@@ -68,6 +69,8 @@ def build(
 
 def how_to_log_in(spec: ImageSpec, built: Built) -> str:
     """The commands that start the machine and log in to it."""
+    if built.hardware:
+        return how_to_start(spec, built, built.hardware)
     data = "".join(" \\\n      -nic user,model=virtio-net-pci,restrict=on" for _ in spec.network_interfaces)
     memory = 256 if built.kernel else 512
     return (
@@ -76,4 +79,15 @@ def how_to_log_in(spec: ImageSpec, built: Built) -> str:
         f"      -nic user,model=virtio-net-pci,hostfwd=tcp:127.0.0.1:2222-:22{data}\n"
         f"Log in, there or over SSH, as {spec.ssh_user} with the password from image.meta.yaml:\n"
         f"  ssh -p 2222 {spec.ssh_user}@127.0.0.1"
+    )
+
+
+def how_to_start(spec: ImageSpec, built: Built, hardware: Hardware) -> str:
+    """The command that boots a device again and tests it, and where its hardware is written down."""
+    disks = ", ".join(str(path) for path in (built.image, *built.more.values()))
+    count = len(hardware.machines)
+    return (
+        f"\nIts disk: {disks}\nIts hardware, {count} machine{'s' if count > 1 else ''} with {hardware.memory} MiB, is "
+        f"in {built.report}, and this boots it in that and logs in as {spec.ssh_user}:\n"
+        f"  labwright test {built.image}"
     )

@@ -109,14 +109,19 @@ def _make_user(image: ImageSpec, tree: Path, system: System, bench: Workbench) -
 
 
 def hashed_password(image: ImageSpec, bench: Workbench) -> str:
-    """The login's password as crypt(5) has it, by SHA-512: the same for the same image.
+    """The login's password as crypt(5) has it: the same for the same image."""
+    return crypted(image.ssh_password.get_secret_value(), f"{image.slug} {image.ssh_user}", bench)
+
+
+def crypted(password: str, seed: str, bench: Workbench) -> str:
+    """A password as crypt(5) has it, by SHA-512. seed: of the salt.
 
     Made by this host's openssl, since a minimal tree need not have any program for it.
     """
-    salt = hashlib.sha256(f"{image.slug} {image.ssh_user}".encode()).hexdigest()[:16]
+    salt = hashlib.sha256(seed.encode()).hexdigest()[:16]
     done = bench.run(
         ["openssl", "passwd", "-6", "-salt", salt, "-stdin"],
-        stdin=f"{image.ssh_password.get_secret_value()}\n",
+        stdin=f"{password}\n",
         what="the password cannot be hashed",
     )
     return str(done.output).strip()

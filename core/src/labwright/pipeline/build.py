@@ -3,18 +3,31 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from labwright.errors import Cause, LabwrightError
 from labwright.foreign import Limits, identify
 from labwright.guest.way import AUTO, MOUNTED, VIRT_CUSTOMIZE, Way, choose_way, lacks_mounting
 from labwright.hooks import Event, ImageReady
-from labwright.interfaces import Bootstrapper, KernelFiles, Package, Pins, Provisioner, Release
+from labwright.host.files import file_digest
+from labwright.interfaces import (
+    BOOTSTRAPPERS,
+    PROVISIONERS,
+    Bootstrapper,
+    KernelFiles,
+    Package,
+    Pins,
+    Provisioner,
+    Release,
+)
 from labwright.pipeline import mirrors
+from labwright.pipeline.base import base_of, starting_from
 from labwright.pipeline.deliver import Built, Course, deliver, deliver_kernel, unchanged
+from labwright.pipeline.device import STEP as DEVICE
+from labwright.pipeline.device import device_steps
 from labwright.pipeline.preflight import check_host, check_room, lint
-from labwright.pipeline.proof import CUSTOMIZED_MEMORY, FOREIGN_MEMORY, OURS_MEMORY, Proven, test_step
+from labwright.pipeline.proof import CUSTOMIZED_MEMORY, DISK, FOREIGN_MEMORY, OURS_MEMORY, Proven, test_step
 from labwright.pipeline.prune import limit, prune
 from labwright.pipeline.rootfs import rootfs_step
 from labwright.pipeline.source import source_digest
@@ -23,7 +36,7 @@ from labwright.pipeline.stage2 import Provisioning, own_test, provision_steps
 from labwright.pipeline.steps import Planned, Step, plan, until
 from labwright.pipeline.store import Stored
 from labwright.pipeline.workshop import Workshop, source_date_epoch
-from labwright.plugins import bootstrapper, provisioner
+from labwright.plugins import bootstrapper, discover, provisioner
 from labwright.provision.private import read_private
 from labwright.spec.image import ImageSpec
 
@@ -55,8 +68,22 @@ class Wish:
 
 def prepared(spec: ImageSpec) -> tuple[Bootstrapper, Release]:
     """The driver and the release. Raises LabwrightError (plugin, config)."""
+    if spec.build.source is None:
+        needs_disk(spec)
     driver = bootstrapper(spec.build.type)
     return driver, choose_release(spec, driver)
+
+
+def needs_disk(spec: ImageSpec) -> None:
+    """Raise LabwrightError (config) where a type cannot be made from nothing, and nothing is there to start from."""
+    name = spec.build.type
+    made = {plugin.name for plugin in discover(BOOTSTRAPPERS)}
+    if name not in made and name in {plugin.name for plugin in discover(PROVISIONERS)}:
+        raise LabwrightError(
+            f"{spec.slug}: images of type {name} are not made from nothing",
+            cause=Cause.CONFIG,
+            hint="name the disk that the vendor gave you in build.from",
+        )
 
 
 def pins_for(wish: Wish, driver: Bootstrapper, release: Release, workshop: Workshop) -> Pins:
@@ -70,6 +97,18 @@ def pins_for(wish: Wish, driver: Bootstrapper, release: Release, workshop: Works
 
 def plan_image(wish: Wish, workshop: Workshop) -> list[Planned]:
     """What a build would do, and why. Touches nothing and asks no mirror. Raises LabwrightError (config)."""
+    if found := base_of(wish.spec):
+        base, folder = found
+        first = plan_image(Wish(base, folder, wish.locked, wish.offline), workshop)
+        disk = next((one.stored for one in first if one.stored and DISK in one.stored.files), None)
+        if disk and not any(one.runs for one in first):
+            wish = replace(wish, spec=starting_from(wish.spec, disk.folder / DISK, None))
+        named = [replace(one, step=replace(one.step, name=f"{base.slug}: {one.step.name}")) for one in first]
+        return named + _planned(wish, workshop)
+    return _planned(wish, workshop)
+
+
+def _planned(wish: Wish, workshop: Workshop) -> list[Planned]:
     if is_disk(wish.spec):
         return plan(wanted_steps(course_of(wish, None, workshop).steps, wish.last), workshop.store)
     driver, release = prepared(wish.spec)
@@ -87,7 +126,8 @@ def is_disk(spec: ImageSpec) -> bool:
 
     Raises LabwrightError (config) for a file that is neither.
     """
-    return spec.build.source is not None and identify(Path(spec.build.source)).kind == "disk"
+    source = spec.build.source
+    return source is not None and (Path(source).is_dir() or identify(Path(source)).kind == "disk")
 
 
 def course_of(wish: Wish, recipe: Recipe | None, workshop: Workshop) -> Course:
@@ -106,6 +146,8 @@ def course_of(wish: Wish, recipe: Recipe | None, workshop: Workshop) -> Course:
     disk = "disk"
     if recipe is None or build.customized:
         wanted = provisioning(wish, recipe, workshop)
+        if recipe is None and wanted.driver.hardware:
+            return Course(device_steps(wanted), DEVICE, wanted.driver.hardware)
         steps += provision_steps(wanted)
         disk = wanted.last
     proven = Proven(
@@ -208,9 +250,11 @@ def build_image(wish: Wish, workshop: Workshop, out: Path) -> Built | None:
 
     Raises LabwrightError; what was made before the failure is kept for the next run.
     """
+    if found := base_of(wish.spec):
+        wish = _with_base(wish, *found, workshop, out)
     spec = wish.spec
     for word, asked in (("--locked", wish.locked), ("--offline", wish.offline)):
-        if asked:
+        if asked and not found:
             _not_pinned(wish, word)
     bootstrap = None if is_disk(spec) else prepared(spec)
     check_host(bootstrap, workshop, out)
@@ -248,6 +292,14 @@ def build_image(wish: Wish, workshop: Workshop, out: Path) -> Built | None:
     except (LabwrightError, OSError) as error:
         workshop.emit(Event("warning", spec.slug, text=f"the cache could not be pruned: {error}"))
     return built
+
+
+def _with_base(wish: Wish, base: ImageSpec, folder: Path, workshop: Workshop, out: Path) -> Wish:
+    """Make the image that this one starts from, and start from what was made."""
+    first = Wish(base, folder, wish.locked, wish.offline, force=wish.force, limits=wish.limits)
+    built = build_image(first, workshop, out)
+    assert built is not None
+    return replace(wish, spec=starting_from(wish.spec, built.image, file_digest(built.image)))
 
 
 def wanted_steps(steps: tuple[Step, ...], last: str) -> tuple[Step, ...]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import platform
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from labwright import __version__
@@ -12,6 +13,8 @@ from labwright.disk.manifest import FILES
 from labwright.errors import os_error
 from labwright.host.files import has_content, write_whole
 from labwright.host.ledger import copy_whole
+from labwright.interfaces import Hardware
+from labwright.pipeline.device import other_disk
 from labwright.pipeline.proof import DISK, FACTS
 from labwright.pipeline.stage1 import Recipe, epoch_of, kernel_files
 from labwright.pipeline.steps import Step, key_of
@@ -22,10 +25,11 @@ from labwright.spec.image import ImageSpec
 
 @dataclass(frozen=True)
 class Course:
-    """The steps of a build. disk: the one whose output holds the finished image."""
+    """The steps of a build. disk: the one whose output holds the finished image. hardware: of a device's."""
 
     steps: tuple[Step, ...]
     disk: str
+    hardware: Hardware | None = None
 
     @property
     def private(self) -> bool:
@@ -37,13 +41,16 @@ class Course:
 class Built:
     """What a build left in the output folder. files: the list of everything in the image.
 
-    kernel, files: None for an image of stage 2 that was not made from nothing, or is not only that.
+    kernel, files: None for an image of stage 2 that was not made from nothing, or is not only that. more: the other
+    disks of a device, by their names. hardware: that it runs in.
     """
 
     image: Path
     report: Path
     kernel: Path | None = None
     files: Path | None = None
+    more: Mapping[str, Path] = field(default_factory=dict)
+    hardware: Hardware | None = None
 
 
 def places(spec: ImageSpec, course: Course, out: Path) -> Built:
@@ -54,6 +61,8 @@ def places(spec: ImageSpec, course: Course, out: Path) -> Built:
         out / f"{slug}.json",
         out / f"{slug}-kernel" if "kernel" in names else None,
         out / f"{slug}.mtree" if course.disk == "disk" else None,
+        {name: out / f"{slug}-{name}.qcow2" for name in course.hardware.more_disks} if course.hardware else {},
+        course.hardware,
     )
 
 
@@ -74,6 +83,8 @@ def deliver(
     if built.kernel:
         deliver_kernel(done, built.kernel, workshop)
     _put(done[course.disk], DISK, built.image, workshop, secret=course.private)
+    for name, place in built.more.items():
+        _put(done[course.disk], other_disk(name), place, workshop, secret=course.private)
     if built.files:
         _put(done["system"], FILES, built.files, workshop)
     workshop.store.check_file(done["test"], "report.json")
@@ -105,7 +116,7 @@ def unchanged(course: Course, spec: ImageSpec, out: Path, workshop: Workshop) ->
         if last.get("key") != key or not (step.private or workshop.store.find(step.name, key)):
             return None
         done[step.name] = str(last.get("digest"))
-    kept = all(path is None or path.exists() for path in (built.kernel, built.files))
+    kept = all(path is None or path.exists() for path in (built.kernel, built.files, *built.more.values()))
     return built if same and kept else None
 
 
@@ -173,6 +184,11 @@ def _report(
             "kernel": kernel_files(done["kernel"]).release,
             "source_date_epoch": epoch_of(done["system"]),
             "pins": json.loads(recipe.pins.text()),
+        }
+    if course.hardware is not None:
+        facts["hardware"] = course.hardware.model_dump()
+        facts["disks"] = {
+            name: {"sha256": done[course.disk].files[other_disk(name)]["sha256"]} for name in course.hardware.more_disks
         }
     if FACTS in done[course.disk].files:
         facts |= json.loads((done[course.disk].folder / FACTS).read_text())

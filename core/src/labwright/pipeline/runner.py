@@ -148,6 +148,7 @@ class Runner:
             say=say,
             source_date_epoch=self.epoch,
             jobs=self.jobs,
+            log=log,
         )
 
 

@@ -16,9 +16,12 @@ from labwright.spec.image import ImageSpec
 def source_digest(spec: ImageSpec, workshop: Workshop) -> str:
     """The sha256 of the disk image, remembered while the file is the same. Raises LabwrightError where it is another.
 
-    A file counts as the same by its inode, size and both times of change: nobody sets ctime.
+    A file counts as the same by its inode, size and both times of change: nobody sets ctime. An image's folder has no
+    hash before the image is made: words stand for it in a plan.
     """
     path = Path(spec.build.source or "")
+    if path.is_dir():
+        return f"the image in {path.name}, which is made first"
     memory = workshop.paths.root / "sources" / f"{hashlib.sha256(os.fsencode(path)).hexdigest()}.json"
     try:
         facts = path.stat()

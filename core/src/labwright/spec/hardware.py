@@ -7,9 +7,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from labwright.spec.image import Strict
+from labwright.spec.image import NAME, Strict
 
-NAME = r"^[a-z][a-z0-9-]{0,15}$"
 MANAGEMENT, DATA, UNUSED = "management", "data", "unused"
 NicRole = Annotated[str, Field(pattern=rf"^({MANAGEMENT}|{DATA}|{UNUSED}|link:[a-z][a-z0-9-]{{0,15}})$")]
 Port = Annotated[int, Field(ge=1, le=65535)]

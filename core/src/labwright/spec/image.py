@@ -12,7 +12,10 @@ from labwright.spec.secret import check_reference
 
 SLUG = r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?$"
 USER_NAME = r"^[a-z_][a-z0-9_-]{0,31}$"
-INTERFACE_NAME = re.compile(r"[A-Za-z0-9._-]{1,15}")
+INTERFACE_NAME = re.compile(r"[A-Za-z0-9._:/-]{1,40}")
+LINUX_INTERFACE_NAME = re.compile(r"[A-Za-z0-9._-]{1,15}")
+NAME = r"^[a-z][a-z0-9-]{0,15}$"
+"""Of the parts of a device."""
 PACKAGE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9+._-]+")
 PLACE = re.compile(r"(/[^/\x00-\x1f\x7f]+)+")
 DEFAULT_DISK = 2
@@ -77,7 +80,9 @@ class BuildSpec(Strict):
     disk_size: Annotated[int, Field(ge=1, le=2048)] | None = Field(
         None, alias="diskSize", description="Disk size in GiB; by default 2, or that of the disk in from."
     )
-    source: str | None = Field(None, alias="from", description="Disk image to start from, instead of from nothing.")
+    source: str | None = Field(
+        None, alias="from", description="Disk image to start from, instead of from nothing; or the folder of an image."
+    )
     sha256: str | None = Field(
         None, pattern=r"^[0-9a-f]{64}$", description="Hash of that disk image: you vouch for exactly this one."
     )
@@ -85,6 +90,12 @@ class BuildSpec(Strict):
         None, description="Partition of its root, where more than one holds a system."
     )
     login: LoginSpec | None = Field(None, description="How to log in to that disk, where it has to be booted.")
+    disks: dict[Annotated[str, Field(pattern=NAME)], str] = Field(
+        {}, description="The other disks of a device with several, by the names in its profile."
+    )
+    configuration: str | None = Field(
+        None, description="Configuration of a network OS in this folder, merged into it by NAPALM."
+    )
     playbook: str | None = Field(None, description="Ansible playbook in this folder, run as root in the image.")
     pre: tuple[str, ...] = Field((), description="Shell scripts in this folder, run as root before the playbook.")
     post: tuple[str, ...] = Field((), description="Shell scripts in this folder, run as root after the playbook.")
@@ -98,7 +109,7 @@ class BuildSpec(Strict):
                 raise ValueError(f"{name!r} is not a package name")
         return names
 
-    @field_validator("playbook", "pre", "post")
+    @field_validator("configuration", "playbook", "pre", "post")
     @classmethod
     def _beside_this_file(cls, names: str | tuple[str, ...] | None) -> str | tuple[str, ...] | None:
         for name in (names,) if isinstance(names, str) else names or ():
@@ -108,7 +119,7 @@ class BuildSpec(Strict):
 
     @model_validator(mode="after")
     def _facts_of_a_source(self) -> BuildSpec:
-        needless = [name for name in ("sha256", "partition", "login") if getattr(self, name) is not None]
+        needless = [name for name in ("sha256", "partition", "login", "disks") if getattr(self, name)]
         if self.source is None and needless:
             raise ValueError(f"{needless[0]} is about a disk to start from, and there is no build.from")
         return self
@@ -180,7 +191,7 @@ class ImageSpec(Strict):
             if name == "eth0":
                 raise ValueError("eth0 is the management interface; list only the interfaces after it")
             if name in {".", ".."} or not INTERFACE_NAME.fullmatch(name):
-                raise ValueError(f"{name!r} is not an interface name of at most 15 characters")
+                raise ValueError(f"{name!r} is not an interface name of at most 40 characters")
         if len(set(names)) != len(names):
             raise ValueError("an interface is listed twice")
         return names

@@ -54,7 +54,7 @@ def _resolved(spec: ImageSpec, document: Document[ImageSpec]) -> ImageSpec:
     def refuse(place: Location, what: str, hint: str) -> None:
         raise document.mistake(place, what, hint)
 
-    changes: dict[str, str] = {}
+    changes: dict[str, object] = {}
     if build.keyring is not None:
         changes["keyring"] = keyring = str(folder / build.keyring)
         if UNFIT_FOR_SOURCES.search(keyring):
@@ -65,13 +65,22 @@ def _resolved(spec: ImageSpec, document: Document[ImageSpec]) -> ImageSpec:
             )
     if build.source is not None:
         changes["source"] = source = str(folder / Path(os.path.expanduser(build.source)))  # noqa: PTH111
-        if not Path(source).is_file():
+        if not Path(source).is_file() and not Path(source, FILE).is_file():
             refuse(("build", "from"), f"there is no file {source}", "put the disk image there, or mend the path")
-    for key, names in (("playbook", (build.playbook,)), ("pre", build.pre), ("post", build.post)):
+    if build.disks:
+        changes["disks"] = disks = {
+            name: str(folder / Path(os.path.expanduser(path)))  # noqa: PTH111
+            for name, path in build.disks.items()
+        }
+        for disk, path in disks.items():
+            if not Path(path).is_file():
+                refuse(("build", "disks", disk), f"there is no file {path}", "put it there, or mend the path")
+    files = (("configuration", (build.configuration,)), ("playbook", (build.playbook,)))
+    for key, names in (*files, ("pre", build.pre), ("post", build.post)):
         for index, name in enumerate(names):
             file = folder / (name or "")
             # A link could point out of the folder, which is all that the image depends on.
             if name and (not file.is_file() or not file.resolve().is_relative_to(folder)):
-                place = ("build", key) if key == "playbook" else ("build", key, index)
+                place = ("build", key, index) if key in {"pre", "post"} else ("build", key)
                 refuse(place, f"there is no file {name} in {folder}", "put it beside this file, or mend the name")
     return spec.model_copy(update={"build": build.model_copy(update=changes)}) if changes else spec

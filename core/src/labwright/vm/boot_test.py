@@ -181,7 +181,7 @@ def _inspect(
         )
     used = must("awk '/MemTotal/{t=$2} /MemAvailable/{a=$2} END{print int((t-a)/1024)}' /proc/meminfo", "no /proc", "")
     if plan.script:
-        _own_test(client, plan, factor)
+        own_test(client, plan.firmware, plan.script, factor)
     before = machine.age
     ask(client, "sudo -n systemctl poweroff --no-block || sudo -n poweroff", limit)
     if not wait_for_end(machine, BOOT_SECONDS * factor):
@@ -208,11 +208,12 @@ def _failed_units(client: paramiko.SSHClient, plan: BootPlan, factor: float) -> 
     return failed
 
 
-def _own_test(client: paramiko.SSHClient, plan: BootPlan, factor: float) -> None:
-    answer = ask(client, "sh -s", SCRIPT_SECONDS * factor, plan.script)
+def own_test(client: paramiko.SSHClient, where: str, script: str, factor: float) -> None:
+    """Run an image's test.sh in it. Raises LabwrightError (guest) with its last words."""
+    answer = ask(client, "sh -s", SCRIPT_SECONDS * factor, script)
     if answer.code != 0:
         raise LabwrightError(
-            f"{plan.firmware}: the image's own test.sh failed (exit code {answer.code})",
+            f"{where}: the image's own test.sh failed (exit code {answer.code})",
             cause=Cause.GUEST,
             details=answer.text.splitlines()[-12:],
             hint="the lines above are its last words; mend the image or the test",

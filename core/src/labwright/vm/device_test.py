@@ -1,0 +1,86 @@
+"""The test of a finished device: booted anew in its hardware, as a learner's platform will, and logged in to."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from labwright.errors import LabwrightError
+from labwright.host.clock import Deadline, Heartbeat
+from labwright.interfaces import Workbench
+from labwright.vm.accelerator import Accelerator
+from labwright.vm.boot_test import COMMAND_SECONDS, own_test
+from labwright.vm.console import guest_error
+from labwright.vm.device import KNOCK, Device, DeviceSpec, end, launch_device
+from labwright.vm.ready import Greeting, wait_until
+from labwright.vm.ssh import Login, connect
+
+EMULATED = 8.0
+"""How much longer than with KVM a boot takes without it, at least (measured: Debian 2 s and 16 s)."""
+PAUSE = 2.0
+
+
+@dataclass(frozen=True)
+class DevicePlan:
+    """What to boot and to expect. script: the image's own test, for devices whose users have a shell."""
+
+    spec: DeviceSpec
+    user: str
+    password: str = field(repr=False)
+    script: str = ""
+
+
+@dataclass(frozen=True)
+class DeviceReport:
+    """What was seen. memory: MiB. ssh, login: seconds from power-on. says: what the device says of itself."""
+
+    memory: int
+    ssh: float
+    login: float
+    says: Mapping[str, str]
+    script: bool = False
+
+
+def slower(accelerator: Accelerator) -> float:
+    """By what the time limits of a device are multiplied, which are for KVM on an idle machine."""
+    return 1.0 if accelerator.name == "kvm" else EMULATED * accelerator.factor
+
+
+Examine = Callable[[Mapping[str, int]], Mapping[str, str]]
+"""Ports of loopback in, what the device says of itself out."""
+
+
+def test_device(plan: DevicePlan, examine: Examine, bench: Workbench, accelerator: Accelerator) -> DeviceReport:
+    """Boot it once on overlays, log in, ask what it is. Raises LabwrightError (guest) with the console's last lines."""
+    with launch_device(plan.spec, bench.scratch / "boot-device", bench.ledger) as device:
+        limit = Deadline(plan.spec.hardware.boot * slower(accelerator))
+        greeting = Greeting(device.ports["ssh"], device.ports[KNOCK])
+        ssh = wait_until(device.first, [greeting], limit, Heartbeat(bench.say))[Greeting.name]
+        login = wait_for_login(device, Login(device.ports["ssh"], plan.user, plan.password), limit)
+        try:
+            says = examine(device.ports)
+            if plan.script:
+                with connect(Login(device.ports["ssh"], plan.user, plan.password), COMMAND_SECONDS) as client:
+                    own_test(client, "device", plan.script, accelerator.factor)
+        except LabwrightError as error:
+            if error.details:
+                raise
+            raise guest_error(device.first, error.what, error.hint) from error
+        end(device)
+        return DeviceReport(plan.spec.hardware.memory, round(ssh, 1), round(login, 1), says, bool(plan.script))
+
+
+def wait_for_login(device: Device, login: Login, limit: Deadline) -> float:
+    """Seconds from power-on to the first login: a server that greets may not know its users yet.
+
+    Raises LabwrightError (guest) with the console's last lines.
+    """
+    while True:
+        try:
+            with connect(login, COMMAND_SECONDS):
+                return device.first.age
+        except LabwrightError as error:
+            if limit.expired or not device.running:
+                raise guest_error(device.first, error.what, error.hint) from error
+        time.sleep(PAUSE)

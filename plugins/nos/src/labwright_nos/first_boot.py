@@ -1,0 +1,262 @@
+"""The first boot of a device from beginning to end: console, readiness, login, NAPALM, files, seal, off."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import paramiko
+
+from labwright.errors import Cause, LabwrightError
+from labwright.finish.machine import crypted
+from labwright.host.clock import Deadline
+from labwright.interfaces import DiskRequest, ImageSpec, Workbench
+from labwright.spec.secret import read_secret
+from labwright.vm.accelerator import Accelerator
+from labwright.vm.device import Device, DeviceSpec, end, launch_device, power_off, wait_for_power_off
+from labwright.vm.device_test import slower, wait_for_login
+from labwright.vm.ssh import Login, connect
+from labwright_nos.config_disk import make_config_disk
+from labwright_nos.dialogue.commands import run_commands, synchronise, wait_ready
+from labwright_nos.dialogue.console import Console, connected
+from labwright_nos.dialogue.engine import first_boot
+from labwright_nos.dialogue.session import Restarted, Session
+from labwright_nos.dialogue.transcript import Transcript
+from labwright_nos.handover import Applied, apply, driver_class
+from labwright_nos.profile.model import Commands, Credentials, Napalm, Profile
+from labwright_nos.profile.values import SECRET, rendered
+
+COMMAND_SECONDS = 60.0
+
+
+@dataclass(frozen=True)
+class Boot:
+    """What a first boot works with. values: for templates, secrets among them."""
+
+    profile: Profile
+    request: DiskRequest
+    bench: Workbench
+    accelerator: Accelerator
+    values: Mapping[str, object] = field(repr=False)
+
+    @property
+    def image(self) -> ImageSpec:
+        """The image."""
+        return self.request.image
+
+    @property
+    def factor(self) -> float:
+        """By what time limits are multiplied."""
+        return slower(self.accelerator)
+
+
+def values_of(profile: Profile, image: ImageSpec, bench: Workbench) -> dict[str, object]:
+    """What templates may use. Raises LabwrightError (config) for more interfaces than the device can have."""
+    try:
+        interfaces = profile.interfaces.named(len(image.network_interfaces))
+    except ValueError as error:
+        raise LabwrightError(
+            f"{image.slug}: networkInterfaces: {profile.title}: {error}", cause=Cause.CONFIG, hint="take some out"
+        ) from error
+    passwords = {"ssh": image.ssh_password.get_secret_value(), "config": image.config_password.get_secret_value()}
+    hashes = {
+        f"{who}_password_hash": crypted(password, f"{image.slug} {who}", bench) for who, password in passwords.items()
+    }
+    return {
+        "ssh_user": image.ssh_user,
+        "config_user": image.config_user,
+        "hostname": image.slug,
+        "management": profile.interfaces.management,
+        "interfaces": list(interfaces),
+        "forwarding": image.enable_forwarding,
+        **{f"{who}_password": password for who, password in passwords.items()},
+        **hashes,
+    }
+
+
+def logins_of(profile: Profile, request: DiskRequest) -> tuple[Credentials, ...]:
+    """The logins to try: the one in build.login first. Raises LabwrightError (config) for a missing password."""
+    login = request.image.build.login
+    if login is None:
+        return profile.console.credentials
+    password = read_secret(login.password, "build.login.password", request.folder).decode(errors="replace").rstrip("\n")
+    return (Credentials(user=login.user, password=password), *profile.console.credentials)
+
+
+def provision_device(boot: Boot) -> Applied | None:
+    """Boot the request's disks, make them ready for learners, switch off. What NAPALM changed, where it had a part.
+
+    Raises LabwrightError; the disks are then lost.
+    """
+    profile, request, bench = boot.profile, boot.request, boot.bench
+    logins = logins_of(profile, request)
+    secrets = [str(boot.values[name]) for name in SECRET if name in boot.values]
+    if request.image.build.login:
+        secrets.append(logins[0].password)
+    folder = bench.scratch / "device"
+    folder.mkdir(parents=True, exist_ok=True)
+    spec = DeviceSpec(
+        request.image.slug,
+        profile.hardware,
+        {"system": request.disk, **request.disks},
+        boot.accelerator.name,
+        len(request.image.network_interfaces),
+        written=True,
+        config=_config_disks(boot, folder),
+    )
+    with contextlib.ExitStack() as stack:
+        device = stack.enter_context(launch_device(spec, folder, bench.ledger))
+        transcript = Transcript(device.first.console, secrets)
+        stack.callback(_keep, device.first.console, bench)
+        stack.callback(transcript.close)
+        console = Console(stack.enter_context(connected(device.socket)), transcript, profile.console.pace)
+        session = Session(profile, console, boot.values, logins, bench.say, boot.factor)
+        try:
+            return _all_steps(boot, session, device)
+        except LabwrightError as error:
+            raise _with_evidence(error, device, transcript) from error
+
+
+def _all_steps(boot: Boot, session: Session, device: Device) -> Applied | None:
+    profile, image = boot.profile, boot.image
+    with _timed(boot, "the dialogue on the console"):
+        first_boot(session)
+        for check in profile.ready:
+            wait_ready(session, check, f"{profile.name}, ready")
+    with _timed(boot, "the first login over SSH"):
+        login = Login(device.ports["ssh"], image.ssh_user, image.ssh_password.get_secret_value())
+        wait_for_login(device, login, Deadline(profile.hardware.boot * boot.factor))
+    applied = None
+    if profile.napalm:
+        with _timed(boot, "NAPALM"):
+            applied = _by_napalm(boot, profile.napalm, device)
+    elif image.build.configuration:
+        raise LabwrightError(
+            f"{image.slug}: build.configuration is merged by NAPALM, which has no driver for {profile.title}",
+            cause=Cause.CONFIG,
+            hint="take it out; what the console can do is in the profile",
+        )
+    if boot.request.private:
+        _put_files(boot, session, login)
+    with _timed(boot, "seal and power-off"):
+        if profile.seal:
+            _commands(session, profile.seal, f"{profile.name}, seal")
+        _switch_off(boot, session, device)
+    return applied
+
+
+def _by_napalm(boot: Boot, napalm: Napalm, device: Device) -> Applied | None:
+    """Merge the profile's configuration and the image's. Raises LabwrightError (guest, plugin)."""
+    parts = [rendered(napalm.configuration, boot.values)]
+    if name := boot.image.build.configuration:
+        parts.append((boot.request.folder / name).read_text(encoding="utf-8"))
+    text = "\n".join(part.rstrip("\n") for part in parts if part.strip())
+    if not text:
+        return None
+    driver = driver_class(napalm.driver)(
+        "127.0.0.1",
+        boot.image.config_user,
+        boot.image.config_password.get_secret_value(),
+        timeout=int(napalm.limit * boot.factor),
+        optional_args={**napalm.options, "port": device.ports[napalm.port]},
+    )
+    return apply(driver, f"{text}\n", replace=False, say=boot.bench.say)
+
+
+def _put_files(boot: Boot, session: Session, login: Login) -> None:
+    """Private files by SFTP, then the profile's commands for each."""
+    files, image = boot.profile.files, boot.image
+    if files is None:
+        raise LabwrightError(
+            f"{image.slug}: the profile of {boot.profile.title} does not say how files get in",
+            cause=Cause.PLUGIN,
+            hint="take build.privateFiles out, or add `files` to the profile",
+        )
+    for number, one in enumerate(image.build.private_files):
+        place = f"{files.folder}/labwright-{number}"
+        boot.bench.say(f"installing {one.path}")
+        with connect(login, COMMAND_SECONDS * boot.factor) as client:
+            try:
+                with client.open_sftp() as sftp:
+                    sftp.putfo(io.BytesIO(boot.request.private[one.path]), place)
+                    sftp.chmod(place, 0o600)
+            except (paramiko.SSHException, OSError, EOFError) as error:
+                raise LabwrightError(
+                    f"the private file {one.path} cannot be written: {error}", cause=Cause.GUEST,
+                    hint=f"may {login.user} write in {files.folder}, and does the device have SFTP?",
+                ) from error  # fmt: skip
+        facts = {"file": place, "path": one.path, "owner": one.owner, "group": one.group, "mode": one.mode}
+        _commands(session, files.install, f"{boot.profile.name}, {one.path}", **facts)
+
+
+def _switch_off(boot: Boot, session: Session, device: Device) -> None:
+    shutdown = boot.profile.shutdown
+    limit = shutdown.limit * boot.factor
+    boot.bench.say("switching it off")
+    if shutdown.how == "quit":
+        end(device)
+        return
+    if shutdown.commands:
+        # The last of them may take the console along.
+        with contextlib.suppress(Restarted):
+            _commands(session, shutdown.commands, f"{boot.profile.name}, shutdown")
+        off = wait_for_power_off(device, limit)
+    else:
+        off = power_off(device, limit)
+    if not off:
+        raise LabwrightError(
+            f"the device does not power off within {limit:.0f} s",
+            cause=Cause.GUEST,
+            details=session.console.transcript.tail(),
+            hint="does it know the power button (ACPI)? The profile's shutdown can say another way",
+        )
+
+
+def _commands(session: Session, commands: Commands, where: str, **values: object) -> None:
+    synchronise(session, commands.prompt, where)
+    run_commands(session, commands, where, **values)
+
+
+def _config_disks(boot: Boot, folder: Path) -> dict[str, Path]:
+    made = {}
+    for machine in boot.profile.hardware.machines:
+        if machine.config:
+            place = folder / machine.name
+            place.mkdir()
+            made[machine.name] = make_config_disk(machine.config, _render(boot), place, boot.bench)
+    return made
+
+
+def _render(boot: Boot) -> Callable[[str], str]:
+    return lambda template: rendered(template, boot.values)
+
+
+def _with_evidence(error: LabwrightError, device: Device, transcript: Transcript) -> LabwrightError:
+    """The same error; where a machine has ended, with QEMU's own words."""
+    details = list(error.details) or transcript.tail()
+    for name, machine in device.machines.items():
+        if not machine.running:
+            words = machine.complaints.read_text(errors="replace").splitlines()[-3:]
+            details += [*(f"QEMU: {line}" for line in words), f"the machine {name} ended"]
+    return LabwrightError(error.what, cause=error.cause, hint=error.hint, details=details, log=error.log)
+
+
+@contextlib.contextmanager
+def _timed(boot: Boot, what: str) -> Iterator[None]:
+    started = time.monotonic()
+    yield
+    boot.bench.say(f"{what}: {time.monotonic() - started:.0f} s")
+
+
+def _keep(console: Path, bench: Workbench) -> None:
+    """Add what was said on the console to the step's log: no secret is in it."""
+    if bench.log is None or not console.exists():
+        return
+    with bench.log.open("ab") as log, console.open("rb") as said:
+        log.write(b"\n--- the serial console ---\n")
+        while part := said.read(1 << 20):
+            log.write(part)

@@ -1,0 +1,53 @@
+"""The provisioner of network operating systems: one class, and a profile for each system."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+from labwright.interfaces import DiskRequest, DriverFacts, Hardware, ImageSpec, Provisioned, Provisioner, Workbench
+from labwright.vm.accelerator import choose_accelerator
+from labwright_nos.first_boot import Boot, provision_device, values_of
+from labwright_nos.handover import driver_class, facts
+from labwright_nos.profile.model import Profile
+
+WAY = "console"
+UNTESTED = "untested against the real system: no image of it could be had, only a simulated console plays it"
+
+
+class NosProvisioner(Provisioner):
+    """A network operating system by its serial console, then by NAPALM. A subclass names its profile and no more."""
+
+    profile: ClassVar[Profile]
+    facts: ClassVar[DriverFacts]
+    hardware: ClassVar[Hardware | None]
+    ways: ClassVar[tuple[str, ...]] = (WAY,)
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        profile = cls.profile
+        limits = "; ".join(text for text in ("" if profile.tested else UNTESTED, profile.limits) if text)
+        cls.facts = DriverFacts(profile.title, "ready" if profile.tested else "partial", limits)
+        cls.hardware = profile.hardware
+
+    def provision(self, request: DiskRequest, bench: Workbench) -> Provisioned:
+        """Boot it, answer its questions, hand over to NAPALM, seal it, switch it off."""
+        values = values_of(self.profile, request.image, bench)
+        provision_device(Boot(self.profile, request, bench, choose_accelerator(bench), values))
+        return Provisioned(system=self.profile.title, systemd=False)
+
+    def examine(self, image: ImageSpec, ports: Mapping[str, int], bench: Workbench) -> Mapping[str, str]:
+        """What the device says of itself by NAPALM, which is how lessons will configure it."""
+        napalm = self.profile.napalm
+        if napalm is None:
+            return {}
+        bench.say("asking NAPALM what it is")
+        return facts(
+            driver_class(napalm.driver)(
+                "127.0.0.1",
+                image.config_user,
+                image.config_password.get_secret_value(),
+                timeout=int(napalm.limit * 8),
+                optional_args={**napalm.options, "port": ports[napalm.port]},
+            )
+        )
