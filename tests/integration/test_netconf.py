@@ -259,19 +259,19 @@ def test_a_device_that_took_only_half_is_an_error_that_says_what_is_missing(serv
 @pytest.mark.parametrize(
     ("fault", "replace"), [*((fault, False) for fault in BAD), (LINK, True), ("a leaf that the model lacks", True)]
 )
-def test_a_bad_candidate_changes_nothing_and_keeps_no_lock(server, fault, replace):
+def test_a_bad_candidate_changes_nothing_and_keeps_no_lock(server, driver, fault, replace):
     somebody_else(server, FIRST)
     with pytest.raises(LabwrightError):
-        hand_over(way_in(server), BAD[fault], replace)
+        hand_over(driver, BAD[fault], replace)
     eventually(lambda: server.sessions() == 0)
     assert server.leaves() == {"hostname": "r1", "contact": "night shift"}
     assert lock_is_free(server)
 
 
 @pytest.mark.parametrize("fault", HANDS_OVER_NOTHING)
-def test_a_candidate_that_napalm_stumbles_over_changes_nothing_and_keeps_no_lock(server, fault):
+def test_a_candidate_that_napalm_stumbles_over_changes_nothing_and_keeps_no_lock(server, driver, fault):
     with pytest.raises(LabwrightError):
-        hand_over(way_in(server), HANDS_OVER_NOTHING[fault][0])
+        hand_over(driver, HANDS_OVER_NOTHING[fault][0])
     eventually(lambda: server.sessions() == 0)
     assert server.leaves() == {}
     assert lock_is_free(server)
@@ -324,9 +324,11 @@ def test_a_commit_without_an_answer_is_an_error_soon_and_may_still_be_carried_ou
 
 def test_a_way_in_that_fails_after_it_has_connected_leaves_no_session(server):
     """NAPALM's own driver: open() raises, connected."""
+    driver = way_in(server, "iosxr_netconf")  # kept: without a name for it, Python would clean up for us
     with pytest.raises(LabwrightError):
-        hand_over(way_in(server, "iosxr_netconf"), SECOND)
+        hand_over(driver, SECOND)
     eventually(lambda: server.sessions() == 0)
+    assert driver.is_alive() == {"is_alive": False}
     assert server.leaves() == {}
 
 
