@@ -20,9 +20,9 @@ from ncclient.operations import RPCError, TimeoutExpiredError
 from ncclient.transport import SessionCloseError
 from support.netconf import NetconfServer, free_port, missing, netconf_server
 from support.netconf.driver import MendedXrDriver
-from support.netconf.order import Applied, apply
 
 from labwright.errors import LabwrightError
+from labwright_nos.handover import Applied, apply
 
 pytestmark = [pytest.mark.skipif(bool(missing()), reason=f"needs {missing()}"), pytest.mark.timeout(120)]
 
