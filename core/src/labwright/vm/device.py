@@ -162,6 +162,14 @@ def wait_for_power_off(device: Device, seconds: float) -> bool:
     return all(wait_for_end(machine, END_SECONDS) for machine in device.machines.values())
 
 
+def is_off(device: Device) -> bool:
+    """Whether every machine has reported that it has shut down."""
+    return all(
+        not device.machines[name].running or control.wait_for("SHUTDOWN", 0)
+        for name, control in device.monitors.items()
+    )
+
+
 def end(device: Device) -> None:
     """Switch every machine off as pulling the plug does, with what it wrote on its disks."""
     for name, control in device.monitors.items():

@@ -57,7 +57,7 @@ def test_device(plan: DevicePlan, examine: Examine, bench: Workbench, accelerato
         limit = Deadline(plan.spec.hardware.boot * slower(accelerator))
         greeting = Greeting(device.ports["ssh"], device.ports[KNOCK])
         ssh = wait_until(device.first, [greeting], limit, Heartbeat(bench.say))[Greeting.name]
-        login = wait_for_login(device, Login(device.ports["ssh"], plan.user, plan.password), limit)
+        login = wait_for_login(device, Login(device.ports["ssh"], plan.user, plan.password), limit, bench.say)
         try:
             says = examine(device.ports)
             if plan.script:
@@ -71,11 +71,12 @@ def test_device(plan: DevicePlan, examine: Examine, bench: Workbench, accelerato
         return DeviceReport(plan.spec.hardware.memory, round(ssh, 1), round(login, 1), says, bool(plan.script))
 
 
-def wait_for_login(device: Device, login: Login, limit: Deadline) -> float:
+def wait_for_login(device: Device, login: Login, limit: Deadline, say: Callable[[str], None]) -> float:
     """Seconds from power-on to the first login: a server that greets may not know its users yet.
 
     Raises LabwrightError (guest) with the console's last lines.
     """
+    beat = Heartbeat(say)
     while True:
         try:
             with connect(login, COMMAND_SECONDS):
@@ -83,4 +84,5 @@ def wait_for_login(device: Device, login: Login, limit: Deadline) -> float:
         except LabwrightError as error:
             if limit.expired or not device.running:
                 raise guest_error(device.first, error.what, error.hint) from error
+            beat.beat(error.what)
         time.sleep(PAUSE)

@@ -17,14 +17,14 @@ from labwright.host.clock import Deadline
 from labwright.interfaces import DiskRequest, ImageSpec, Workbench
 from labwright.spec.secret import read_secret
 from labwright.vm.accelerator import Accelerator
-from labwright.vm.device import Device, DeviceSpec, end, launch_device, power_off, wait_for_power_off
+from labwright.vm.device import Device, DeviceSpec, end, is_off, launch_device, power_off, wait_for_power_off
 from labwright.vm.device_test import slower, wait_for_login
 from labwright.vm.ssh import Login, connect
 from labwright_nos.config_disk import make_config_disk
-from labwright_nos.dialogue.commands import run_commands, synchronise, wait_ready
+from labwright_nos.dialogue.commands import leave, run_commands, synchronise, wait_ready
 from labwright_nos.dialogue.console import Console, connected
 from labwright_nos.dialogue.engine import first_boot
-from labwright_nos.dialogue.session import Restarted, Session
+from labwright_nos.dialogue.session import Session
 from labwright_nos.dialogue.transcript import Transcript
 from labwright_nos.handover import Applied, apply, driver_class
 from labwright_nos.profile.model import Commands, Credentials, Napalm, Profile
@@ -129,7 +129,7 @@ def _all_steps(boot: Boot, session: Session, device: Device) -> Applied | None:
             wait_ready(session, check, f"{profile.name}, ready")
     with _timed(boot, "the first login over SSH"):
         login = Login(device.ports["ssh"], image.ssh_user, image.ssh_password.get_secret_value())
-        wait_for_login(device, login, Deadline(profile.hardware.boot * boot.factor))
+        wait_for_login(device, login, Deadline(profile.hardware.boot * boot.factor), boot.bench.say)
     applied = None
     if profile.napalm:
         with _timed(boot, "NAPALM"):
@@ -201,10 +201,9 @@ def _switch_off(boot: Boot, session: Session, device: Device) -> None:
         end(device)
         return
     if shutdown.commands:
-        # The last of them may take the console along.
-        with contextlib.suppress(Restarted):
-            _commands(session, shutdown.commands, f"{boot.profile.name}, shutdown")
-        off = wait_for_power_off(device, limit)
+        where = f"{boot.profile.name}, shutdown"
+        synchronise(session, shutdown.commands.prompt, where)
+        off = leave(session, shutdown.commands, where, lambda: is_off(device), limit) and wait_for_power_off(device, 0)
     else:
         off = power_off(device, limit)
     if not off:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
+from labwright.host.clock import Deadline
 from labwright_nos.dialogue.session import Restarted, Session, compiled
 from labwright_nos.dialogue.watch import Patience, Rule, Watch
 from labwright_nos.profile.model import Check, Commands
@@ -26,11 +27,36 @@ def run_commands(session: Session, commands: Commands, where: str, **values: obj
     Raises Restarted where an answer leads to another state.
     """
     for line in lines_of(session, commands, values):
-        shown = session.console.transcript.masked(line)[:SHOWN]
-        if commands.style == "shell":
-            _in_shell(session, commands, line, f"{where}: `{shown}`")
-        else:
-            _in_cli(session, commands, line, f"{where}: `{shown}`")
+        _run(session, commands, line, where)
+
+
+def leave(session: Session, commands: Commands, where: str, ended: Callable[[], bool], seconds: float) -> bool:
+    """Type commands the last of which takes the console along: whether it has ended within a time.
+
+    What the last one asks is answered. Raises LabwrightError (guest) where one of the others fails.
+    """
+    *lines, last = lines_of(session, commands, {})
+    for line in lines:
+        _run(session, commands, line, where)
+    rules = session.rules(commands.answers)
+    deadline = Deadline(seconds)
+    watch = Watch(session.console, where, _patience(session, seconds), session.say)
+    session.console.type(f"{last}\r")
+    while not ended():
+        if deadline.expired:
+            return False
+        seen = watch.look(rules)
+        if seen and seen.rule and seen.rule.answer:
+            session.give(seen.rule.answer, where)
+    return True
+
+
+def _run(session: Session, commands: Commands, line: str, where: str) -> None:
+    shown = session.console.transcript.masked(line)[:SHOWN]
+    if commands.style == "shell":
+        _in_shell(session, commands, line, f"{where}: `{shown}`")
+    else:
+        _in_cli(session, commands, line, f"{where}: `{shown}`")
 
 
 def lines_of(session: Session, commands: Commands, values: Mapping[str, object]) -> Iterator[str]:

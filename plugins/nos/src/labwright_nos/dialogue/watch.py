@@ -78,6 +78,13 @@ class Watch:
                 self._give_up(f"{missing} after {self._deadline.seconds:.0f} s", TOO_SLOW)
             self._too_late()
 
+    def look(self, rules: Sequence[Rule]) -> Seen | None:
+        """What is there now, without waiting longer than until a question counts as one."""
+        self._console.listen(self._patience.settle)
+        return self._passed(rules, None) or (
+            self._asked(rules) if self._console.silent >= self._patience.settle else None
+        )
+
     def next(self, rules: Sequence[Rule], passing: Callable[[str], None] | None = None) -> Seen:
         """What comes first. passing: told of every line. Raises LabwrightError (guest) at the limit, or at the end."""
         console, patience = self._console, self._patience
