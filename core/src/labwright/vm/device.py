@@ -133,9 +133,10 @@ def launch_device(spec: DeviceSpec, folder: Path, ledger: Ledger) -> Iterator[De
             words += _serial(place, spec.console if index == 0 else "file")
             words += _networks(machine, spec, forwards, sockets, macs, opened)
             process = stack.enter_context(start(f"{spec.name}-{machine.name}", words, place.complaints, ledger))
-            running[machine.name] = Running(process, place.console, place.complaints, time.monotonic())
+            here = Running(process, place.console, place.complaints, time.monotonic())
+            running[machine.name] = here
             try:
-                monitors[machine.name] = stack.enter_context(monitor(place.control))
+                monitors[machine.name] = stack.enter_context(monitor(place.control, process))
             except LabwrightError as error:
                 said = place.complaints.read_text(errors="replace").splitlines()
                 raise LabwrightError(

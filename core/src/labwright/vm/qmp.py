@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -54,8 +55,11 @@ class Monitor:
 
 
 @contextlib.contextmanager
-def monitor(path: Path, seconds: float = PATIENCE) -> Iterator[Monitor]:
-    """Connect to a machine that has just been started. Raises LabwrightError (host) where it never listens."""
+def monitor(path: Path, process: subprocess.Popen[bytes], seconds: float = PATIENCE) -> Iterator[Monitor]:
+    """Connect to a machine that has just been started. Raises LabwrightError (host) where it never listens.
+
+    process: QEMU's, which may have ended at once.
+    """
     # It logs every refusal, with a traceback, before it raises what says the same.
     logging.getLogger("qemu.qmp").setLevel(logging.CRITICAL)
     deadline = Deadline(seconds)
@@ -68,7 +72,7 @@ def monitor(path: Path, seconds: float = PATIENCE) -> Iterator[Monitor]:
                 runner.run(client.connect(str(path)))
                 break
             except (ConnectError, OSError) as error:
-                if deadline.expired:
+                if deadline.expired or process.poll() is not None:
                     raise LabwrightError(
                         f"QEMU's monitor cannot be reached: {error}", cause=Cause.HOST, hint="did QEMU start at all?"
                     ) from error
