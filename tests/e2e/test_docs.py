@@ -18,7 +18,7 @@ from support.docs import commands_of
 
 REPOSITORY = Path(__file__).parents[2]
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root: builds images")
-PAGES = ("get-started.md", "write-an-image.md", "kernel.md", "reliability.md", "convert.md", "provision.md")
+PAGES = ("get-started.md", "write-an-image.md", "kernel.md", "reliability.md", "convert.md", "provision.md", "nos.md")
 
 
 @pytest.fixture(scope="module")

@@ -248,7 +248,7 @@ def _with_evidence(error: LabwrightError, device: Device, transcript: Transcript
 def _timed(boot: Boot, what: str) -> Iterator[None]:
     started = time.monotonic()
     yield
-    boot.bench.say(f"{what}: {time.monotonic() - started:.0f} s")
+    boot.bench.say(f"{what}: {time.monotonic() - started:.1f} s")
 
 
 def _keep(console: Path, bench: Workbench) -> None:

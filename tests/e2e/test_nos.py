@@ -1,0 +1,105 @@
+"""A network operating system from the disk that a vendor would ship to one that learners log in to, on real FRR.
+
+The device is real: Debian with FRR in QEMU, driven over its serial console, by NAPALM and over SSH.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+from support.builds import REPOSITORY, command, users_cache
+
+pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root: builds images")
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("nos")
+    for name in ("router", "frr-nos"):
+        shutil.copytree(REPOSITORY / "images" / name, folder / "images" / name)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def built(place) -> tuple[Path, str]:
+    """The image, built by the command line as its page says, and what that printed."""
+    words = ("build", place / "images/frr-nos", "--out", place / "out", "--json")
+    done = command(*words, cache=users_cache())
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr
+    return place / "out/frr-nos.qcow2", done.stdout
+
+
+@pytest.fixture
+def report(built) -> dict:
+    return json.loads(built[0].with_suffix(".json").read_text())
+
+
+def test_the_console_and_napalm_make_a_router_that_learners_log_in_to(report):
+    boot = report["tests"]["boots"]["device"]
+    assert boot["says"]["vendor"] == "FRRouting"
+    assert boot["says"]["hostname"] == "frr-nos"
+    assert boot["script"] is True
+    assert 0 < boot["ssh"] <= boot["login"]
+    assert report["hardware"]["machines"][0]["nics"] == ["management", "data"]
+
+
+def test_two_copies_of_it_share_nothing_that_makes_a_machine_itself(report):
+    first, second = report["tests"]["clones"]["first"], report["tests"]["clones"]["second"]
+    assert first["machine_id"] != second["machine_id"]
+    assert not set(first["host_keys"]) & set(second["host_keys"])
+
+
+def test_what_napalm_changed_is_shown(built):
+    lines = [json.loads(line).get("text", "") for line in built[1].splitlines()]
+    assert any(line.startswith("napalm: ") and "ip prefix-list NO-DEFAULT seq 5" in line for line in lines), lines
+
+
+def test_a_second_build_does_nothing(cli, place, built):
+    done = cli("build", place / "images/frr-nos", "--out", place / "out", "--json")
+    assert done.returncode == 0, done.stdout + done.stderr
+    ran = [json.loads(line) for line in done.stdout.splitlines() if '"outcome": "ran"' in line]
+    assert [event["step"] for event in ran if event["image"] == "frr-nos"] == []
+
+
+def test_a_plan_says_what_would_be_done_for_both_images(cli, place, built):
+    done = cli("plan", place / "images/frr-nos", "--json")
+    assert done.returncode == 0, done.stderr
+    steps = {step["step"]: step["runs"] for step in json.loads(done.stdout)["steps"]}
+    assert steps["router: disk"] is False
+    assert steps["device"] is False
+
+
+def test_the_finished_disk_boots_in_the_hardware_that_its_report_says(cli, built):
+    done = cli("test", built[0], "--json")
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_no_password_is_in_a_log_and_nothing_is_left(built, report, own_cache):
+    logs = [path for path in (own_cache / "logs").rglob("*device.log") if b"serial console" in path.read_bytes()]
+    assert logs, "the log of the console is kept"
+    for path in logs:
+        assert b"antidotepassword" not in path.read_bytes()
+    assert "antidotepassword" not in built[1]
+    assert "antidotepassword" not in json.dumps(report)
+
+
+def test_a_configuration_that_the_device_refuses_names_the_line_and_leaves_nothing(cli, place, built, tmp_path):
+    # Also: a login that the image does not know, which the profile's own follows.
+    wrong = tmp_path / "frr-nos"
+    shutil.copytree(place / "images/frr-nos", wrong)
+    (wrong / "base.conf").write_text("ip prefix-list NO-DEFAULT seq 5 deny 0.0.0.0/0\nrouter bpg 65000\n")
+    meta = wrong / "image.meta.yaml"
+    text = meta.read_text().replace("../router", str(place / "out/router.qcow2"))
+    meta.write_text(text + '  login: {user: nobody-here, password: "env:VENDOR_PASSWORD"}\n')
+    done = cli("build", wrong, "--out", tmp_path / "out", "--json", VENDOR_PASSWORD="not-this-one")
+    assert done.returncode != 0
+    error = json.loads(done.stdout.splitlines()[-1])
+    assert "the device does not take the configuration" in error["what"]
+    assert any("router bpg 65000" in line or "bpg" in line for line in error["details"]), error
+    assert "not-this-one" not in done.stdout + done.stderr
+    assert not (tmp_path / "out/frr-nos.qcow2").exists()
+    assert "Traceback" not in done.stdout + done.stderr
