@@ -38,7 +38,7 @@ from labwright.pipeline.store import Stored
 from labwright.pipeline.workshop import Workshop, source_date_epoch
 from labwright.plugins import bootstrapper, discover, provisioner
 from labwright.provision.private import read_private
-from labwright.spec.image import ImageSpec
+from labwright.spec.image import LINUX_INTERFACE_NAME, ImageSpec
 
 NO_PACKAGE = Package(
     name="unknown", version="0", architecture="all", sha256="0" * 64, size=1, mirror="archive", path="unknown"
@@ -138,6 +138,7 @@ def course_of(wish: Wish, recipe: Recipe | None, workshop: Workshop) -> Course:
     spec, build = wish.spec, wish.spec.build
     steps: tuple[Step, ...] = ()
     if recipe:
+        check_interfaces(spec)
         rootfs = None
         if build.source:
             check_vouched(wish)
@@ -148,6 +149,7 @@ def course_of(wish: Wish, recipe: Recipe | None, workshop: Workshop) -> Course:
         wanted = provisioning(wish, recipe, workshop)
         if recipe is None and wanted.driver.hardware:
             return Course(device_steps(wanted), DEVICE, wanted.driver.hardware)
+        check_interfaces(spec)
         steps += provision_steps(wanted)
         disk = wanted.last
     proven = Proven(
@@ -159,6 +161,17 @@ def course_of(wish: Wish, recipe: Recipe | None, workshop: Workshop) -> Course:
         memory=OURS_MEMORY if disk == "disk" else CUSTOMIZED_MEMORY if recipe else FOREIGN_MEMORY,
     )
     return Course((*steps, test_step(proven, "" if recipe else "base")), disk)
+
+
+def check_interfaces(spec: ImageSpec) -> None:
+    """Raise LabwrightError (config) for what Linux calls no interface: 15 characters, no slash (its dev_valid_name)."""
+    for name in spec.network_interfaces:
+        if not LINUX_INTERFACE_NAME.fullmatch(name):
+            raise LabwrightError(
+                f"{spec.slug}: networkInterfaces: {name!r} is no name of a Linux interface",
+                cause=Cause.CONFIG,
+                hint="at most 15 letters, digits, dots, underscores and dashes",
+            )
 
 
 def check_vouched(wish: Wish) -> None:

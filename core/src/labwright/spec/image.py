@@ -12,8 +12,9 @@ from labwright.spec.secret import check_reference
 
 SLUG = r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?$"
 USER_NAME = r"^[a-z_][a-z0-9_-]{0,31}$"
-INTERFACE_NAME = re.compile(r"[A-Za-z0-9._:/-]{1,40}")
 LINUX_INTERFACE_NAME = re.compile(r"[A-Za-z0-9._-]{1,15}")
+INTERFACE_NAME = re.compile(r"[A-Za-z0-9._-]{1,15}|[A-Za-z0-9-]{1,20}(/[0-9]{1,3}){1,4}(:[0-9]{1,2})?")
+"""Linux's, or a device's: Ethernet1/1, ge-0/0/0, GigabitEthernet0/0/0/1, xe-0/0/0:1."""
 NAME = r"^[a-z][a-z0-9-]{0,15}$"
 """Of the parts of a device."""
 PACKAGE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9+._-]+")
@@ -191,7 +192,7 @@ class ImageSpec(Strict):
             if name == "eth0":
                 raise ValueError("eth0 is the management interface; list only the interfaces after it")
             if name in {".", ".."} or not INTERFACE_NAME.fullmatch(name):
-                raise ValueError(f"{name!r} is not an interface name of at most 40 characters")
+                raise ValueError(f"{name!r} is not an interface name, such as eth1 or ge-0/0/0")
         if len(set(names)) != len(names):
             raise ValueError("an interface is listed twice")
         return names
