@@ -66,8 +66,8 @@ def test_a_good_file_has_the_contract_as_its_defaults(tmp_path):
         ("swp1, swp2", "eth0", "image.meta.yaml:3: networkInterfaces: eth0 is the management interface; list only the "
          "interfaces after it"),
         ("swp1, swp2", "swp1, swp1", "image.meta.yaml:3: networkInterfaces: an interface is listed twice"),
-        ("swp1, swp2", "../../etc", "image.meta.yaml:3: networkInterfaces: '../../etc' is not an interface name of at "
-         "most 15 characters"),
+        ("swp1, swp2", "../../etc", "image.meta.yaml:3: networkInterfaces: '../../etc' is not an interface name, such "
+         "as eth1 or ge-0/0/0"),
         ("description: A router\n", "", "image.meta.yaml:1: description: this key is missing"),
         ("slug: router", "slug: router\nslug: other", "image.meta.yaml:2: the key 'slug' is there twice: remove one of "
          "them"),
@@ -159,8 +159,8 @@ def test_a_mirror_that_apt_can_read_is_taken(tmp_path, url):
     ("old", "new", "message"),
     [
         ("[tcpdump]", '["tcpdump\\n"]', "image.meta.yaml:6: build.packages: 'tcpdump\\n' is not a package name"),
-        ("swp1, swp2", '"swp1\\n"', "image.meta.yaml:3: networkInterfaces: 'swp1\\n' is not an interface name of at "
-         "most 15 characters"),
+        ("swp1, swp2", '"swp1\\n"', "image.meta.yaml:3: networkInterfaces: 'swp1\\n' is not an interface name, such "
+         "as eth1 or ge-0/0/0"),
         ("slug: router", 'slug: "router\\n"', "image.meta.yaml:1: slug: String should match pattern "
          "'^[a-z0-9]([a-z0-9-]*[a-z0-9])?$'"),
         ("type: debian", "type: debian\n  keyring: /a]b", "image.meta.yaml:6: build.keyring: a keyring is the path of "
