@@ -6,7 +6,7 @@ import difflib
 import re
 from collections.abc import Collection, Iterable
 
-from napalm_frr.errors import UNPRINTABLE, printable, sanitized
+from napalm_frr.errors import NOT_UTF8, UNPRINTABLE, printable, sanitized
 
 MOST_CHARACTERS = 16 * 1024 * 1024
 
@@ -19,6 +19,9 @@ AROUND = re.compile(r"(Building configuration\.\.\.|Current configuration:|end)\
 ABOUT_FILE = re.compile(r"(frr version |(no )?service integrated-vtysh-config$)")
 # FRR forwards by default and then shows no line, so a line that says so would be missing for ever.
 DEFAULT_FORWARDING = re.compile(r"(ip|ipv6) forwarding$")
+# No daemon takes a host name: each shows that of its own start, and vtysh, last, that of the system. So it is compared
+# by the last line, and set on the system.
+HOSTNAME_LINE = re.compile(r"hostname (\S+)\s*$")
 COMMENT = ("!", "#")
 
 # Which daemon takes a line; FRR's own table is compiled into vtysh. Where several do, one that runs is enough.
@@ -74,10 +77,8 @@ def cleaned(text: str) -> str:
     """
     if len(text) > MOST_CHARACTERS:
         raise ValueError(f"it has {len(text)} characters, more than {MOST_CHARACTERS}")
-    try:
-        in_bytes(text)
-    except UnicodeEncodeError:
-        raise ValueError("it has half a character (a lone surrogate)") from None
+    if number := not_utf8(text):
+        raise ValueError(f"line {number} is not UTF-8, and frr-reload.py could neither read it nor take it back")
     lines = text.replace("\r\n", "\n").split("\n")
     for number, line in enumerate(lines, 1):
         if found := UNPRINTABLE.search(line):
@@ -88,9 +89,9 @@ def cleaned(text: str) -> str:
     return "\n".join(kept).rstrip("\n") + "\n"
 
 
-def in_bytes(text: str) -> bytes:
-    """As the device has it."""
-    return text.encode("utf-8", "surrogateescape")
+def not_utf8(text: str) -> int:
+    """The number of the first line with bytes that are not UTF-8, or 0."""
+    return next((number for number, line in enumerate(text.split("\n"), 1) if NOT_UTF8.search(line)), 0)
 
 
 def is_command(line: str) -> bool:
@@ -100,9 +101,8 @@ def is_command(line: str) -> bool:
 
 
 def hostname_of(text: str) -> str:
-    """The last `hostname` line's word, or empty."""
-    found = re.findall(r"^hostname (\S+)[ \t]*$", text, re.MULTILINE)
-    return found[-1] if found else ""
+    """The host name of the last line that has one, or empty."""
+    return next((found[1] for line in reversed(text.splitlines()) if (found := HOSTNAME_LINE.match(line))), "")
 
 
 def lines_of(text: str) -> dict[Line, None]:
@@ -113,40 +113,56 @@ def lines_of(text: str) -> dict[Line, None]:
     found: dict[Line, None] = {}
     above: list[tuple[int, str]] = []
     for raw in text.splitlines():
-        if not is_command(raw) or AROUND.fullmatch(raw) or ABOUT_FILE.match(raw) or DEFAULT_FORWARDING.match(raw):
+        if not is_command(raw) or any(
+            one.match(raw) for one in (AROUND, ABOUT_FILE, DEFAULT_FORWARDING, HOSTNAME_LINE)
+        ):
             continue
         plain = " ".join(raw.split())
         indent = len(raw) - len(raw.lstrip())
         above = [one for one in above if one[0] < indent]
         found[(*(line for _, line in above), plain)] = None
         above.append((indent, plain))
+    if name := hostname_of(text):
+        found[(f"hostname {name}",)] = None
     return found
 
 
 def target(candidate: str, running: str, merge: bool) -> str:
     """What frr-reload.py shall reach: all of a replacement, or what runs with the candidate's lines behind it.
 
-    A replacement without a host name keeps the device's: there is no device without one.
+    Its host names are those that run: frr-reload.py cannot change them.
     """
+    kept = [line for line in candidate.splitlines() if not HOSTNAME_LINE.match(line)]
     if merge:
-        return f"{without_banner(running)}{candidate}"
-    kept = [line for line in candidate.splitlines() if not DEFAULT_FORWARDING.match(line)]
-    if not hostname_of(candidate) and (name := hostname_of(running)):
-        kept.insert(0, f"hostname {name}")
-    return "\n".join(kept) + "\n"
+        return without_banner(running) + "\n".join(kept) + "\n"
+    names = [line for line in running.splitlines() if HOSTNAME_LINE.match(line)]
+    return "\n".join([*names, *(line for line in kept if not DEFAULT_FORWARDING.match(line))]) + "\n"
+
+
+def with_hostname(difference: str, name: str) -> str:
+    """What frr-reload.py would do, and the host name that is set besides; empty: none."""
+    head = "Lines To Add\n============\n"
+    if not name:
+        return difference
+    if head in difference:
+        return difference.replace(head, f"{head}hostname {name}\n", 1)
+    return f"{difference}\n\n{head}hostname {name}".strip()
 
 
 def missing(candidate: str, running: str, merge: bool) -> list[Line]:
     """What running has not of the candidate, and for a replacement what it has besides. Empty: they agree.
 
-    Defaults and other spellings count as missing; frr-reload.py is asked about those.
+    A replacement without a host name leaves it. Defaults and other spellings count as missing; frr-reload.py is asked
+    about those.
     """
-    want, have = lines_of(candidate if merge else target(candidate, running, merge=False)), lines_of(running)
-    if not merge:
-        return [line for line in (*want, *have) if line not in want or line not in have]
-    # A block's own line counts when the block has lines: FRR does not show a block without any.
-    blocks = {line[:end] for line in want for end in range(1, len(line))}
-    return [line for line in want if line not in blocks and not is_reached(line, have)]
+    want, have = lines_of(candidate), lines_of(running)
+    if merge:
+        # A block's own line counts when the block has lines: FRR does not show a block without any.
+        blocks = {line[:end] for line in want for end in range(1, len(line))}
+        return [line for line in want if line not in blocks and not is_reached(line, have)]
+    if not hostname_of(candidate):
+        have.pop((f"hostname {hostname_of(running)}",), None)
+    return [line for line in (*want, *have) if line not in want or line not in have]
 
 
 def is_reached(line: Line, have: Collection[Line]) -> bool:

@@ -115,9 +115,13 @@ class Device:
 
     def _show(self, command: str) -> str:
         answer = self.execute(self.vtysh(command))
+        self._refuse(command, answer)
+        return answer.out
+
+    @staticmethod
+    def _refuse(command: str, answer: Answer) -> None:
         if answer.code:
             raise CommandErrorException(message(f"FRR refused: {printable(command)}", answer.out + answer.err))
-        return answer.out
 
     def running(self) -> str:
         """The running configuration byte by byte, as a commit compares it."""
@@ -128,11 +132,15 @@ class Device:
 
         Raises CommandErrorException, or ConnectionException when it is not JSON.
         """
-        text = self._show(command)
-        # bgpd that does not run or has nothing configured says so in a line that is not JSON, with code 0.
-        if not text.strip() or re.fullmatch(r"\s*(%.*|\w+ is not running)\s*", text):
+        return parse_json(self._show(command), command)
+
+    def show_bgp(self, command: str) -> dict[str, Any]:
+        """The same, but empty from a router on which bgpd does not run or has nothing to say."""
+        answer = self.execute(self.vtysh(command))
+        if re.fullmatch(r"\s*(bgpd is not running|%.*)\s*", answer.out + answer.err):
             return {}
-        return parse_json(text, command)
+        self._refuse(command, answer)
+        return parse_json(answer.out, command)
 
     def run_script(self, name: str, stdin: bytes = b"", **values: object) -> Report:
         """Run one of our scripts. Raises ConnectionException for what is wrong with the device as such."""

@@ -16,7 +16,7 @@ SECRET = re.compile(
 )
 
 # Everything that a terminal may obey: C0 but for tab and line feed, DEL, C1, and what turns the writing direction.
-# Lone surrogates are bytes that are not UTF-8: they are kept so inside, and go back to the device as they came.
+# Lone surrogates are bytes that are not UTF-8: they are kept so inside, so that they are noticed.
 NOT_UTF8 = re.compile(r"[\ud800-\udfff]")
 UNPRINTABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 

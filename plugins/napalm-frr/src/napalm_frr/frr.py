@@ -194,12 +194,12 @@ class FRRDriver(NetworkDriver):  # type: ignore[misc]
 
     def get_bgp_neighbors(self) -> dict[str, dict[str, Any]]:
         """received_prefixes are what FRR counts: without soft-reconfiguration those after the filters."""
-        summary = self._device.show_json("show bgp vrf all summary json")
-        return bgp.neighbors(summary, self._device.show_json("show bgp vrf all neighbors json"))
+        summary = self._device.show_bgp("show bgp vrf all summary json")
+        return bgp.neighbors(summary, self._device.show_bgp("show bgp vrf all neighbors json"))
 
     def get_bgp_neighbors_detail(self, neighbor_address: str = "") -> dict[str, dict[int, list[dict[str, Any]]]]:
         """What FRR does not tell is empty, 0 or False."""
-        return bgp.neighbors_detail(self._device.show_json("show bgp vrf all neighbors json"), neighbor_address)
+        return bgp.neighbors_detail(self._device.show_bgp("show bgp vrf all neighbors json"), neighbor_address)
 
     def get_route_to(
         self, destination: str = "", protocol: str = "", longer: bool = False

@@ -7,8 +7,6 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from napalm.base.exceptions import CommandErrorException
-
 from napalm_frr import bgp
 from napalm_frr.device import Device
 
@@ -105,15 +103,11 @@ def _ask_bgp(device: Device, routes: Routes) -> None:
     ]
     if not asked:
         return
-    systems = own_systems(device.show_json("show bgp vrf all summary json"))
+    systems = own_systems(device.show_bgp("show bgp vrf all summary json"))
     for prefix, vrf in asked[:MOST_ASKED]:
         family = "ipv6" if ":" in prefix else "ipv4"
         where = "" if vrf == "default" else f"vrf {vrf} "
-        try:
-            shown = device.show_json(f"show bgp {where}{family} unicast {prefix} json")
-        except CommandErrorException:
-            # The route went between the two questions.
-            continue
+        shown = device.show_bgp(f"show bgp {where}{family} unicast {prefix} json")
         attributes = dict(bgp.paths(shown, systems.get(vrf, 0)))
         for route in routes[prefix]:
             if route["protocol"] == "bgp" and route["routing_table"] == vrf:

@@ -74,12 +74,13 @@ class Transaction:
         name = configuration.hostname_of(checked)
         if name and not configuration.HOSTNAME.fullmatch(name):
             raise loading.refusal("The candidate's hostname is not a host name: letters, digits, hyphens and dots.")
-        data = configuration.in_bytes(checked)
+        data = checked.encode()
         report = self.device.run_script("load", data, bytes=len(data))
         if report.code:
             what = "FRR does not understand the candidate; nothing was changed."
             raise loading.refusal(message(what, report.part("words"), "correct the lines that it names"))
         self._refuse_absent(loading, configuration.lines_of(checked), report.part("daemons"))
+        self._refuse_not_utf8(loading, report.part("running"))
         self.candidate = Candidate(checked, merge, report.part("running"))
 
     @staticmethod
@@ -95,6 +96,17 @@ class Transaction:
         remedy = f"set {switches} in /etc/frr/daemons and `systemctl restart frr` there, or leave the lines out"
         raise candidate.refusal(message(f"{what}, such as: {first}. {state}".rstrip(), "", remedy))
 
+    @staticmethod
+    def _refuse_not_utf8(candidate: Candidate, running: str) -> None:
+        if number := configuration.not_utf8(running):
+            line = running.split("\n")[number - 1].strip()
+            what = (
+                "The running configuration has a line that is not UTF-8. frr-reload.py dies of it, so a commit could "
+            )
+            raise candidate.refusal(
+                message(f"{what}not be taken back; nothing was changed.", line, "correct that line with vtysh first")
+            )
+
     def discard(self) -> None:
         """Forget the candidate."""
         self.candidate = None
@@ -104,17 +116,21 @@ class Transaction:
         if self.candidate is None:
             return ""
         self.candidate = replace(self.candidate, running=self.device.running())
+        self._refuse_not_utf8(self.candidate, self.candidate.running)
         return self._difference(self.candidate, self.candidate.running)
 
     def _difference(self, candidate: Candidate, running: str) -> str:
-        if not configuration.missing(candidate.text, running, candidate.merge):
-            return ""
-        data = configuration.in_bytes(configuration.target(candidate.text, running, candidate.merge))
+        left = configuration.missing(candidate.text, running, candidate.merge)
+        name = configuration.hostname_of(candidate.text)
+        new_name = name if (f"hostname {name}",) in left else ""
+        if all(line == (f"hostname {name}",) for line in left):
+            return configuration.with_hostname("", new_name)
+        data = configuration.target(candidate.text, running, candidate.merge).encode()
         report = self.device.run_script("compare", data, bytes=len(data))
         if report.code:
             said = report.part("words") + report.part("diff")
             raise candidate.refusal(message("frr-reload.py cannot compare.", said, device.PYTHONTOOLS))
-        return printable(report.part("diff")).strip()
+        return configuration.with_hostname(printable(report.part("diff")).strip(), new_name)
 
     def commit(self, revert_in: int | None) -> None:
         """Apply the candidate. revert_in: seconds until the device takes it back by itself, unless confirmed."""
@@ -131,12 +147,12 @@ class Transaction:
 
     def _apply(self, candidate: Candidate, revert_in: int | None) -> Report:
         text = candidate.text if candidate.merge else configuration.target(candidate.text, candidate.running, False)
-        data, token, timer = configuration.in_bytes(text), secrets.token_hex(16), ""
+        data, token, timer = text.encode(), secrets.token_hex(16), ""
         if revert_in:
             timer, _ = self.device.program("timer", revert_in=revert_in, token=token)
         return self.device.run_script(
             "commit", data, bytes=len(data), kind=candidate.kind, hostname=candidate.hostname, token=token, timer=timer,
-            revert_in=revert_in or "", baseline=hashlib.sha256(configuration.in_bytes(candidate.running)).hexdigest(),
+            revert_in=revert_in or "", baseline=hashlib.sha256(candidate.running.encode()).hexdigest(),
         )  # fmt: skip
 
     def _raise_for(self, candidate: Candidate, report: Report) -> None:
@@ -191,7 +207,7 @@ class Transaction:
 
     def _restore(self, pending: bool) -> str:
         undo = self._undo or ""
-        data = b"" if pending else configuration.in_bytes(undo)
+        data = b"" if pending else undo.encode()
         report = self.device.run_script("rollback", data, bytes=len(data), keep="")
         self._undo = None
         return self._state(undo, report.part("after"))
@@ -235,7 +251,7 @@ class Transaction:
 
         Raises CommitError when it did not work, or when there is nothing to go back to.
         """
-        data = configuration.in_bytes(self._undo or "")
+        data = (self._undo or "").encode()
         report = self.device.run_script("rollback", data, bytes=len(data), keep=1)
         if report.code == device.NOT_PENDING:
             raise CommitError("There is nothing to roll back: no commit in this session, and none that waits.")

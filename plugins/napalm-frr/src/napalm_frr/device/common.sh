@@ -3,7 +3,8 @@
 #   limit  seconds that one command may take      mark  a random word before each section of the answer
 # Codes from 80 on are ours; device.py has their names.
 umask 077
-export LC_ALL=C PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin"
+# PYTHONUTF8 is for frr-reload.py: a description may have any letters.
+export LC_ALL=C PYTHONUTF8=1 PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin"
 # The caller may be gone when we answer; what was begun is finished all the same.
 trap '' PIPE
 folder=$(mktemp -d "${TMPDIR:-/tmp}/napalm-frr.XXXXXX") || exit 80
@@ -83,7 +84,7 @@ set_hostname() {
 # not know the order in which all things can be removed.
 put_back() {
     reload "$1" --reload || reload "$1" --reload || return 1
-    set_hostname "$(sed -n 's/^hostname //p' "$1/frr.conf" | head -n 1)" || return 1
+    set_hostname "$(sed -n 's/^hostname //p' "$1/frr.conf" | tail -n 1)" || return 1
     rm -f "$state/hostname"
 }
 
@@ -101,7 +102,8 @@ revert_pending() {
 end_timer() {
     timer=$(cat "$pending/pid")
     if grep -q "$(cat "$pending/token")" "/proc/$timer/cmdline" 2>/dev/null; then
-        kill -TERM -- "-$timer" 2>/dev/null
+        # As dash, busybox and bash all take it: `kill -TERM -- -PID` is an error in dash.
+        kill -s TERM -- "-$timer" 2>/dev/null
     fi
 }
 
