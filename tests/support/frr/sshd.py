@@ -50,6 +50,16 @@ def descendants(pid: int) -> list[int]:
     return found
 
 
+def processes_of(name: str) -> list[int]:
+    """What a temporary user has left running."""
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError, KeyError):
+            if folder.owner() == name and running(int(folder.name)):
+                found.append(int(folder.name))
+    return found
+
+
 @contextlib.contextmanager
 def user(groups: str) -> Iterator[tuple[str, str]]:
     """A temporary user with a password. Gone afterwards."""
@@ -60,6 +70,10 @@ def user(groups: str) -> Iterator[tuple[str, str]]:
     try:
         yield name, password
     finally:
+        for pid in processes_of(name):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        wait_for(lambda: not processes_of(name))
         subprocess.run(["userdel", "--remove", name], check=True, capture_output=True)
 
 

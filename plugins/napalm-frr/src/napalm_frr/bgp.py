@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from napalm_frr.interfaces import objects
@@ -140,11 +140,13 @@ def _policy(families: list[Json], key: str) -> str:
     return next((str(one[key]) for one in families if key in one), "")
 
 
-def paths(shown: Json, local_as: int) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Next hop and NAPALM's attributes of each path, from `show bgp ... PREFIX json`."""
-    for path in shown.get("paths", ()):
-        for hop in path.get("nexthops", ()):
-            yield str(hop.get("ip", "")), _attributes(path, hop, local_as)
+def paths(shown: Json, local_as: int) -> dict[str, dict[str, Any]]:
+    """NAPALM's attributes of each path by its next hop, from `show bgp ... PREFIX json`."""
+    return {
+        str(hop.get("ip", "")): _attributes(path, hop, local_as)
+        for path in shown.get("paths", ())
+        for hop in path.get("nexthops", ())
+    }
 
 
 def _attributes(path: Json, hop: Json, local_as: int) -> dict[str, Any]:

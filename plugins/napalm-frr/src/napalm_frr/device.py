@@ -7,16 +7,18 @@ import json
 import re
 import secrets
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
-from typing import Any
+from typing import Any, TypeVar
 
 from napalm.base.exceptions import CommandErrorException, ConnectionException
 
 from napalm_frr.errors import message, printable
 from napalm_frr.options import Options
-from napalm_frr.transport import Answer, Transport
+from napalm_frr.transport import Answer, Transport, timed_out
+
+T = TypeVar("T")
 
 # The codes with which the scripts in the folder `device` end.
 NO_FOLDER, CUT_SHORT, NO_RELOAD, NO_STATE, LOCKED, NOT_RUNNING = 80, 81, 82, 83, 84, 85
@@ -24,6 +26,8 @@ PENDING, NO_HOSTNAME, CHANGED, NOT_PENDING, REFUSED, NOT_SAVED = 86, 87, 88, 89,
 
 # A commit is up to six commands of FRR, one after the other, each with the limit of its own.
 COMMANDS_IN_A_SCRIPT = 6
+GRACE_SECONDS = 3
+TIMED_OUT = 124  # the exit status of timeout(1)
 
 PYTHONTOOLS = "install the package frr-pythontools on the device; frr-reload.py is in it, and it wants python3"
 RIGHTS = (
@@ -88,7 +92,7 @@ class Device:
             if self._version().code == 0:
                 return
             self._sudo = False
-        if answer.code in (126, 127) or ("not found" in answer.err and answer.code != 1):
+        if answer.code in (126, 127):
             raise ConnectionException(message("The device has no vtysh.", answer.err, "install the package frr there"))
         if answer.code:
             raise ConnectionException(message("FRR on the device does not answer.", answer.err + answer.out, RIGHTS))
@@ -96,12 +100,20 @@ class Device:
     def _version(self) -> Answer:
         return self.execute(self.vtysh("show version"))
 
-    def execute(self, argv: Sequence[str], stdin: bytes = b"", timeout: float | None = None) -> Answer:
-        """Run a command in FRR's namespace with FRR's rights. timeout: seconds, or the usual limit."""
-        before = ["sudo", "-n", "--"] if self._sudo else []
-        if self.options.netns:
-            before += ["ip", "netns", "exec", self.options.netns]
-        return self.transport.run([*before, *argv], stdin, self.limit if timeout is None else timeout)
+    def execute(self, argv: Sequence[str], timeout: float | None = None) -> Answer:
+        """Run a command in FRR's namespace with FRR's rights. timeout: seconds, or the usual limit.
+
+        Raises CommandTimeoutException; the device ends the command then, so that none lingers there.
+        """
+        limit = self.limit if timeout is None else timeout
+        answer = self.transport.run([*self._before(), "timeout", f"{limit:g}", *argv], timeout=limit + GRACE_SECONDS)
+        if answer.code == TIMED_OUT:
+            raise timed_out(argv, limit)
+        return answer
+
+    def _before(self) -> list[str]:
+        words = ["sudo", "-n", "--"] if self._sudo else []
+        return [*words, "ip", "netns", "exec", self.options.netns] if self.options.netns else words
 
     def vtysh(self, command: str) -> list[str]:
         """The words that have vtysh run one command."""
@@ -145,7 +157,9 @@ class Device:
     def run_script(self, name: str, stdin: bytes = b"", **values: object) -> Report:
         """Run one of our scripts. Raises ConnectionException for what is wrong with the device as such."""
         program, mark = self.program(name, **values)
-        answer = self.execute(["sh", "-c", program, "napalm-frr"], stdin, self.limit * COMMANDS_IN_A_SCRIPT + 5)
+        # Each command in a script has its own limit; the script itself is not ended, since it puts things in order.
+        seconds = self.limit * COMMANDS_IN_A_SCRIPT + GRACE_SECONDS
+        answer = self.transport.run([*self._before(), "sh", "-c", program, "napalm-frr"], stdin, seconds)
         parts: dict[str, str] = {}
         for part in answer.out.split(f"\n{mark} ")[1:]:
             title, _, text = part.partition("\n")
@@ -190,6 +204,17 @@ def parse_json(text: str, source: str) -> dict[str, Any]:
             )
         ) from None
     return merged
+
+
+def understood(parse: Callable[..., T], *shown: Any) -> T:
+    """What a parser makes of the device's JSON. Raises ConnectionException where it has another form than is known."""
+    try:
+        return parse(*shown)
+    except (AttributeError, KeyError, TypeError, ValueError, OverflowError) as error:
+        what = f"FRR's answer has another form than napalm-frr knows ({parse.__name__}: {printable(str(error))})."
+        raise ConnectionException(
+            message(what, "", "tell the authors of napalm-frr, with the version of FRR")
+        ) from error
 
 
 def merge(into: dict[str, Any], more: Mapping[str, Any]) -> None:

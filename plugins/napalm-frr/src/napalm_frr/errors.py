@@ -8,10 +8,10 @@ LONGEST_WORDS = 4000
 
 # After these words FRR's configuration has a secret. A line with a typo in it is sanitized too, so the words are loose.
 # Commands: vtysh's own `list permutations`, FRR 8.4: password, enable password, neighbor password, key-string,
-# authentication-key, message-digest-key, isis/area/domain password, nhrp authentication, tcp-md5-auth.
+# authentication-key, message-digest-key, isis/area/domain password, nhrp authentication, tcp-md5-auth, ospf6 hash-algo.
 SECRET = re.compile(
     r"(?P<kept>\b(?:p\w*ss?w\w*d|key-string|authentication-key|message-digest-key(?:[ \t]+\S+)?(?:[ \t]+md5)?"
-    r"|tcp-md5-auth|passphrase|secret|authentication[ \t]+string|nhrp[ \t]+authentication))[ \t]+[^\r\n]+",
+    r"|hash-algo[ \t]+\S+[ \t]+key|tcp-md5-auth|passphrase|secret|authentication[ \t]+string|nhrp[ \t]+authentication))[ \t]+[^\r\n]+",
     re.IGNORECASE,
 )
 

@@ -11,7 +11,7 @@ from napalm.base.exceptions import CommandErrorException, MergeConfigException, 
 
 from napalm_frr import bgp, interfaces, probes, routes
 from napalm_frr.configuration import without_banner
-from napalm_frr.device import Device
+from napalm_frr.device import Device, understood
 from napalm_frr.errors import message, printable, sanitized
 from napalm_frr.options import Options
 from napalm_frr.ssh import SshTransport
@@ -156,15 +156,15 @@ class FRRDriver(NetworkDriver):  # type: ignore[misc]
 
     def get_interfaces(self) -> dict[str, dict[str, Any]]:
         """last_flapped: -1.0, since FRR tells it in an unknown time zone."""
-        return interfaces.interfaces(self._interfaces())
+        return understood(interfaces.interfaces, self._interfaces())
 
     def get_interfaces_ip(self) -> dict[str, dict[str, dict[str, dict[str, int]]]]:
         """As NAPALM has it."""
-        return interfaces.addresses(self._interfaces())
+        return understood(interfaces.addresses, self._interfaces())
 
     def get_interfaces_counters(self) -> dict[str, dict[str, int]]:
         """-1: what Linux does not count."""
-        return interfaces.counters(self._ip("-statistics", "link", "show"))
+        return understood(interfaces.counters, self._ip("-statistics", "link", "show"))
 
     def _ip(self, *words: str) -> list[interfaces.Json]:
         command = ["ip", "-json", *words]
@@ -185,21 +185,22 @@ class FRRDriver(NetworkDriver):  # type: ignore[misc]
 
     def _neighbours(self, family: str, vrf: str) -> list[dict[str, Any]]:
         wanted = interfaces.in_vrf(self._interfaces(), vrf) if vrf else None
-        return list(interfaces.neighbours(self._ip("-statistics", family, "neigh", "show"), wanted))
+        return understood(interfaces.neighbours, self._ip("-statistics", family, "neigh", "show"), wanted)
 
     def get_network_instances(self, name: str = "") -> dict[str, dict[str, Any]]:
         """VRFs. An unknown name gives an empty dictionary."""
-        found = interfaces.instances(self._interfaces(), self._device.show("show vrf"), self._running())
+        found = understood(interfaces.instances, self._interfaces(), self._device.show("show vrf"), self._running())
         return {one: value for one, value in found.items() if name in ("", one)}
 
     def get_bgp_neighbors(self) -> dict[str, dict[str, Any]]:
         """received_prefixes are what FRR counts: without soft-reconfiguration those after the filters."""
         summary = self._device.show_bgp("show bgp vrf all summary json")
-        return bgp.neighbors(summary, self._device.show_bgp("show bgp vrf all neighbors json"))
+        return understood(bgp.neighbors, summary, self._device.show_bgp("show bgp vrf all neighbors json"))
 
     def get_bgp_neighbors_detail(self, neighbor_address: str = "") -> dict[str, dict[int, list[dict[str, Any]]]]:
         """What FRR does not tell is empty, 0 or False."""
-        return bgp.neighbors_detail(self._device.show_bgp("show bgp vrf all neighbors json"), neighbor_address)
+        details = self._device.show_bgp("show bgp vrf all neighbors json")
+        return understood(bgp.neighbors_detail, details, neighbor_address)
 
     def get_route_to(
         self, destination: str = "", protocol: str = "", longer: bool = False

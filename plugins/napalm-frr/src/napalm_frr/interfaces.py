@@ -78,21 +78,22 @@ def counters(links: list[Json]) -> dict[str, dict[str, int]]:
     return found
 
 
-def neighbours(entries: list[Json], interfaces_in: set[str] | None) -> Iterator[dict[str, Any]]:
+def neighbours(entries: list[Json], interfaces_in: set[str] | None) -> list[dict[str, Any]]:
     """From `ip -json -statistics neigh`: those with a hardware address. age: seconds since it was last updated.
 
     interfaces_in: only those of these interfaces; None for all.
     """
-    for entry in entries:
-        device = str(entry.get("dev", ""))
-        if "lladdr" in entry and (interfaces_in is None or device in interfaces_in):
-            yield {
-                "interface": device,
-                "mac": str(entry["lladdr"]).upper(),
-                "ip": str(entry.get("dst", "")),
-                "age": float(entry.get("updated", -1)),
-                "state": str(next(iter(entry.get("state", ())), "")),
-            }
+    return [
+        {
+            "interface": str(entry.get("dev", "")),
+            "mac": str(entry["lladdr"]).upper(),
+            "ip": str(entry.get("dst", "")),
+            "age": float(entry.get("updated", -1)),
+            "state": str(next(iter(entry.get("state", ())), "")),
+        }
+        for entry in entries
+        if "lladdr" in entry and (interfaces_in is None or entry.get("dev") in interfaces_in)
+    ]
 
 
 def in_vrf(shown: Json, vrf: str) -> set[str] | None:

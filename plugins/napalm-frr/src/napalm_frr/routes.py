@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from napalm_frr import bgp
-from napalm_frr.device import Device
+from napalm_frr.device import Device, understood
 
 Json = Mapping[str, Any]
 Routes = dict[str, list[dict[str, Any]]]
@@ -28,9 +28,8 @@ def route_to(device: Device, destination: str, protocol: str, longer: bool) -> R
     found: Routes = {}
     for family in families(destination):
         shown = device.show_json(command(family, destination, longer))
-        for prefix, entry in entries(shown):
-            if wanted in ("", str(entry.get("protocol", "")).lower()):
-                found.setdefault(prefix, []).extend(hops(entry))
+        for prefix, routes in understood(routes_of, shown, wanted).items():
+            found.setdefault(prefix, []).extend(routes)
     _ask_bgp(device, found)
     return found
 
@@ -54,6 +53,15 @@ def command(family: str, destination: str, longer: bool) -> str:
         return f"show {family} route vrf all {ipaddress.ip_network(destination, strict=False)} longer-prefixes json"
     plain = ipaddress.ip_network(destination, strict=False) if "/" in destination else destination
     return f"show {family} route vrf all {plain} json"
+
+
+def routes_of(shown: Json, protocol: str) -> Routes:
+    """By prefix; protocol: only those of one, or empty for all."""
+    found: Routes = {}
+    for prefix, entry in entries(shown):
+        if protocol in ("", str(entry.get("protocol", "")).lower()):
+            found.setdefault(prefix, []).extend(hops(entry))
+    return found
 
 
 def entries(shown: Json) -> Iterator[tuple[str, Json]]:
@@ -103,12 +111,12 @@ def _ask_bgp(device: Device, routes: Routes) -> None:
     ]
     if not asked:
         return
-    systems = own_systems(device.show_bgp("show bgp vrf all summary json"))
+    systems = understood(own_systems, device.show_bgp("show bgp vrf all summary json"))
     for prefix, vrf in asked[:MOST_ASKED]:
         family = "ipv6" if ":" in prefix else "ipv4"
         where = "" if vrf == "default" else f"vrf {vrf} "
         shown = device.show_bgp(f"show bgp {where}{family} unicast {prefix} json")
-        attributes = dict(bgp.paths(shown, systems.get(vrf, 0)))
+        attributes = understood(bgp.paths, shown, systems.get(vrf, 0))
         for route in routes[prefix]:
             if route["protocol"] == "bgp" and route["routing_table"] == vrf:
                 route["protocol_attributes"] = attributes.get(route["next_hop"], {})

@@ -73,7 +73,7 @@ class Collected:
 
 def timed_out(argv: Sequence[str], seconds: float) -> CommandTimeoutException:
     """The exception for a command that did not end. Scripts are named by their purpose: nobody reads their text."""
-    what = "a script of napalm-frr" if argv[-2:-1] == ["-c"] else " ".join(argv)
+    what = "a script of napalm-frr" if argv[-1] == "napalm-frr" else " ".join(argv)
     return CommandTimeoutException(
         message(
             f"No answer within {seconds:g} s from: {what}",
