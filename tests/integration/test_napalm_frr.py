@@ -463,6 +463,7 @@ def test_a_reboot_reverts_by_itself_so_what_waited_before_it_is_forgotten(driver
     (timer,) = timers(one)
     assert not driver.has_pending_commit()
     os.killpg(timer, signal.SIGTERM)
+    wait_for(lambda: timers(one) == [])
 
 
 def test_a_rollback_brings_back_what_ran_and_saves_it(driver: FRRDriver, one: Router) -> None:
@@ -487,9 +488,12 @@ def test_passwords_are_in_no_message_no_argument_and_no_log(
     logged = reload_log.read_text() if reload_log.exists() else None
     seen: list[str] = []
     plain_run = transport.LocalTransport.run
-    monkeypatch.setattr(
-        transport.LocalTransport, "run", lambda self, argv, *more: (seen.extend(argv), plain_run(self, argv, *more))[1]
-    )
+
+    def run(self: transport.LocalTransport, argv: list[str], stdin: bytes = b"", timeout: float = 60) -> object:
+        seen.extend(argv)
+        return plain_run(self, argv, stdin, timeout)
+
+    monkeypatch.setattr(transport.LocalTransport, "run", run)
     with pytest.raises(ReplaceConfigException) as caught:
         driver.load_replace_candidate(config=base + f"router bgp 65001\n neighbor 192.0.2.2 pasword {SECRET}\n")
     driver.load_replace_candidate(config=base + f"router bgp 65001\n neighbor 192.0.2.9 password {SECRET}2\nexit\n")

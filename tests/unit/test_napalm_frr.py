@@ -208,7 +208,8 @@ JSON = st.recursive(
     | st.dictionaries(
         st.sampled_from(
             ["default", "peers", "paths", "nexthops", "ipAddresses", "address", "10.0.0.0/8", "ipv4Unicast", "mtu",
-             "as", "speed", "state", "addressFamilyInfo", "messageStats", "aspath", "segments", "dev", "lladdr", "stats64"]
+             "as", "speed", "state", "addressFamilyInfo", "messageStats", "aspath", "segments", "dev", "lladdr",
+             "stats64"]
         ),
         inner, max_size=4,
     ),

@@ -11,7 +11,8 @@ LONGEST_WORDS = 4000
 # authentication-key, message-digest-key, isis/area/domain password, nhrp authentication, tcp-md5-auth, ospf6 hash-algo.
 SECRET = re.compile(
     r"(?P<kept>\b(?:p\w*ss?w\w*d|key-string|authentication-key|message-digest-key(?:[ \t]+\S+)?(?:[ \t]+md5)?"
-    r"|hash-algo[ \t]+\S+[ \t]+key|tcp-md5-auth|passphrase|secret|authentication[ \t]+string|nhrp[ \t]+authentication))[ \t]+[^\r\n]+",
+    r"|hash-algo[ \t]+\S+[ \t]+key|tcp-md5-auth|passphrase|secret|authentication[ \t]+string"
+    r"|nhrp[ \t]+authentication))[ \t]+[^\r\n]+",
     re.IGNORECASE,
 )
 

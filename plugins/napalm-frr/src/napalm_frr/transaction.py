@@ -79,9 +79,10 @@ class Transaction:
         if report.code:
             what = "FRR does not understand the candidate; nothing was changed."
             raise loading.refusal(message(what, report.part("words"), "correct the lines that it names"))
-        self._refuse_absent(loading, configuration.lines_of(checked), report.part("daemons"))
-        self._refuse_not_utf8(loading, report.part("running"))
-        self.candidate = Candidate(checked, merge, report.part("running"))
+        daemons, _, running = report.part("state").partition("\n")
+        self._refuse_absent(loading, configuration.lines_of(checked), daemons)
+        self._refuse_not_utf8(loading, running)
+        self.candidate = Candidate(checked, merge, running)
 
     @staticmethod
     def _refuse_absent(candidate: Candidate, lines: Iterable[Line], daemons: str, state: str = "") -> None:
@@ -142,8 +143,15 @@ class Transaction:
         self._undo = report.part("before")
         self._verify(candidate, report.part("after"), bool(revert_in))
         self.candidate = None
-        if not revert_in:
-            self._save()
+        if report.code == device.NOT_SAVED:
+            raise CommitError(
+                message(
+                    "The candidate runs, but it is NOT saved: the next boot brings the old configuration.",
+                    report.part("words"),
+                    "give the user rights to write FRR's folder: watchfrr running, or sudo (optional_args sudo=True); "
+                    "then commit again, or rollback()",
+                )
+            )
 
     def _apply(self, candidate: Candidate, revert_in: int | None) -> Report:
         text = candidate.text if candidate.merge else configuration.target(candidate.text, candidate.running, False)
@@ -174,7 +182,7 @@ class Transaction:
                     remedy="compare_config() again, look at it, and commit",
                 )
             )
-        if report.code:
+        if report.code == device.REFUSED:
             raise candidate.refusal(
                 message(
                     f"FRR refused a part of the candidate; {self._state(report.part('before'), report.part('after'))}.",
@@ -208,21 +216,9 @@ class Transaction:
     def _restore(self, pending: bool) -> str:
         undo = self._undo or ""
         data = b"" if pending else undo.encode()
-        report = self.device.run_script("rollback", data, bytes=len(data), keep="")
+        report = self.device.run_script("rollback", data, bytes=len(data), keep=1)
         self._undo = None
         return self._state(undo, report.part("after"))
-
-    def _save(self) -> None:
-        report = self.device.run_script("save")
-        if report.code:
-            raise CommitError(
-                message(
-                    "The candidate runs, but it is NOT saved: the next boot brings the old configuration.",
-                    report.part("words"),
-                    "give the user rights to write FRR's folder: watchfrr running, or sudo (optional_args sudo=True); "
-                    "then commit again, or rollback()",
-                )
-            )
 
     def pending(self) -> bool:
         """Whether a commit waits, of this session or another. Raises CommitConfirmException for a failed revert."""

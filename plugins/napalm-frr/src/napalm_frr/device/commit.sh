@@ -1,4 +1,4 @@
-# Apply a candidate. Wants: kind (replace or merge), bytes, baseline (SHA-256 of the running configuration that the
+# Apply a candidate, and save it when nobody has to confirm it. Wants: kind (replace or merge), bytes, baseline (SHA-256 of the running configuration that the
 # caller has seen), hostname (empty: as it is), revert_in (seconds, or empty), token, timer (a program).
 receive candidate "$bytes"
 find_reload
@@ -35,8 +35,8 @@ if [ "$code" -eq 0 ] && [ -n "$hostname" ]; then
     set_hostname "$hostname" 2>>"$folder/words"
     code=$?
 fi
-section words "$folder/words"
 if [ "$code" -ne 0 ]; then
+    section words "$folder/words"
     put_back "$folder/undo" >"$folder/undone" 2>&1
     section undone "$folder/undone"
     if [ -n "$revert_in" ]; then
@@ -44,6 +44,12 @@ if [ "$code" -ne 0 ]; then
         rm -rf "$pending"
     fi
 fi
-show_running >"$folder/after" 2>&1
+if [ "$code" -eq 0 ] && [ -z "$revert_in" ]; then
+    show_and_save || code=91
+    section words "$folder/saved"
+else
+    show_running >"$folder/after" 2>&1
+    [ "$code" -eq 0 ] || code=90
+fi
 section after "$folder/after"
-[ "$code" -eq 0 ] || exit 90
+exit "$code"

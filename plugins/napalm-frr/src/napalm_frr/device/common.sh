@@ -109,9 +109,21 @@ end_timer() {
 
 # save: the running configuration is that of the next boot; a host name that a commit has set likewise.
 save() {
-    frr -c 'write memory' >"$folder/saved" 2>&1 || return 1
-    if [ -f "$state/hostname" ]; then
-        [ -z "$hostname_file" ] || uname -n >"$hostname_file" 2>>"$folder/saved" || return 1
-        rm -f "$state/hostname"
-    fi
+    frr -c 'write memory' >"$folder/saved" 2>&1 && keep_hostname
+}
+
+keep_hostname() {
+    [ -f "$state/hostname" ] || return 0
+    [ -z "$hostname_file" ] || uname -n >"$hostname_file" 2>>"$folder/saved" || return 1
+    rm -f "$state/hostname"
+}
+
+# show_and_save: as show_running and save, into $folder/after and $folder/saved, but with one vtysh: starting it is what
+# costs. A running configuration ends with the line `end`.
+show_and_save() {
+    frr -c 'show running-config no-header' -c 'write memory' >"$folder/both" 2>"$folder/saved"
+    code=$?
+    sed '/^end$/q' "$folder/both" >"$folder/after"
+    sed '1,/^end$/d' "$folder/both" >>"$folder/saved"
+    [ "$code" -eq 0 ] && keep_hostname
 }
