@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -85,6 +86,22 @@ def test_no_password_is_in_a_log_and_nothing_is_left(built, report, own_cache):
         assert b"antidotepassword" not in path.read_bytes()
     assert "antidotepassword" not in built[1]
     assert "antidotepassword" not in json.dumps(report)
+
+
+def test_a_snapshot_resumes_it_in_less_time_than_it_boots(cli, place, built, tmp_path):
+    quick = tmp_path / "frr-nos"
+    shutil.copytree(place / "images/frr-nos", quick)
+    meta = quick / "image.meta.yaml"
+    meta.write_text(meta.read_text().replace("../router", str(place / "images/router")) + "  quickLaunch: true\n")
+    done = cli("build", quick, "--out", tmp_path / "out", "--json")
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr
+    report = json.loads((tmp_path / "out/frr-nos.json").read_text())
+    assert report["quickLaunch"]["name"] == "ready"
+    assert report["quickLaunch"]["resumed"] < report["tests"]["boots"]["device"]["login"]
+    listed = subprocess.run(
+        ["qemu-img", "snapshot", "-l", tmp_path / "out/frr-nos.qcow2"], capture_output=True, text=True
+    )
+    assert " ready " in listed.stdout
 
 
 def test_a_configuration_that_the_device_refuses_names_the_line_and_leaves_nothing(cli, place, built, tmp_path):

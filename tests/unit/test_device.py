@@ -15,6 +15,7 @@ from labwright.errors import Cause, LabwrightError
 from labwright.host.clock import Deadline
 from labwright.host.ledger import Ledger
 from labwright.pipeline.base import base_of
+from labwright.pipeline.build import check_linux
 from labwright.pipeline.device import check_device
 from labwright.spec.hardware import Hardware
 from labwright.spec.load import load_image
@@ -113,6 +114,30 @@ def test_what_is_for_linux_is_refused_for_a_device(tmp_path):
         spec = load_image(image(tmp_path, f"  type: frr\n  from: ../disk\n  {key}: {value}\n"))
         with pytest.raises(LabwrightError, match=rf"build\.{key} is for Linux images"):
             check_device(spec, hardware({**RE, "nics": ["management"]}))
+
+
+def test_a_snapshot_that_qemu_cannot_take_is_refused_before_anything_boots(tmp_path):
+    (tmp_path / "disk").write_bytes(b"x" * 512)
+    spec = load_image(image(tmp_path, "  type: nxosv9k\n  from: ../disk\n  quickLaunch: true\n"))
+    with pytest.raises(LabwrightError, match="QEMU saves no machine that starts by UEFI"):
+        check_device(spec, hardware({**RE, "nics": ["management"], "firmware": "uefi"}))
+    check_device(spec, hardware({**RE, "nics": ["management"]}))
+
+
+@pytest.mark.parametrize("key", ["quickLaunch: true", "disks: {pfe: ../disk}"])
+def test_what_is_for_devices_is_refused_for_linux(tmp_path, key):
+    (tmp_path / "disk").write_bytes(b"x" * 512)
+    spec = load_image(image(tmp_path, f"  type: debian\n  from: ../disk\n  {key}\n"))
+    with pytest.raises(LabwrightError, match=f"build.{key.partition(':')[0]} is for network operating systems"):
+        check_linux(spec)
+
+
+def test_a_name_that_linux_gives_no_interface_is_refused_for_linux(tmp_path):
+    place = image(tmp_path, "  type: debian\n")
+    meta = place / "image.meta.yaml"
+    meta.write_text(meta.read_text().replace("build:", "networkInterfaces: [ge-0/0/0]\nbuild:"))
+    with pytest.raises(LabwrightError, match="'ge-0/0/0' is no name of a Linux interface"):
+        check_linux(load_image(place))
 
 
 def test_a_disk_that_is_not_there_is_named_with_its_line(tmp_path):

@@ -24,8 +24,8 @@ from labwright.interfaces import (
 from labwright.pipeline import mirrors
 from labwright.pipeline.base import base_of, starting_from
 from labwright.pipeline.deliver import Built, Course, deliver, deliver_kernel, unchanged
+from labwright.pipeline.device import SNAPSHOT, device_steps
 from labwright.pipeline.device import STEP as DEVICE
-from labwright.pipeline.device import device_steps
 from labwright.pipeline.preflight import check_host, check_room, lint
 from labwright.pipeline.proof import CUSTOMIZED_MEMORY, DISK, FOREIGN_MEMORY, OURS_MEMORY, Proven, test_step
 from labwright.pipeline.prune import limit, prune
@@ -138,7 +138,7 @@ def course_of(wish: Wish, recipe: Recipe | None, workshop: Workshop) -> Course:
     spec, build = wish.spec, wish.spec.build
     steps: tuple[Step, ...] = ()
     if recipe:
-        check_interfaces(spec)
+        check_linux(spec)
         rootfs = None
         if build.source:
             check_vouched(wish)
@@ -148,8 +148,9 @@ def course_of(wish: Wish, recipe: Recipe | None, workshop: Workshop) -> Course:
     if recipe is None or build.customized:
         wanted = provisioning(wish, recipe, workshop)
         if recipe is None and wanted.driver.hardware:
-            return Course(device_steps(wanted), DEVICE, wanted.driver.hardware)
-        check_interfaces(spec)
+            steps = device_steps(wanted)
+            return Course(steps, SNAPSHOT if build.quick_launch else DEVICE, wanted.driver.hardware)
+        check_linux(spec)
         steps += provision_steps(wanted)
         disk = wanted.last
     proven = Proven(
@@ -163,8 +164,21 @@ def course_of(wish: Wish, recipe: Recipe | None, workshop: Workshop) -> Course:
     return Course((*steps, test_step(proven, "" if recipe else "base")), disk)
 
 
-def check_interfaces(spec: ImageSpec) -> None:
-    """Raise LabwrightError (config) for what Linux calls no interface: 15 characters, no slash (its dev_valid_name)."""
+def check_linux(spec: ImageSpec) -> None:
+    """Raise LabwrightError (config) for what only a device has: names of interfaces that Linux gives none, and keys.
+
+    Linux takes 15 characters and no slash (its dev_valid_name).
+    """
+    build = spec.build
+    for key, value in (
+        ("configuration", build.configuration), ("disks", build.disks), ("quickLaunch", build.quick_launch)
+    ):  # fmt: skip
+        if value:
+            raise LabwrightError(
+                f"{spec.slug}: build.{key} is for network operating systems, and {build.type} is none",
+                cause=Cause.CONFIG,
+                hint="take it out; for Linux there are playbook, pre and post",
+            )
     for name in spec.network_interfaces:
         if not LINUX_INTERFACE_NAME.fullmatch(name):
             raise LabwrightError(

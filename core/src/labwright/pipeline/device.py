@@ -10,21 +10,23 @@ from pathlib import Path
 from labwright.disk.qcow2 import to_small_qcow2_quickly
 from labwright.errors import Cause, LabwrightError
 from labwright.foreign import to_raw
+from labwright.host.environment import version_of
 from labwright.host.files import file_digest
 from labwright.interfaces import DiskRequest, Hardware, Workbench
-from labwright.pipeline.proof import DISK
+from labwright.pipeline.proof import DISK, FACTS
 from labwright.pipeline.stage1 import password_digest, secret_digest
 from labwright.pipeline.stage2 import Provisioning, driver_code, folder_digest, own_test, provision
 from labwright.pipeline.steps import Needs, Step, code_digest
 from labwright.pipeline.store import Stored, text_digest
 from labwright.spec.image import ImageSpec
-from labwright.vm.accelerator import choose_accelerator
+from labwright.vm.accelerator import Accelerator, choose_accelerator
 from labwright.vm.boot_test import BootPlan
 from labwright.vm.clones import compare_clones
 from labwright.vm.device import DeviceSpec
 from labwright.vm.device_test import DevicePlan, test_device
+from labwright.vm.snapshot import resume, take_snapshot
 
-STEP = "device"
+STEP, SNAPSHOT = "device", "snapshot"
 CODE = ("labwright.vm", "labwright.foreign")
 UNFIT = ("packages", "playbook", "pre", "post", "partition", "disk_size", "release", "mirror")
 """What a build says of a Linux image, and a device has no use for."""
@@ -44,6 +46,12 @@ def check_device(image: ImageSpec, hardware: Hardware) -> None:
             f"{image.slug}: build.{needless[0]} is for Linux images, and {build.type} is a device with a console",
             cause=Cause.CONFIG,
             hint="take it out; a configuration for it goes into build.configuration, files into build.privateFiles",
+        )
+    if build.quick_launch and any(machine.firmware != "bios" for machine in hardware.machines):
+        raise LabwrightError(
+            f"{image.slug}: build.quickLaunch: QEMU saves no machine that starts by UEFI",
+            cause=Cause.CONFIG,
+            hint="take it out: its variables are in a raw file, and that has no snapshots",
         )
     wanted, given = set(hardware.more_disks), set(build.disks)
     if wanted != given:
@@ -65,7 +73,8 @@ def device_steps(wanted: Provisioning) -> tuple[Step, ...]:
     hardware = wanted.driver.hardware
     assert hardware is not None
     check_device(wanted.image, hardware)
-    return (first_boot_step(wanted, hardware), device_test_step(wanted, hardware))
+    steps = (first_boot_step(wanted, hardware), device_test_step(wanted, hardware))
+    return (*steps, snapshot_step(wanted, hardware)) if wanted.image.build.quick_launch else steps
 
 
 def first_boot_step(wanted: Provisioning, hardware: Hardware) -> Step:
@@ -141,14 +150,54 @@ def device_test_step(wanted: Provisioning, hardware: Hardware) -> Step:
     )
 
 
+def snapshot_step(wanted: Provisioning, hardware: Hardware) -> Step:
+    """Copies of the disks with a snapshot of the booted device in them, resumed once to see that it works."""
+    image = wanted.image
+
+    def snapshot(output: Path, done: Mapping[str, Stored], bench: Workbench) -> None:
+        names = {"system": DISK} | {name: other_disk(name) for name in hardware.more_disks}
+        made = {name: copied(done[STEP].folder / file, output / file, bench) for name, file in names.items()}
+        accelerator = choose_accelerator(bench)
+        plan = plan_of(image, hardware, made, accelerator)
+        take_snapshot(plan, bench, accelerator)
+        copies = {name: copied(file, bench.scratch / file.name, bench) for name, file in made.items()}
+        facts = {"quickLaunch": asdict(resume(plan, copies, bench, accelerator))}
+        seen = json.loads((done[STEP].folder / FACTS).read_text())
+        (output / FACTS).write_text(json.dumps(seen | facts, indent=1) + "\n")
+
+    return Step(
+        SNAPSHOT,
+        "Keep a snapshot of the booted device",
+        snapshot,
+        {"code": code_digest("labwright.vm"), "qemu": version_of("qemu-system-x86_64"), "user": image.ssh_user},
+        (STEP,),
+        Needs(disk=1000 + 2 * hardware.memory, memory=300 + hardware.memory, seconds=2 * hardware.boot),
+        private=bool(image.build.private_files),
+    )
+
+
+def copied(source: Path, place: Path, bench: Workbench) -> Path:
+    """A copy of a disk that shares its blocks where the file system can."""
+    bench.run(["cp", "--reflink=auto", "--sparse=always", source, place], what=f"{place.name} cannot be copied")
+    return place
+
+
+def plan_of(
+    image: ImageSpec, hardware: Hardware, disks: Mapping[str, Path], accelerator: Accelerator, script: str = ""
+) -> DevicePlan:
+    """How a finished device of this image is booted."""
+    data = len(image.network_interfaces)
+    spec = DeviceSpec(image.slug, hardware, disks, accelerator.name, data, console="file")
+    return DevicePlan(spec, image.ssh_user, image.ssh_password.get_secret_value(), script)
+
+
 def prove_device(
     wanted: Provisioning, hardware: Hardware, disks: Mapping[str, Path], script: str, bench: Workbench
 ) -> dict[str, object]:
     """Boot it, log in, ask it what it is; two clones where users have a shell, by which copies can be told apart."""
     image, driver = wanted.image, wanted.driver
     accelerator = choose_accelerator(bench)
-    spec = DeviceSpec(image.slug, hardware, disks, accelerator.name, len(image.network_interfaces), console="file")
-    plan = DevicePlan(spec, image.ssh_user, image.ssh_password.get_secret_value(), script)
+    plan = plan_of(image, hardware, disks, accelerator, script)
     bench.say("booting it in its hardware")
     seen = test_device(plan, lambda ports: driver.examine(image, ports, bench), bench, accelerator)
     clones = None

@@ -25,7 +25,7 @@ PROVISION_TOOLS = (
     "unshare", "setpriv", "prlimit", "sfdisk", "blkid", "debugfs", "e2fsck", "mdir", "qemu-img", "qemu-system-x86_64",
 )  # fmt: skip
 NOBODY = 65534
-DELIVERED = ("disk", "base", "customize", "device", "kernel", "kernel-package")
+DELIVERED = ("disk", "base", "customize", "device", "snapshot", "kernel", "kernel-package")
 """The steps whose outputs are copied to the output folder."""
 
 

@@ -192,8 +192,9 @@ def _store(disk: Path, place: Path, finished: bool, bench: Workbench) -> None:
 
 
 def driver_code(driver: Provisioner) -> str:
-    """A digest of the driver's package."""
-    return code_digest(type(driver).__module__.partition(".")[0])
+    """A digest of the driver's package, and of those that it builds upon."""
+    packages = (kind.__module__.partition(".")[0] for kind in type(driver).__mro__)
+    return code_digest(*(name for name in dict.fromkeys(packages) if name not in {"labwright", "abc", "builtins"}))
 
 
 def folder_digest(folder: Path) -> str:

@@ -94,6 +94,11 @@ class BuildSpec(Strict):
     disks: dict[Annotated[str, Field(pattern=NAME)], str] = Field(
         {}, description="The other disks of a device with several, by the names in its profile."
     )
+    quick_launch: bool = Field(
+        False,
+        alias="quickLaunch",
+        description="Keep a snapshot of the booted device in its disk.",
+    )
     configuration: str | None = Field(
         None, description="Configuration of a network OS in this folder, merged into it by NAPALM."
     )

@@ -33,8 +33,9 @@ END_SECONDS = 10.0
 class DeviceSpec:
     """A device to start. disks: by their names in the hardware. data: how many data interfaces it has.
 
-    written: it writes to the disks themselves, which are raw then, instead of to overlays that are thrown away.
-    config: the disk with files for the first start, by machine. console: a socket that somebody talks to, or a file.
+    written: it writes to the disks themselves, which have this format, instead of to overlays that are thrown away.
+    resume: the snapshot in them that it goes on from. config: the disk with files for the first start, by machine.
+    console: a socket that somebody talks to, or a file.
     """
 
     name: str
@@ -43,6 +44,8 @@ class DeviceSpec:
     accelerator: str
     data: int = 0
     written: bool = False
+    format: Literal["raw", "qcow2"] = "raw"
+    resume: str = ""
     config: Mapping[str, Path] = field(default_factory=dict)
     console: Literal["socket", "file"] = "socket"
 
@@ -201,10 +204,12 @@ def command_line(spec: DeviceSpec, machine: MachineHardware, place: Place, disks
     if "sata" in buses and machine.board == "pc":
         words += ["-device", "ich9-ahci,id=sata"]
     for index, disk in enumerate(machine.disks):
-        kind = "raw" if spec.written else "qcow2"
+        kind = spec.format if spec.written else "qcow2"
         words += ["-drive", f"if=none,id=disk{index},file={escaped(disks[disk.name])},format={kind},discard=unmap"]
         bus = f",bus=sata.{index}" if disk.bus == "sata" and machine.board == "pc" else ""
         words += ["-device", f"{DISKS[disk.bus]},drive=disk{index},bootindex={index + 1}{bus}"]
+    if spec.resume:
+        words += ["-loadvm", spec.resume]
     if machine.config and machine.name in spec.config:
         words += _config_disk(machine.config, spec.config[machine.name])
     return words

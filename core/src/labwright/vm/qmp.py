@@ -28,10 +28,10 @@ class Monitor:
         self._events = events
         self._seen: list[str] = []
 
-    def execute(self, command: str, arguments: dict[str, object] | None = None) -> object:
-        """The answer to an order. Raises LabwrightError (host) where QEMU refuses it or is gone."""
+    def execute(self, command: str, arguments: dict[str, object] | None = None, seconds: float = PATIENCE) -> object:
+        """The answer to an order. Raises LabwrightError (host) where QEMU refuses it, is gone or takes longer."""
         try:
-            return self._runner.run(asyncio.wait_for(self._client.execute(command, arguments), PATIENCE))
+            return self._runner.run(asyncio.wait_for(self._client.execute(command, arguments), seconds))
         except (QMPError, ExecuteError, TimeoutError, OSError) as error:
             raise LabwrightError(
                 f"QEMU does not do {command}: {error or 'no answer'}", cause=Cause.HOST, hint="did the machine end?"
