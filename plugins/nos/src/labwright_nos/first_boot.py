@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import re
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -31,6 +32,8 @@ from labwright_nos.profile.model import Commands, Credentials, Napalm, Profile
 from labwright_nos.profile.values import SECRET, rendered
 
 COMMAND_SECONDS = 60.0
+TYPED = re.compile(r"[A-Za-z0-9._+=,@%/-]{1,64}")
+"""Passwords that no command line takes for anything else: a question mark asks IOS for help, a blank ends a word."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +66,13 @@ def values_of(profile: Profile, image: ImageSpec, bench: Workbench) -> dict[str,
             f"{image.slug}: networkInterfaces: {profile.title}: {error}", cause=Cause.CONFIG, hint="take some out"
         ) from error
     passwords = {"ssh": image.ssh_password.get_secret_value(), "config": image.config_password.get_secret_value()}
+    for who, password in passwords.items():
+        if not TYPED.fullmatch(password):
+            raise LabwrightError(
+                f"{image.slug}: {who}Password cannot be typed on a console",
+                cause=Cause.CONFIG,
+                hint="use at most 64 letters, digits and . _ + = , @ % / -: command lines take other signs for their own",
+            )
     hashes = {
         f"{who}_password_hash": crypted(password, f"{image.slug} {who}", bench) for who, password in passwords.items()
     }
@@ -133,7 +143,7 @@ def _all_steps(boot: Boot, session: Session, device: Device) -> Applied | None:
     applied = None
     if profile.napalm:
         with _timed(boot, "NAPALM"):
-            applied = _by_napalm(boot, profile.napalm, device)
+            applied = _by_napalm(boot, profile.napalm, device, session)
     elif image.build.configuration:
         raise LabwrightError(
             f"{image.slug}: build.configuration is merged by NAPALM, which has no driver for {profile.title}",
@@ -149,7 +159,7 @@ def _all_steps(boot: Boot, session: Session, device: Device) -> Applied | None:
     return applied
 
 
-def _by_napalm(boot: Boot, napalm: Napalm, device: Device) -> Applied | None:
+def _by_napalm(boot: Boot, napalm: Napalm, device: Device, session: Session) -> Applied | None:
     """Merge the profile's configuration and the image's. Raises LabwrightError (guest, plugin)."""
     parts = [rendered(napalm.configuration, boot.values)]
     if name := boot.image.build.configuration:
@@ -164,7 +174,8 @@ def _by_napalm(boot: Boot, napalm: Napalm, device: Device) -> Applied | None:
         timeout=int(napalm.limit * boot.factor),
         optional_args={**napalm.options, "port": device.ports[napalm.port]},
     )
-    return apply(driver, f"{text}\n", replace=False, say=boot.bench.say)
+    masked = session.console.transcript.masked
+    return apply(driver, f"{text}\n", replace=False, say=lambda line: boot.bench.say(masked(line)))
 
 
 def _put_files(boot: Boot, session: Session, login: Login) -> None:
@@ -236,12 +247,14 @@ def _render(boot: Boot) -> Callable[[str], str]:
 
 def _with_evidence(error: LabwrightError, device: Device, transcript: Transcript) -> LabwrightError:
     """The same error; where a machine has ended, with QEMU's own words."""
-    details = list(error.details) or transcript.tail()
+    details = [transcript.masked(line) for line in error.details] or transcript.tail()
     for name, machine in device.machines.items():
         if not machine.running:
             words = machine.complaints.read_text(errors="replace").splitlines()[-3:]
             details += [*(f"QEMU: {line}" for line in words), f"the machine {name} ended"]
-    return LabwrightError(error.what, cause=error.cause, hint=error.hint, details=details, log=error.log)
+    return LabwrightError(
+        transcript.masked(error.what), cause=error.cause, hint=error.hint, details=details, log=error.log
+    )
 
 
 @contextlib.contextmanager

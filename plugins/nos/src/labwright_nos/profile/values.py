@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import shlex
 from collections.abc import Mapping
 
 from jinja2 import StrictUndefined, TemplateError, TemplateSyntaxError, meta
@@ -38,7 +39,10 @@ SECRET = ("password", "ssh_password", "ssh_password_hash", "config_password", "c
 
 @functools.cache
 def _environment() -> ImmutableSandboxedEnvironment:
-    return ImmutableSandboxedEnvironment(undefined=StrictUndefined, keep_trailing_newline=True, autoescape=False)
+    made = ImmutableSandboxedEnvironment(undefined=StrictUndefined, keep_trailing_newline=True, autoescape=False)
+    # For shells: a path may have blanks and quotes in it.
+    made.filters["quote"] = shlex.quote
+    return made
 
 
 def unknown_names(template: str, known: Mapping[str, str]) -> list[str]:
