@@ -71,7 +71,7 @@ def values_of(profile: Profile, image: ImageSpec, bench: Workbench) -> dict[str,
             raise LabwrightError(
                 f"{image.slug}: {who}Password cannot be typed on a console",
                 cause=Cause.CONFIG,
-                hint="use at most 64 letters, digits and . _ + = , @ % / -: command lines take other signs for their own",
+                hint="use at most 64 letters, digits and . _ + = , @ % / -: command lines take others for their own",
             )
     hashes = {
         f"{who}_password_hash": crypted(password, f"{image.slug} {who}", bench) for who, password in passwords.items()
