@@ -82,6 +82,7 @@ def test_the_finished_disk_boots_in_the_hardware_that_its_report_says(cli, built
 def test_no_password_is_in_a_log_and_nothing_is_left(built, report, own_cache):
     logs = [path for path in (own_cache / "logs").rglob("*device.log") if b"serial console" in path.read_bytes()]
     assert logs, "the log of the console is kept"
+    assert any(b"what NAPALM changed" in path.read_bytes() for path in logs)
     for path in logs:
         assert b"antidotepassword" not in path.read_bytes()
     assert "antidotepassword" not in built[1]

@@ -175,7 +175,11 @@ def _by_napalm(boot: Boot, napalm: Napalm, device: Device, session: Session) -> 
         optional_args={**napalm.options, "port": device.ports[napalm.port]},
     )
     masked = session.console.transcript.masked
-    return apply(driver, f"{text}\n", replace=False, say=lambda line: boot.bench.say(masked(line)))
+    applied = apply(driver, f"{text}\n", replace=False, say=lambda line: boot.bench.say(masked(line)))
+    if boot.bench.log:
+        with boot.bench.log.open("a", encoding="utf-8") as log:
+            log.write(f"--- what NAPALM changed ---\n{masked(applied.difference)}\n")
+    return applied
 
 
 def _put_files(boot: Boot, session: Session, login: Login) -> None:
