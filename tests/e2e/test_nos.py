@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from support.builds import REPOSITORY, command, users_cache
 
+LICENCE = "/etc/lab's licence.key"
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root: builds images")
 
 
@@ -89,20 +90,47 @@ def test_no_password_is_in_a_log_and_nothing_is_left(built, report, own_cache):
     assert "antidotepassword" not in json.dumps(report)
 
 
-def test_a_snapshot_resumes_it_in_less_time_than_it_boots(cli, place, built, tmp_path):
-    quick = tmp_path / "frr-nos"
-    shutil.copytree(place / "images/frr-nos", quick)
-    meta = quick / "image.meta.yaml"
-    meta.write_text(meta.read_text().replace("../router", str(place / "images/router")) + "  quickLaunch: true\n")
-    done = cli("build", quick, "--out", tmp_path / "out", "--json")
+@pytest.fixture(scope="module")
+def quick(place, built, tmp_path_factory) -> Path:
+    """The output folder of the same image with a licence in it, and a snapshot."""
+    folder = tmp_path_factory.mktemp("quick")
+    shutil.copytree(place / "images/frr-nos", folder / "frr-nos")
+    meta = folder / "frr-nos/image.meta.yaml"
+    more = (
+        "  quickLaunch: true\n  privateFiles:\n"
+        f'    - {{from: "env:LAB_LICENCE", path: "{LICENCE}", owner: frr, group: frr, mode: "0640"}}\n'
+    )
+    meta.write_text(meta.read_text().replace("../router", str(place / "images/router")) + more)
+    with (folder / "frr-nos/test.sh").open("a") as script:
+        script.write(
+            f'[ "$(sudo stat --format %U:%G:%a "{LICENCE}")" = frr:frr:640 ] || fail "not its owner or mode"\n'
+        )
+        script.write(f'[ "$(sudo cat "{LICENCE}")" = the-licence-itself ] || fail "not the licence"\n')
+        script.write('[ -z "$(ls /var/tmp)" ] || fail "something is left in /var/tmp: $(ls /var/tmp)"\n')
+    words = ("build", folder / "frr-nos", "--out", folder / "out", "--json")
+    done = command(*words, cache=users_cache(), LAB_LICENCE="the-licence-itself")
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr
-    report = json.loads((tmp_path / "out/frr-nos.json").read_text())
+    assert "the-licence-itself" not in done.stdout + done.stderr
+    return folder / "out"
+
+
+def test_a_licence_gets_in_and_nowhere_else(quick, own_cache):
+    image = quick / "frr-nos.qcow2"
+    assert image.stat().st_mode & 0o777 == 0o600
+    report = json.loads((quick / "frr-nos.json").read_text())
+    assert report["tests"]["boots"]["device"]["script"] is True
+    assert "the-licence-itself" not in json.dumps(report)
+    assert not (own_cache / "store/device" / report["steps"]["device"]["key"]).exists()
+    for path in (own_cache / "logs").rglob("*.log"):
+        assert b"the-licence-itself" not in path.read_bytes(), path.name
+
+
+def test_a_snapshot_resumes_it_in_less_time_than_it_boots(quick):
+    report = json.loads((quick / "frr-nos.json").read_text())
     assert report["quickLaunch"]["name"] == "ready"
     assert report["quickLaunch"]["resumed"] < report["tests"]["boots"]["device"]["login"]
-    listed = subprocess.run(
-        ["qemu-img", "snapshot", "-l", tmp_path / "out/frr-nos.qcow2"], capture_output=True, text=True
-    )
-    assert " ready " in listed.stdout
+    words = ["qemu-img", "snapshot", "-l", quick / "frr-nos.qcow2"]
+    assert " ready " in subprocess.run(words, capture_output=True, text=True, check=True).stdout
 
 
 def test_a_configuration_that_the_device_refuses_names_the_line_and_leaves_nothing(cli, place, built, tmp_path):
