@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import pluggy
 
@@ -24,6 +24,8 @@ EventKind = Literal[
     "build-started", "step-started", "progress", "warning", "step-finished", "step-failed", "build-finished"
 ]
 Outcome = Literal["", "ran", "cached"]
+Health = Literal["ready", "partial", "planned", "broken", "not chosen"]
+CheckState = Literal["pass", "warning", "fail"]
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,45 @@ class LintFinding:
     fields: tuple[str, ...] = field(default=())
 
 
+@dataclass(frozen=True)
+class Plugin:
+    """One entry point: what it is for, where it comes from, whether it can be used and, if not, why.
+
+    entry: its module:object. note: what is to be known of it; remedy: what to do about that. driver: the class, as far
+    as it could be imported.
+    """
+
+    namespace: str
+    name: str
+    package: str
+    version: str
+    health: Health
+    title: str = ""
+    note: str = ""
+    remedy: str = ""
+    entry: str = ""
+    driver: Any = None
+
+    @property
+    def interface(self) -> str:
+        """The last word of the namespace: bootstrappers, provisioners or configurators."""
+        return self.namespace.rpartition(".")[2]
+
+
+@dataclass(frozen=True)
+class CheckResult:
+    """What a conformance check found in a driver. advice: what is expected and what to do where it is not so."""
+
+    check: str
+    state: CheckState
+    found: str
+    advice: str = ""
+
+    def __str__(self) -> str:
+        """One line for people."""
+        return f"{self.check}: {self.state}: {self.found}" + (f". {self.advice}" if self.state != "pass" else "")
+
+
 class Hooks:
     """What a plugin may implement."""
 
@@ -74,3 +115,10 @@ class Hooks:
     @hookspec
     def labwright_image_ready(self, ready: ImageReady) -> None:
         """Called when an image has been built and has passed its tests."""
+
+    @hookspec
+    def labwright_check_driver(self, plugin: Plugin) -> list[CheckResult]:  # type: ignore[empty-body]
+        """Check a driver that was imported, beside labwright's own checks; an empty list for one of no concern.
+
+        For a package whose classes others subclass: `labwright plugins check` and the pytest fixtures ask it.
+        """

@@ -1,0 +1,10 @@
+"""labwright plugins: one module a command."""
+
+from __future__ import annotations
+
+import typer
+
+from labwright.cli.plugins.list import list_plugins
+
+app = typer.Typer(help="The drivers and checks that are installed, and the making of others.", no_args_is_help=True)
+app.command("list")(list_plugins)
