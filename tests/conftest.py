@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import os
 import subprocess
 import sys
@@ -11,9 +10,8 @@ from pathlib import Path
 import pytest
 from support.standin import StandIn, stand_in
 
-from labwright.host.ledger import Ledger
-from labwright.host.run import run
 from labwright.interfaces import Workbench
+from labwright.testing import workbench
 
 REPOSITORY = Path(__file__).parents[1]
 TEST_CACHE = Path(os.environ.get("LABWRIGHT_TEST_CACHE", Path.home() / ".cache/labwright-tests"))
@@ -41,18 +39,7 @@ def stand_in_with_kernel() -> StandIn:
 
 @pytest.fixture
 def bench(tmp_path: Path) -> Workbench:
-    scratch, downloads = tmp_path / "scratch", tmp_path / "downloads"
-    scratch.mkdir()
-    downloads.mkdir()
-    return Workbench(
-        run=functools.partial(run, log=tmp_path / "log"),
-        scratch=scratch,
-        downloads=downloads,
-        ledger=Ledger(tmp_path / "ledger"),
-        say=lambda _: None,
-        source_date_epoch=1_700_000_000,
-        jobs=2,
-    )
+    return workbench(tmp_path)
 
 
 def labwright(*words: str | Path, timeout: float = 3000, **environment: str) -> subprocess.CompletedProcess[str]:

@@ -79,6 +79,7 @@ class Subject:
         done = self.bench.run(
             # -P: beside the probe are modules of ours, whose names must not stand in for others'.
             [sys.executable, "-P", PROBE],
+            cwd=self.bench.scratch,
             stdin=json.dumps(asked),
             timeout=LONGEST_IMPORT,
             what=f"{self.driver.__module__} cannot be imported by a Python of its own",

@@ -1,0 +1,73 @@
+"""The kinds of packages: what their driver is called, which interface it implements, and what its README says."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from labwright.interfaces import BOOTSTRAPPERS, CONFIGURATORS, PROVISIONERS
+
+LABWRIGHT, NOS = "labwright", "labwright-nos"
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One kind. name: its folder here. suffix: of the driver's class. work: what it does, for a title's second half.
+
+    needs: the packages whose classes it subclasses; libraries: requirements beside those. use: how to try it; places:
+    where to change what (Markdown).
+    """
+
+    name: str
+    group: str
+    suffix: str
+    work: str
+    use: str
+    places: str
+    needs: tuple[str, ...] = (LABWRIGHT,)
+    libraries: tuple[str, ...] = ()
+
+
+KINDS = {
+    kind.name: kind
+    for kind in (
+        Kind(
+            "bootstrapper",
+            BOOTSTRAPPERS,
+            "Bootstrapper",
+            "images from nothing",
+            "Then write an image whose `build.type` is `@NAME@` and whose `build.mirror` is the URL of such a folder\n"
+            "as `tests/test_driver.py` makes, and `labwright build` it.",
+            "All is in `src/@MODULE@/driver.py`: `distribution` says the releases, tools and packages, and the five\n"
+            "methods are the steps, in the order in which labwright calls them.",
+        ),
+        Kind(
+            "provisioner",
+            PROVISIONERS,
+            "Provisioner",
+            "disk images of its own family, made ready for learners",
+            "Then write an image whose `build.type` is `@NAME@` and whose `build.from` is a disk, and\n"
+            "`labwright build` it.",
+            "All is in `src/@MODULE@/driver.py`: `FAMILY` is data, seven lines of it shell.",
+        ),
+        Kind(
+            "nos-profile",
+            PROVISIONERS,
+            "Provisioner",
+            "a network operating system, described by a profile",
+            "Then write an image whose `build.type` is `@NAME@` and whose `build.from` is the vendor's disk, and\n"
+            "`labwright build` it.",
+            "Nearly all is in `src/@MODULE@/@FILE@.yaml`; `driver.py` is for what a profile cannot say.",
+            (NOS,),
+        ),
+        Kind(
+            "configurator",
+            CONFIGURATORS,
+            "Configurator",
+            "running machines, made ready for a lesson",
+            "Lessons that use it come with a later labwright; until then its tests run it.",
+            "All is in `src/@MODULE@/driver.py`: `candidates` says what a stage's files are called, `send` what is\n"
+            "done with one.",
+            libraries=("paramiko>=3.4",),
+        ),
+    )
+}
