@@ -48,7 +48,8 @@ def _passes(results: list[CheckResult]) -> bool:
 
 
 def _show(plugin: Plugin, results: list[CheckResult]) -> None:
-    table = Table("check", "result", "why", box=None, pad_edge=False, title_justify="left")
+    table = Table("check", "result", box=None, pad_edge=False, title_justify="left")
+    table.add_column("why", overflow="fold")
     table.title = escape(f"{plugin.name}, {plugin.interface}: {plugin.package} {plugin.version}")
     for result in results:
         why = result.found if result.state == "pass" else f"{result.found}. {result.advice}"
