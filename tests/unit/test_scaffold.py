@@ -35,9 +35,7 @@ def test_a_word_of_python_is_no_name():
     assert "class-os" in caught.value.hint
 
 
-@pytest.mark.parametrize(
-    ("name", "package"), [("debian", "labwright-debian"), ("linux", "labwright-linux"), ("nos", "labwright-nos")]
-)
+@pytest.mark.parametrize(("name", "package"), [("debian", "labwright-debian"), ("linux", "labwright-linux")])
 def test_a_type_that_is_taken_names_the_package_and_a_way_out(name, package):
     with pytest.raises(LabwrightError, match=f"offered by the installed package {package}") as caught:
         check_name(name)

@@ -93,7 +93,7 @@ def check_methods_are_there(subject: Subject) -> str:
     missing = sorted(getattr(subject.driver, "__abstractmethods__", ()))
     if missing:
         raise UnmetError(f"does not implement {', '.join(missing)}")
-    return ", ".join(sorted(_methods(subject.interface)))
+    return ", ".join(sorted(getattr(subject.interface, "__abstractmethods__", ())))
 
 
 def check_signatures(subject: Subject) -> str:
@@ -186,8 +186,9 @@ def check_type_is_not_taken(subject: Subject) -> str:
     return "no other package offers it"
 
 
-def _methods(interface: type) -> frozenset[str]:
-    return getattr(interface, "__abstractmethods__", frozenset())
+def _methods(interface: type) -> list[str]:
+    """What labwright calls: the abstract methods, and those that a driver may leave as they are."""
+    return [name for name, value in vars(interface).items() if inspect.isfunction(value) and not name.startswith("_")]
 
 
 def _forbidden(source: Path, folder: Path) -> list[str]:
