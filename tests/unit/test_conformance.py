@@ -88,7 +88,9 @@ def subject(tmp_path, monkeypatch, bench):
         (common.check_import_leaves_the_process_alone,
          f"import os, random\nos.umask(0o077)\nrandom.seed(1)\n{DRIVER}pass",
          "fail", "changes the umask, the state of random"),
-        (common.check_import_is_quick, f"import time\ntime.sleep(1.05)\n{DRIVER}pass", "warning", "importing it takes"),
+        (common.check_import_is_quick,
+         f"import sys, time\nif 'pytest' not in sys.modules: time.sleep(1.05)\n{DRIVER}pass",
+         "warning", "importing it takes"),
         (common.check_types_are_published, f"{DRIVER}pass", "warning", "no py.typed"),
         (common.check_dependency_is_bounded, f"{DRIVER}pass", "warning", "does not depend on labwright"),
         (stages.check_releases, "from labwright.interfaces import Distribution\n"
