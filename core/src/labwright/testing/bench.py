@@ -26,4 +26,5 @@ def workbench(folder: Path) -> Workbench:
         say=lambda _: None,
         source_date_epoch=EPOCH,
         jobs=2,
+        log=folder / "log",
     )

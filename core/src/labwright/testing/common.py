@@ -45,7 +45,7 @@ def check_interface_version(subject: Subject) -> str:
 
 
 def check_interface_version_is_written_down(subject: Subject) -> str:
-    """Write the number of the interface as a literal into the class (interface_version = 4).
+    """Write the number of the interface as a literal into the class, as interface_version.
 
     The default is the number of whatever labwright is installed: with that alone an outdated driver is never noticed.
     """
