@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from support.packages import lay_out, offers
 
 from labwright.scaffold.kinds import KINDS
 from labwright.scaffold.names import LONGEST
@@ -100,3 +101,25 @@ def test_the_workflow_of_a_new_package_is_one(written, kind):
         assert "@" in step.get("uses", "@")
     commands = [step["run"] for step in job["steps"] if "run" in step]
     assert {"ruff check .", "mypy", "pytest", "labwright plugins check acme-os"} < set(commands)
+
+
+def test_the_commands_say_what_failed_and_end_with_its_code(cli, tmp_path, monkeypatch):
+    words = ("plugins", "new", "acme", "--kind", "provisioner", "--into", tmp_path, "--json")
+    written = json.loads(cli(*words).stdout)
+    assert (written["package"], written["folder"]) == ("labwright-acme", str(tmp_path / "labwright-acme"))
+    assert "src/labwright_acme/driver.py" in written["files"]
+    again = cli(*words)
+    assert again.returncode == 2
+    assert "nothing is overwritten" in json.loads(again.stdout)["error"]["what"]
+    taken = cli("plugins", "new", "debian", "--kind", "provisioner", "--into", tmp_path)
+    assert taken.returncode == 2
+    assert "labwright-debian" in taken.stderr
+    unknown = cli("plugins", "check", "nothing", "--json")
+    assert unknown.returncode == 2
+    assert "debian" in json.loads(unknown.stdout)["error"]["hint"]
+    lay_out(tmp_path / "site", "third", "raise OSError('boom')", offers("bootstrappers", "third", "third:Driver"))
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "site"))
+    failed = cli("plugins", "check", "third")
+    assert failed.returncode == 8
+    assert "boom" in failed.stdout
+    assert "Traceback" not in again.stderr + taken.stderr + unknown.stderr + failed.stderr

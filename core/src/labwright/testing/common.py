@@ -164,7 +164,11 @@ def check_dependency_is_bounded(subject: Subject) -> str:
 
     Without it an update of labwright breaks the driver at its users' instead of being held back by pip.
     """
-    for line in metadata.requires(subject.plugin.package) or ():
+    try:
+        lines = metadata.requires(subject.plugin.package) or []
+    except metadata.PackageNotFoundError as error:
+        raise DoubtfulError("the package does not say what it depends on") from error
+    for line in lines:
         found = REQUIREMENT.match(line)
         if found is None or "extra" in (found["marker"] or ""):
             continue
