@@ -7,6 +7,14 @@ from dataclasses import dataclass
 from labwright.interfaces import BOOTSTRAPPERS, CONFIGURATORS, PROVISIONERS
 
 LABWRIGHT, NOS = "labwright", "labwright-nos"
+LIMITS = (
+    "`limits` says to users what it does not do yet: `labwright plugins list` shows it. When nothing is lacking any\n"
+    'more set `status` to "ready".'
+)
+PROFILE_LIMITS = (
+    "`limits` in the profile says to users what it does not do, and `tested` what it was tried on: `labwright plugins\n"
+    "list` shows both. While `tested` is empty the status is partial."
+)
 
 
 @dataclass(frozen=True)
@@ -14,7 +22,7 @@ class Kind:
     """One kind. name: its folder here. suffix: of the driver's class. work: what it does, for a title's second half.
 
     needs: the packages whose classes it subclasses; libraries: requirements beside those. use: how to try it; places:
-    where to change what (Markdown).
+    where to change what; limits: what users read of it (Markdown).
     """
 
     name: str
@@ -25,6 +33,7 @@ class Kind:
     places: str
     needs: tuple[str, ...] = (LABWRIGHT,)
     libraries: tuple[str, ...] = ()
+    limits: str = LIMITS
 
 
 KINDS = {
@@ -58,6 +67,7 @@ KINDS = {
             "`labwright build` it.",
             "Nearly all is in `src/@MODULE@/@FILE@.yaml`; `driver.py` is for what a profile cannot say.",
             (NOS,),
+            limits=PROFILE_LIMITS,
         ),
         Kind(
             "configurator",

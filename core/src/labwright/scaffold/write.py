@@ -68,6 +68,7 @@ def words_of(name: str, kind: Kind) -> dict[str, str]:
     return {
         "@USE@": kind.use,
         "@PLACES@": kind.places,
+        "@LIMITS@": kind.limits,
         "@WORK@": kind.work,
         "@GROUP@": kind.group.rpartition(".")[2],
         "@DEPENDENCIES@": "\n".join(dependencies),
