@@ -42,7 +42,7 @@ PLAYBOOK = """\
     - ansible.builtin.copy: {src: "{{ item.name }}", dest: "{{ item.place }}", mode: "{{ item.mode }}"}
       loop:
         - {name: device.py, place: /usr/local/lib/acme-device.py, mode: "0644"}
-        - {name: user, place: /usr/local/sbin/acme-user, mode: "0755"}
+        - {name: system, place: /usr/local/sbin/acme-system, mode: "0755"}
         - {name: acme.service, place: /etc/systemd/system/acme.service, mode: "0644"}
     - ansible.builtin.command: systemctl mask serial-getty@ttyS0.service
     - ansible.builtin.command: systemctl enable acme.service
@@ -52,7 +52,7 @@ SERVICE = """\
 Description=The command line of a simulated vendor
 After=ssh.service systemd-user-sessions.service
 [Service]
-ExecStart=/usr/bin/python3 /usr/local/lib/acme-device.py /usr/local/sbin/acme-user
+ExecStart=/usr/bin/python3 /usr/local/lib/acme-device.py /usr/local/sbin/acme-system
 StandardInput=tty-force
 StandardOutput=tty
 TTYPath=/dev/ttyS0
@@ -61,11 +61,16 @@ Restart=always
 [Install]
 WantedBy=multi-user.target
 """
-USER = """\
+SYSTEM = """\
 #!/bin/sh
 set -e
-useradd --create-home --shell /bin/bash -- "$1"
-usermod --password "$(cat)" -- "$1"
+case $1 in
+    user)
+        useradd --create-home --shell /bin/bash -- "$2"
+        usermod --password "$(cat)" -- "$2"
+        ;;
+    halt) systemctl poweroff ;;
+esac
 """
 
 
@@ -78,7 +83,7 @@ def device(tmp_path) -> Path:
         "image.meta.yaml": VENDOR,
         "playbook.yml": PLAYBOOK,
         "acme.service": SERVICE,
-        "user": USER,
+        "system": SYSTEM,
         "device.py": SCAFFOLD.read_text().replace("@NAME@", "acme").replace("@TITLE@", "Acme OS"),
     }
     for name, text in files.items():
