@@ -112,6 +112,6 @@ def test_a_package_from_nothing_makes_an_image_of_a_simulated_vendors_device(dev
     spec = DeviceSpec("router", hardware, {"system": tmp_path / "out/router.qcow2"}, accelerator.name)
     with launch_device(spec, bench.scratch / "router", bench.ledger) as running:
         login = Login(running.ports["ssh"], "antidote", "antidotepassword")
-        wait_for_login(running, login, Deadline(hardware.boot * slower(accelerator)))
+        wait_for_login(running, login, Deadline(hardware.boot * slower(accelerator)), bench.say)
         with connect(login, 60) as client:
             assert ask(client, "id -un", 60).text == "antidote\n"
