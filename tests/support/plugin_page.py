@@ -13,7 +13,7 @@ from support.docs import tools_of
 from support.environments import OFFLINE
 
 PAGE = "write-a-plugin.md"
-IMAGE = ("labwright plan", "labwright build")
+IMAGE = ("labwright plan", "labwright build", "labwright test")
 """The commands that take a disk."""
 PROFILE = "labwright-acme/src/labwright_acme/acme.yaml"
 
