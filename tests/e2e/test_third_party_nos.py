@@ -98,7 +98,7 @@ def device(tmp_path) -> Path:
 
 
 def test_a_package_from_nothing_makes_an_image_of_a_simulated_vendors_device(device, tmp_path, bench):
-    fresh(tmp_path / ".venv", our_wheels(tmp_path, "nos"))
+    fresh(tmp_path / ".venv", our_wheels(tmp_path, "nos", "napalm-frr"))
     image(tmp_path)
     follow(tmp_path, with_disk=True)
     listed = {plugin["type"]: plugin for plugin in json.loads(tool(tmp_path, "labwright plugins list --json"))}
