@@ -364,6 +364,11 @@ def test_the_daemon_of_a_line_is_known(text: str, daemons: set[str]) -> None:
     assert set(configuration.daemons_not_running(configuration.lines_of(text), {"zebra", "bgpd"})) == daemons
 
 
+def test_a_block_that_nobody_took_is_noticed_and_an_abbreviation_is_not() -> None:
+    lines = configuration.lines_of("rout bg 65001\n neigh 192.0.2.2 desc x\nrouter new 5\n a\nbfd\n")
+    assert configuration.blocks_dropped(lines, RUNNING) == [("router new 5",), ("router new 5", "a")]
+
+
 def test_a_daemon_with_several_instances_runs() -> None:
     assert configuration.daemon_names(" zebra bgpd ospfd-1 ospfd-2 staticd watchfrr\n") >= {"ospfd", "zebra"}
 
@@ -386,6 +391,15 @@ def test_no_value_is_ever_obeyed_by_the_devices_shell(value: str) -> None:
     program = device.assignments({"x": value}) + 'printf "%s" "$x"'
     done = subprocess.run(["sh", "-c", program], capture_output=True, check=True)
     assert done.stdout == value.encode()
+
+
+def test_the_scripts_for_the_device_come_with_the_package_and_are_plain_shell() -> None:
+    for name in ("commit", "compare", "confirm", "facts", "load", "pending", "rollback", "startup", "timer"):
+        for shell in (["dash"], ["bash", "--posix"]):
+            done = subprocess.run(
+                [*shell, "-n"], input=device.script(name), text=True, capture_output=True, check=False
+            )
+            assert (done.returncode, done.stderr) == (0, ""), name
 
 
 class Recorder:

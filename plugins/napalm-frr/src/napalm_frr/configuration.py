@@ -64,7 +64,7 @@ DAEMONS: tuple[tuple[re.Pattern[str], tuple[str, ...]], ...] = tuple(
 )
 
 # Blocks that FRR always shows when it has them, even empty ones; others may be all defaults and then not be shown.
-ALWAYS_SHOWN = re.compile(r"(router \w|mpls ldp|bfd$|pbr-map )")
+ALWAYS_SHOWN = re.compile(r"router \w")
 
 LABEL = "[A-Za-z0-9](?:[A-Za-z0-9-]{0,62}[A-Za-z0-9])?"
 HOSTNAME = re.compile(rf"{LABEL}(?:\.{LABEL})*")
@@ -209,7 +209,15 @@ def not_in(running: str, lines: Iterable[Line]) -> list[Line]:
 def blocks_dropped(lines: Iterable[Line], running: str) -> list[Line]:
     """Blocks of which FRR would show at least the first line and does not: nobody took them."""
     have = {line[0] for line in lines_of(running)}
-    return [line for line in lines if ALWAYS_SHOWN.match(line[0]) and line[0] not in have]
+    return [
+        line for line in lines if ALWAYS_SHOWN.match(line[0]) and not any(abbreviates(line[0], one) for one in have)
+    ]
+
+
+def abbreviates(short: str, line: str) -> bool:
+    """Whether FRR may have taken one for the other, as `router bg 65001`: each word begins as that of the line."""
+    words, whole = short.split(), line.split()
+    return len(words) <= len(whole) and all(map(str.startswith, whole, words))
 
 
 def daemon_names(answer: str) -> set[str]:
