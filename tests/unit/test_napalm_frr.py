@@ -327,6 +327,15 @@ def test_a_replacement_that_lacks_a_line_differs_and_one_that_lacks_the_host_nam
     ]
 
 
+@pytest.mark.parametrize(
+    ("name", "good"),
+    [("r1", True), ("r1.lab.example", True), ("a" * 64, False), ("a" * 63, True), (".".join(["abcd"] * 13), True),
+     (".".join(["abcd"] * 14), False), ("-a", False), ("a_b", False), ("a..b", False)],
+)  # fmt: skip
+def test_a_host_name_is_one_that_linux_takes_whole(name: str, good: bool) -> None:
+    assert bool(configuration.HOSTNAME.fullmatch(name)) is good
+
+
 def test_a_host_name_is_shown_among_what_is_added() -> None:
     assert configuration.with_hostname("", "r1") == "Lines To Add\n============\nhostname r1"
     both = "Lines To Delete\n===============\nx\n\nLines To Add\n============\ny"
@@ -355,7 +364,9 @@ def test_a_text_agrees_with_itself_and_keeps_its_line_numbers(lines: list[str]) 
         ("router ospf vrf red\n", {"ospfd"}), ("router ospf6\n", {"ospf6d"}), ("router isis 1\n", {"isisd"}),
         ("interface eth0\n ip ospf area 0\n", {"ospfd"}), ("interface eth0\n ip address 10.0.0.1/8\n", set()),
         ("vrf red\n ip route 10.0.0.0/8 Null0\n", {"staticd"}), ("bfd\n peer 10.0.0.1\n", {"bfdd"}),
-        ("no router ospf\n", set()), ("segment-routing\n srv6\n", set()), ("route-map A permit 10\n", set()),
+        ("no router ospf\n", set()), ("ip pim rp 10.0.0.1\n", {"pimd"}), ("rpki\n rpki polling_period 9\n", set()),
+        ("interface eth0\n ipv6 mld\n", {"pim6d"}), ("interface eth0\n vrrp 5\n", {"vrrpd"}),
+        ("segment-routing\n srv6\n", set()), ("route-map A permit 10\n", set()),
         ("segment-routing\n traffic-eng\n", {"pathd"}),
         ("key chain A\n", {"ripd or eigrpd or ospfd or ospf6d or isisd"}),
     ],

@@ -53,11 +53,12 @@ DAEMONS: tuple[tuple[re.Pattern[str], tuple[str, ...]], ...] = tuple(
         (r"interface [^\n]+\n ipv6 ripng\b", "ripngd"),
         (r"interface [^\n]+\n (ip router isis|ipv6 router isis|isis)\b", "isisd"),
         (r"interface [^\n]+\n (ip|ipv6) router openfabric\b", "fabricd"),
-        (r"interface [^\n]+\n ip (pim|igmp)\b", "pimd"),
-        (r"interface [^\n]+\n ipv6 (pim|mld)\b", "pim6d"),
+        (r"((interface|vrf) [^\n]+\n )?ip (pim|igmp|msdp|mroute)\b", "pimd"),
+        (r"((interface|vrf) [^\n]+\n )?ipv6 (pim|mld)\b", "pim6d"),
+        (r"rpki$", "bgpd"),
         (r"interface [^\n]+\n (ip|ipv6) nhrp\b", "nhrpd"),
         (r"interface [^\n]+\n pbr-policy\b", "pbrd"),
-        (r"interface [^\n]+\n vrrp\b", "vrrpd"),
+        (r"(interface [^\n]+\n )?vrrp\b", "vrrpd"),
         (r"interface [^\n]+\n (ip|ipv6) eigrp\b", "eigrpd"),
         (r"interface [^\n]+\n babel\b", "babeld"),
     )
@@ -66,8 +67,9 @@ DAEMONS: tuple[tuple[re.Pattern[str], tuple[str, ...]], ...] = tuple(
 # Blocks that FRR always shows when it has them, even empty ones; others may be all defaults and then not be shown.
 ALWAYS_SHOWN = re.compile(r"router \w")
 
-LABEL = "[A-Za-z0-9](?:[A-Za-z0-9-]{0,62}[A-Za-z0-9])?"
-HOSTNAME = re.compile(rf"{LABEL}(?:\.{LABEL})*")
+LABEL = "[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+# As long as Linux lets it be (HOST_NAME_MAX).
+HOSTNAME = re.compile(rf"(?=.{{1,64}}$){LABEL}(?:\.{LABEL})*")
 
 
 def cleaned(text: str) -> str:
