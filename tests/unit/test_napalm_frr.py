@@ -439,8 +439,8 @@ def test_sudo_is_tried_only_when_frr_does_not_answer_without_it() -> None:
     recorder = Recorder()
     Device(recorder, Options(netns="r1"), 60).open()
     assert [command[:5] for command in recorder.commands] == [
-        ["ip", "netns", "exec", "r1", "timeout"],
-        ["ip", "netns", "exec", "r1", "timeout"],
+        ["ip", "netns", "exec", "r1", "env"],
+        ["ip", "netns", "exec", "r1", "env"],
         ["sudo", "-n", "--", "ip", "netns"],
     ]
     with pytest.raises(ConnectionException, match="frrvty"):

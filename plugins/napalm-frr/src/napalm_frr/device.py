@@ -106,7 +106,9 @@ class Device:
         Raises CommandTimeoutException; the device ends the command then, so that none lingers there.
         """
         limit = self.limit if timeout is None else timeout
-        answer = self.transport.run([*self._before(), "timeout", f"{limit:g}", *argv], timeout=limit + GRACE_SECONDS)
+        # The parsers read the English of ping and its like.
+        words = [*self._before(), "env", "LC_ALL=C", "timeout", f"{limit:g}", *argv]
+        answer = self.transport.run(words, timeout=limit + GRACE_SECONDS)
         if answer.code == TIMED_OUT:
             raise timed_out(argv, limit)
         return answer
