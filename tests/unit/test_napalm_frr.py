@@ -151,6 +151,7 @@ def test_nothing_passes_for_a_destination_that_a_shell_or_a_tool_would_obey(name
             command()
 
 
+@settings(deadline=None)
 @given(st.text(), st.text(), st.integers(0, 255))
 def test_no_output_of_ping_or_traceroute_is_a_traceback(out: str, err: str, code: int) -> None:
     assert probes.ping(code, out, err, 5).keys() <= {"success", "error"}
@@ -171,6 +172,7 @@ SECRETS = [
 
 
 @pytest.mark.parametrize("line", SECRETS)
+@settings(deadline=None)
 @given(secret=st.text(st.characters(codec="ascii", categories=["L", "N", "P"]), min_size=12, max_size=40))
 def test_a_secret_is_in_no_message(line: str, secret: str) -> None:
     text = f"!\n{line.format(secret)}\n!"
@@ -188,6 +190,7 @@ def test_what_is_no_secret_stays(line: str) -> None:
     assert sanitized(f"{line}\nnext\n") == f"{line}\nnext\n"
 
 
+@settings(deadline=None)
 @given(st.text())
 def test_nothing_that_a_terminal_obeys_is_left(text: str) -> None:
     shown = printable(text)
@@ -217,6 +220,7 @@ JSON = st.recursive(
 )  # fmt: skip
 
 
+@settings(deadline=None)
 @given(st.text())
 def test_what_is_not_json_is_said_so(text: str) -> None:
     try:
@@ -236,7 +240,7 @@ def test_escapes_in_json_are_spelled_out() -> None:
     assert parse_json('{"a\\u001b": ["\\u001b[2J"]}', "x") == {"a\\x1b": ["\\x1b[2J"]}
 
 
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 @given(st.dictionaries(st.sampled_from(["default", "eth0", "10.0.0.0/8", "paths", "ipv4Unicast"]), JSON))
 def test_json_of_another_form_is_no_traceback(shown: dict[str, object]) -> None:
     for parse, more in (
@@ -343,6 +347,7 @@ def test_a_host_name_is_shown_among_what_is_added() -> None:
     assert configuration.with_hostname(both, "") == both
 
 
+@settings(deadline=None)
 @given(st.lists(st.text(st.characters(codec="utf-8", exclude_categories=["C", "Z"]), min_size=1), min_size=1))
 def test_a_text_agrees_with_itself_and_keeps_its_line_numbers(lines: list[str]) -> None:
     text = "\n".join(lines)
