@@ -299,6 +299,12 @@ def test_a_line_is_known_with_what_it_stands_below() -> None:
     ]
 
 
+def test_a_description_cannot_pass_for_other_lines() -> None:
+    text = RUNNING.replace("to-r2", "to-r2\u2028hostname evil\x0bno router bgp 65001")
+    assert configuration.hostname_of(text) == "vm"
+    assert len(configuration.lines_of(text)) == len(configuration.lines_of(RUNNING))
+
+
 def test_the_same_line_in_another_block_is_another_line() -> None:
     left, right = "vrf a\n ip route 10.0.0.0/8 Null0\nexit-vrf\n", "vrf b\n ip route 10.0.0.0/8 Null0\nexit-vrf\n"
     assert configuration.missing(left, right, merge=False)

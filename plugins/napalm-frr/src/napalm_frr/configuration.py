@@ -104,7 +104,7 @@ def is_command(line: str) -> bool:
 
 def hostname_of(text: str) -> str:
     """The host name of the last line that has one, or empty."""
-    return next((found[1] for line in reversed(text.splitlines()) if (found := HOSTNAME_LINE.match(line))), "")
+    return next((found[1] for line in reversed(text.split("\n")) if (found := HOSTNAME_LINE.match(line))), "")
 
 
 def lines_of(text: str) -> dict[Line, None]:
@@ -114,7 +114,7 @@ def lines_of(text: str) -> dict[Line, None]:
     """
     found: dict[Line, None] = {}
     above: list[tuple[int, str]] = []
-    for raw in text.splitlines():
+    for raw in text.split("\n"):
         if not is_command(raw) or any(
             one.match(raw) for one in (AROUND, ABOUT_FILE, DEFAULT_FORWARDING, HOSTNAME_LINE)
         ):
@@ -134,10 +134,10 @@ def target(candidate: str, running: str, merge: bool) -> str:
 
     Its host names are those that run: frr-reload.py cannot change them.
     """
-    kept = [line for line in candidate.splitlines() if not HOSTNAME_LINE.match(line)]
+    kept = [line for line in candidate.split("\n") if not HOSTNAME_LINE.match(line)]
     if merge:
         return without_banner(running) + "\n".join(kept) + "\n"
-    names = [line for line in running.splitlines() if HOSTNAME_LINE.match(line)]
+    names = [line for line in running.split("\n") if HOSTNAME_LINE.match(line)]
     return "\n".join([*names, *(line for line in kept if not DEFAULT_FORWARDING.match(line))]) + "\n"
 
 
