@@ -78,7 +78,8 @@ def driver(one: Router, base: str, tmp_path: Path, monkeypatch: pytest.MonkeyPat
             made.load_replace_candidate(config=base)
             made.commit_config()
         yield made
-    assert list(temporary.iterdir()) == []
+    # A timer that has just reverted may still be tidying up.
+    wait_for(lambda: not list(temporary.iterdir()))
 
 
 def startup(one: Router) -> str:
@@ -259,6 +260,14 @@ def test_a_candidate_that_is_not_indented_is_committed_and_verified(driver: FRRD
     driver.load_replace_candidate(config=re.sub(r"(?m)^ +", "", base).replace("the right one", "flat"))
     driver.commit_config()
     assert "description flat" in driver.get_config()["running"]
+
+
+def test_abbreviations_that_frr_takes_are_taken(driver: FRRDriver) -> None:
+    driver.load_merge_candidate(config="rout bg 65001\n neigh 192.0.2.2 desc short\nexit\nint eth1\n desc x\nexit\n")
+    driver.commit_config()
+    running = driver.get_config()["running"]
+    assert " neighbor 192.0.2.2 description short\n" in running
+    assert " description x\n" in running
 
 
 def test_end_in_the_middle_of_a_merge_does_not_swallow_the_rest(driver: FRRDriver) -> None:
@@ -620,6 +629,39 @@ def test_a_package_that_is_missing_on_the_device_is_named(
     assert done.returncode == 1
     assert re.search(rf"ConnectionException: .*\n(.*\n)*.*{words}", done.stderr), done.stderr
     assert ROUTE not in one.running()
+
+
+def test_a_driver_with_sudo_does_all_with_it(
+    driver: FRRDriver, one: Router, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Not the real one: test machines have none, and as root it would change nothing but the words.
+    log = tmp_path / "log"
+    (tmp_path / "sudo").write_text(f'#!/bin/sh\n[ "$1 $2" = "-n --" ] || exit 1\nshift 2\necho x >>{log}\nexec "$@"\n')
+    (tmp_path / "sudo").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    with connect(one, sudo=True) as mine:
+        mine.load_merge_candidate(config=ROUTE)
+        mine.commit_config()
+    assert len(log.read_text().splitlines()) == 3
+    assert ROUTE in one.running()
+
+
+def test_a_reload_that_does_not_end_is_ended_and_put_back(
+    driver: FRRDriver, one: Router, base: str, tmp_path: Path
+) -> None:
+    wrapper, ran = tmp_path / "frr-reload.py", tmp_path / "ran"
+    wrapper.write_text(
+        f'#!/bin/sh\n[ -e {ran} ] || {{ : >{ran}; vtysh --vty_socket {one.sockets} -c configure -c "ip route '
+        f'198.51.100.0/24 Null0"; exec sleep 60; }}\nexec /usr/lib/frr/frr-reload.py "$@"\n'
+    )
+    wrapper.chmod(0o755)
+    before = one.running()
+    mine = FRRDriver("localhost", "", "", 2, one.optional_args | {"frr_reload": str(wrapper)})
+    with mine:
+        mine.load_replace_candidate(config=base + ROUTE)
+        with pytest.raises(ReplaceConfigException, match=r"(?s)as it was before.*no end within 2 s"):
+            mine.commit_config()
+    assert one.running() == before
 
 
 def test_an_option_that_cannot_be_is_refused_at_once() -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -128,7 +130,47 @@ def test_a_dead_connection_leaves_no_temporary_file(one: Router, server: Server)
     driver.compare_config()
     server.cut()
     driver.close()
-    assert [file for file in Path("/tmp").glob("napalm-frr.*") if file.owner() == server.username] == []
+    assert files_of(server.username) == []
+
+
+def files_of(user: str) -> list[Path]:
+    found = []
+    for file in Path("/tmp").glob("napalm-frr.*"):
+        # Those of tests that run at the same time go while we look.
+        with contextlib.suppress(OSError):
+            if file.owner() == user:
+                found.append(file)
+    return found
+
+
+def test_a_commit_is_finished_though_the_connection_dies_in_its_middle(one: Router, server: Server) -> None:
+    begun, wrapper = one.folder / "begun", one.folder / "slow-reload"
+    wrapper.write_text(f'#!/bin/sh\n: >{begun}\nsleep 1\nexec /usr/lib/frr/frr-reload.py "$@"\n')
+    wrapper.chmod(0o755)
+    one.folder.chmod(0o777)
+    driver = connect(one, server, frr_reload=str(wrapper))
+    base = driver.get_config()["running"]
+    driver.load_replace_candidate(config=base + ROUTE)
+    failures: list[BaseException] = []
+
+    def commit() -> None:
+        try:
+            driver.commit_config()
+        except ConnectionClosedException as error:
+            failures.append(error)
+
+    thread = threading.Thread(target=commit)
+    thread.start()
+    wait_for(begun.exists)
+    server.cut()
+    thread.join(20)
+    assert len(failures) == 1
+    wait_for(lambda: ROUTE in (one.config / "frr.conf").read_text())
+    assert ROUTE in one.running()
+    driver.close()
+    with connect(one, server) as other:
+        other.load_replace_candidate(config=base)
+        other.commit_config()
 
 
 def test_a_large_candidate_goes_through(one: Router, server: Server) -> None:

@@ -151,6 +151,7 @@ def test_nothing_passes_for_a_destination_that_a_shell_or_a_tool_would_obey(name
             command()
 
 
+@settings(deadline=None)
 @given(st.text(), st.text(), st.integers(0, 255))
 def test_no_output_of_ping_or_traceroute_is_a_traceback(out: str, err: str, code: int) -> None:
     assert probes.ping(code, out, err, 5).keys() <= {"success", "error"}
@@ -171,6 +172,7 @@ SECRETS = [
 
 
 @pytest.mark.parametrize("line", SECRETS)
+@settings(deadline=None)
 @given(secret=st.text(st.characters(codec="ascii", categories=["L", "N", "P"]), min_size=12, max_size=40))
 def test_a_secret_is_in_no_message(line: str, secret: str) -> None:
     text = f"!\n{line.format(secret)}\n!"
@@ -188,6 +190,7 @@ def test_what_is_no_secret_stays(line: str) -> None:
     assert sanitized(f"{line}\nnext\n") == f"{line}\nnext\n"
 
 
+@settings(deadline=None)
 @given(st.text())
 def test_nothing_that_a_terminal_obeys_is_left(text: str) -> None:
     shown = printable(text)
@@ -217,6 +220,7 @@ JSON = st.recursive(
 )  # fmt: skip
 
 
+@settings(deadline=None)
 @given(st.text())
 def test_what_is_not_json_is_said_so(text: str) -> None:
     try:
@@ -236,7 +240,7 @@ def test_escapes_in_json_are_spelled_out() -> None:
     assert parse_json('{"a\\u001b": ["\\u001b[2J"]}', "x") == {"a\\x1b": ["\\x1b[2J"]}
 
 
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 @given(st.dictionaries(st.sampled_from(["default", "eth0", "10.0.0.0/8", "paths", "ipv4Unicast"]), JSON))
 def test_json_of_another_form_is_no_traceback(shown: dict[str, object]) -> None:
     for parse, more in (
@@ -295,6 +299,12 @@ def test_a_line_is_known_with_what_it_stands_below() -> None:
     ]
 
 
+def test_a_description_cannot_pass_for_other_lines() -> None:
+    text = RUNNING.replace("to-r2", "to-r2\u2028hostname evil\x0bno router bgp 65001")
+    assert configuration.hostname_of(text) == "vm"
+    assert len(configuration.lines_of(text)) == len(configuration.lines_of(RUNNING))
+
+
 def test_the_same_line_in_another_block_is_another_line() -> None:
     left, right = "vrf a\n ip route 10.0.0.0/8 Null0\nexit-vrf\n", "vrf b\n ip route 10.0.0.0/8 Null0\nexit-vrf\n"
     assert configuration.missing(left, right, merge=False)
@@ -327,6 +337,15 @@ def test_a_replacement_that_lacks_a_line_differs_and_one_that_lacks_the_host_nam
     ]
 
 
+@pytest.mark.parametrize(
+    ("name", "good"),
+    [("r1", True), ("r1.lab.example", True), ("a" * 64, False), ("a" * 63, True), (".".join(["abcd"] * 13), True),
+     (".".join(["abcd"] * 14), False), ("-a", False), ("a_b", False), ("a..b", False)],
+)  # fmt: skip
+def test_a_host_name_is_one_that_linux_takes_whole(name: str, good: bool) -> None:
+    assert bool(configuration.HOSTNAME.fullmatch(name)) is good
+
+
 def test_a_host_name_is_shown_among_what_is_added() -> None:
     assert configuration.with_hostname("", "r1") == "Lines To Add\n============\nhostname r1"
     both = "Lines To Delete\n===============\nx\n\nLines To Add\n============\ny"
@@ -334,6 +353,7 @@ def test_a_host_name_is_shown_among_what_is_added() -> None:
     assert configuration.with_hostname(both, "") == both
 
 
+@settings(deadline=None)
 @given(st.lists(st.text(st.characters(codec="utf-8", exclude_categories=["C", "Z"]), min_size=1), min_size=1))
 def test_a_text_agrees_with_itself_and_keeps_its_line_numbers(lines: list[str]) -> None:
     text = "\n".join(lines)
@@ -355,13 +375,20 @@ def test_a_text_agrees_with_itself_and_keeps_its_line_numbers(lines: list[str]) 
         ("router ospf vrf red\n", {"ospfd"}), ("router ospf6\n", {"ospf6d"}), ("router isis 1\n", {"isisd"}),
         ("interface eth0\n ip ospf area 0\n", {"ospfd"}), ("interface eth0\n ip address 10.0.0.1/8\n", set()),
         ("vrf red\n ip route 10.0.0.0/8 Null0\n", {"staticd"}), ("bfd\n peer 10.0.0.1\n", {"bfdd"}),
-        ("no router ospf\n", set()), ("segment-routing\n srv6\n", set()), ("route-map A permit 10\n", set()),
+        ("no router ospf\n", set()), ("ip pim rp 10.0.0.1\n", {"pimd"}), ("rpki\n rpki polling_period 9\n", set()),
+        ("interface eth0\n ipv6 mld\n", {"pim6d"}), ("interface eth0\n vrrp 5\n", {"vrrpd"}),
+        ("segment-routing\n srv6\n", set()), ("route-map A permit 10\n", set()),
         ("segment-routing\n traffic-eng\n", {"pathd"}),
         ("key chain A\n", {"ripd or eigrpd or ospfd or ospf6d or isisd"}),
     ],
 )  # fmt: skip
 def test_the_daemon_of_a_line_is_known(text: str, daemons: set[str]) -> None:
     assert set(configuration.daemons_not_running(configuration.lines_of(text), {"zebra", "bgpd"})) == daemons
+
+
+def test_a_block_that_nobody_took_is_noticed_and_an_abbreviation_is_not() -> None:
+    lines = configuration.lines_of("rout bg 65001\n neigh 192.0.2.2 desc x\nrouter new 5\n a\nbfd\n")
+    assert configuration.blocks_dropped(lines, RUNNING) == [("router new 5",), ("router new 5", "a")]
 
 
 def test_a_daemon_with_several_instances_runs() -> None:
@@ -386,6 +413,15 @@ def test_no_value_is_ever_obeyed_by_the_devices_shell(value: str) -> None:
     program = device.assignments({"x": value}) + 'printf "%s" "$x"'
     done = subprocess.run(["sh", "-c", program], capture_output=True, check=True)
     assert done.stdout == value.encode()
+
+
+def test_the_scripts_for_the_device_come_with_the_package_and_are_plain_shell() -> None:
+    for name in ("commit", "compare", "confirm", "facts", "load", "pending", "rollback", "startup", "timer"):
+        for shell in (["dash"], ["bash", "--posix"]):
+            done = subprocess.run(
+                [*shell, "-n"], input=device.script(name), text=True, capture_output=True, check=False
+            )
+            assert (done.returncode, done.stderr) == (0, ""), name
 
 
 class Recorder:
@@ -414,8 +450,8 @@ def test_sudo_is_tried_only_when_frr_does_not_answer_without_it() -> None:
     recorder = Recorder()
     Device(recorder, Options(netns="r1"), 60).open()
     assert [command[:5] for command in recorder.commands] == [
-        ["ip", "netns", "exec", "r1", "timeout"],
-        ["ip", "netns", "exec", "r1", "timeout"],
+        ["ip", "netns", "exec", "r1", "env"],
+        ["ip", "netns", "exec", "r1", "env"],
         ["sudo", "-n", "--", "ip", "netns"],
     ]
     with pytest.raises(ConnectionException, match="frrvty"):

@@ -53,21 +53,23 @@ DAEMONS: tuple[tuple[re.Pattern[str], tuple[str, ...]], ...] = tuple(
         (r"interface [^\n]+\n ipv6 ripng\b", "ripngd"),
         (r"interface [^\n]+\n (ip router isis|ipv6 router isis|isis)\b", "isisd"),
         (r"interface [^\n]+\n (ip|ipv6) router openfabric\b", "fabricd"),
-        (r"interface [^\n]+\n ip (pim|igmp)\b", "pimd"),
-        (r"interface [^\n]+\n ipv6 (pim|mld)\b", "pim6d"),
+        (r"((interface|vrf) [^\n]+\n )?ip (pim|igmp|msdp|mroute)\b", "pimd"),
+        (r"((interface|vrf) [^\n]+\n )?ipv6 (pim|mld)\b", "pim6d"),
+        (r"rpki$", "bgpd"),
         (r"interface [^\n]+\n (ip|ipv6) nhrp\b", "nhrpd"),
         (r"interface [^\n]+\n pbr-policy\b", "pbrd"),
-        (r"interface [^\n]+\n vrrp\b", "vrrpd"),
+        (r"(interface [^\n]+\n )?vrrp\b", "vrrpd"),
         (r"interface [^\n]+\n (ip|ipv6) eigrp\b", "eigrpd"),
         (r"interface [^\n]+\n babel\b", "babeld"),
     )
 )
 
 # Blocks that FRR always shows when it has them, even empty ones; others may be all defaults and then not be shown.
-ALWAYS_SHOWN = re.compile(r"(router \w|mpls ldp|bfd$|pbr-map )")
+ALWAYS_SHOWN = re.compile(r"router \w")
 
-LABEL = "[A-Za-z0-9](?:[A-Za-z0-9-]{0,62}[A-Za-z0-9])?"
-HOSTNAME = re.compile(rf"{LABEL}(?:\.{LABEL})*")
+LABEL = "[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+# As long as Linux lets it be (HOST_NAME_MAX).
+HOSTNAME = re.compile(rf"(?=.{{1,64}}$){LABEL}(?:\.{LABEL})*")
 
 
 def cleaned(text: str) -> str:
@@ -102,7 +104,7 @@ def is_command(line: str) -> bool:
 
 def hostname_of(text: str) -> str:
     """The host name of the last line that has one, or empty."""
-    return next((found[1] for line in reversed(text.splitlines()) if (found := HOSTNAME_LINE.match(line))), "")
+    return next((found[1] for line in reversed(text.split("\n")) if (found := HOSTNAME_LINE.match(line))), "")
 
 
 def lines_of(text: str) -> dict[Line, None]:
@@ -112,7 +114,7 @@ def lines_of(text: str) -> dict[Line, None]:
     """
     found: dict[Line, None] = {}
     above: list[tuple[int, str]] = []
-    for raw in text.splitlines():
+    for raw in text.split("\n"):
         if not is_command(raw) or any(
             one.match(raw) for one in (AROUND, ABOUT_FILE, DEFAULT_FORWARDING, HOSTNAME_LINE)
         ):
@@ -132,10 +134,10 @@ def target(candidate: str, running: str, merge: bool) -> str:
 
     Its host names are those that run: frr-reload.py cannot change them.
     """
-    kept = [line for line in candidate.splitlines() if not HOSTNAME_LINE.match(line)]
+    kept = [line for line in candidate.split("\n") if not HOSTNAME_LINE.match(line)]
     if merge:
         return without_banner(running) + "\n".join(kept) + "\n"
-    names = [line for line in running.splitlines() if HOSTNAME_LINE.match(line)]
+    names = [line for line in running.split("\n") if HOSTNAME_LINE.match(line)]
     return "\n".join([*names, *(line for line in kept if not DEFAULT_FORWARDING.match(line))]) + "\n"
 
 
@@ -209,7 +211,15 @@ def not_in(running: str, lines: Iterable[Line]) -> list[Line]:
 def blocks_dropped(lines: Iterable[Line], running: str) -> list[Line]:
     """Blocks of which FRR would show at least the first line and does not: nobody took them."""
     have = {line[0] for line in lines_of(running)}
-    return [line for line in lines if ALWAYS_SHOWN.match(line[0]) and line[0] not in have]
+    return [
+        line for line in lines if ALWAYS_SHOWN.match(line[0]) and not any(abbreviates(line[0], one) for one in have)
+    ]
+
+
+def abbreviates(short: str, line: str) -> bool:
+    """Whether FRR may have taken one for the other, as `router bg 65001`: each word begins as that of the line."""
+    words, whole = short.split(), line.split()
+    return len(words) <= len(whole) and all(map(str.startswith, whole, words))
 
 
 def daemon_names(answer: str) -> set[str]:

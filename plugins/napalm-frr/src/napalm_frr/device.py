@@ -20,7 +20,7 @@ from napalm_frr.transport import Answer, Transport, timed_out
 
 T = TypeVar("T")
 
-# The codes with which the scripts in the folder `device` end.
+# The codes with which the files in the folder `scripts` end.
 NO_FOLDER, CUT_SHORT, NO_RELOAD, NO_STATE, LOCKED, NOT_RUNNING = 80, 81, 82, 83, 84, 85
 PENDING, NO_HOSTNAME, CHANGED, NOT_PENDING, REFUSED, NOT_SAVED = 86, 87, 88, 89, 90, 91
 
@@ -60,7 +60,7 @@ class Report:
 @functools.cache
 def script(name: str) -> str:
     """The text of a script that comes with this package."""
-    folder = resources.files("napalm_frr") / "device"
+    folder = resources.files("napalm_frr") / "scripts"
     return "".join((folder / f"{one}.sh").read_text(encoding="utf-8") for one in ("common", name))
 
 
@@ -106,7 +106,9 @@ class Device:
         Raises CommandTimeoutException; the device ends the command then, so that none lingers there.
         """
         limit = self.limit if timeout is None else timeout
-        answer = self.transport.run([*self._before(), "timeout", f"{limit:g}", *argv], timeout=limit + GRACE_SECONDS)
+        # The parsers read the English of ping and its like.
+        words = [*self._before(), "env", "LC_ALL=C", "timeout", f"{limit:g}", *argv]
+        answer = self.transport.run(words, timeout=limit + GRACE_SECONDS)
         if answer.code == TIMED_OUT:
             raise timed_out(argv, limit)
         return answer

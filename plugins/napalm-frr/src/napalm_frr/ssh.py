@@ -40,6 +40,7 @@ class SshTransport:
 
     def open(self) -> None:
         """Raises ConnectAuthError, ConnectTimeoutError or ConnectionException with the remedy."""
+        self.close()
         client = paramiko.SSHClient()
         try:
             self._trust(client)

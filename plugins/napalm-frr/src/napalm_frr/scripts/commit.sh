@@ -1,5 +1,6 @@
-# Apply a candidate, and save it when nobody has to confirm it. Wants: kind (replace or merge), bytes, baseline (SHA-256 of the running configuration that the
-# caller has seen), hostname (empty: as it is), revert_in (seconds, or empty), token, timer (a program).
+# Apply a candidate, and save it when nobody has to confirm it. Wants: kind (replace or merge), bytes, baseline (SHA-256
+# of the running configuration that the caller has seen), hostname (empty: as it is), revert_in (seconds, or empty),
+# token, timer (a program).
 receive candidate "$bytes"
 find_reload
 lock

@@ -11,9 +11,15 @@ folder=$(mktemp -d "${TMPDIR:-/tmp}/napalm-frr.XXXXXX") || exit 80
 trap 'rm -rf "$folder"' EXIT
 trap 'exit 143' HUP INT TERM
 
+limited() {
+    timeout "$limit" "$@" </dev/null
+    status=$?
+    [ "$status" -ne 124 ] || echo "no end within $limit s: $1" >&2
+    return "$status"
+}
+
 frr() {
-    timeout "$limit" vtysh ${vty_socket:+--vty_socket "$vty_socket"} ${config_dir:+--config_dir "$config_dir"} "$@" \
-        </dev/null
+    limited vtysh ${vty_socket:+--vty_socket "$vty_socket"} ${config_dir:+--config_dir "$config_dir"} "$@"
 }
 
 show_running() {
@@ -50,8 +56,8 @@ find_reload() {
 reload() {
     printf 'service integrated-vtysh-config\n' >"$1/vtysh.conf"
     vtysh_path=$(command -v vtysh)
-    timeout "$limit" "$reload" ${vty_socket:+--vty_socket "$vty_socket"} --bindir "${vtysh_path%/*}" \
-        --confdir "$1" --rundir "$1" "$2" --stdout --log-level error "$1/frr.conf" </dev/null
+    limited "$reload" ${vty_socket:+--vty_socket "$vty_socket"} --bindir "${vtysh_path%/*}" \
+        --confdir "$1" --rundir "$1" "$2" --stdout --log-level error "$1/frr.conf"
 }
 
 # The folder where a commit waits for its confirmation. In /run for root, since a reboot reverts by itself.
