@@ -100,7 +100,7 @@ def plan_image(wish: Wish, workshop: Workshop) -> list[Planned]:
     if found := base_of(wish.spec):
         base, folder = found
         first = plan_image(Wish(base, folder, wish.locked, wish.offline), workshop)
-        disk = next((one.stored for one in first if one.stored and DISK in one.stored.files), None)
+        disk = next((one.stored for one in reversed(first) if one.stored and DISK in one.stored.files), None)
         if disk and not any(one.runs for one in first):
             wish = replace(wish, spec=starting_from(wish.spec, disk.folder / DISK, None))
         named = [replace(one, step=replace(one.step, name=f"{base.slug}: {one.step.name}")) for one in first]

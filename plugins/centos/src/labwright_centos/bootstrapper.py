@@ -35,6 +35,7 @@ BASE_PACKAGES = (
 class CentosBootstrapper(Bootstrapper):
     """Enterprise Linux by dnf, with a kernel from its own source package."""
 
+    interface_version: ClassVar[int] = 5
     distribution: ClassVar[Distribution] = Distribution(
         title="CentOS Stream",
         status="partial",

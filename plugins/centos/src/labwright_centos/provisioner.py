@@ -13,6 +13,7 @@ from labwright.provision.family import ENTERPRISE, Family
 class CentosProvisioner(LinuxProvisioner):
     """CentOS Stream, AlmaLinux, Rocky Linux and what is like them."""
 
+    interface_version: ClassVar[int] = 5
     facts: ClassVar[DriverFacts] = DriverFacts(
         title="CentOS Stream",
         status="partial",

@@ -30,6 +30,7 @@ BASE_PACKAGES = (
 class DebianBootstrapper(Bootstrapper):
     """Debian by mmdebstrap or debootstrap, with a kernel from its own linux-source package."""
 
+    interface_version: ClassVar[int] = 5
     distribution: ClassVar[Distribution] = Distribution(
         title="Debian",
         releases=(Release("bookworm", "linux-source-6.1"), Release("trixie", "linux-source-6.12")),

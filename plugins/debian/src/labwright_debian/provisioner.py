@@ -12,5 +12,6 @@ from labwright.provision.family import DEBIAN, Family
 class DebianProvisioner(LinuxProvisioner):
     """Debian and what is made of it."""
 
+    interface_version: ClassVar[int] = 5
     facts: ClassVar[DriverFacts] = DriverFacts(title="Debian")
     families: ClassVar[tuple[Family, ...]] = (DEBIAN,)

@@ -12,6 +12,7 @@ from labwright.provision.family import LINUX, Family
 class AnyLinuxProvisioner(LinuxProvisioner):
     """Debian, Enterprise Linux, SUSE and Alpine families."""
 
+    interface_version: ClassVar[int] = 5
     facts: ClassVar[DriverFacts] = DriverFacts(
         title="Linux",
         status="partial",

@@ -7,11 +7,10 @@ import logging
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-import napalm
-from napalm.base.base import NetworkDriver
-from napalm.base.exceptions import ModuleImportError
+if TYPE_CHECKING:
+    from napalm.base.base import NetworkDriver
 
 from labwright.errors import Cause, LabwrightError
 from labwright.host.text import plain
@@ -38,6 +37,10 @@ class Limits:
 
 def driver_class(name: str) -> type[NetworkDriver]:
     """NAPALM's driver of this name. Raises LabwrightError (plugin) where no package brings it."""
+    # Here, not above: it takes half a second, and the drivers that use this are looked at by every command.
+    import napalm  # noqa: PLC0415
+    from napalm.base.exceptions import ModuleImportError  # noqa: PLC0415
+
     try:
         found: type[NetworkDriver] = napalm.get_network_driver(name)
     except ModuleImportError as error:

@@ -18,6 +18,7 @@ UNTESTED = "untested against the real system: no image of it could be had, only 
 class NosProvisioner(Provisioner):
     """A network operating system by its serial console, then by NAPALM. A subclass names its profile and no more."""
 
+    interface_version: ClassVar[int] = 5
     profile: ClassVar[Profile]
     facts: ClassVar[DriverFacts]
     hardware: ClassVar[Hardware | None]
