@@ -25,7 +25,7 @@ PACKAGE_OF_TOOL = {
     "bison": "bison", "bc": "bc", "zstd": "zstd", "xz": "xz-utils", "apt-get": "apt", "dpkg-deb": "dpkg",
     "dpkg-scanpackages": "dpkg-dev", "openssl": "openssl", "patch": "patch",
     "dnf": "dnf", "rpm": "rpm", "rpmkeys": "rpm", "rpmbuild": "rpm", "rpm2cpio": "rpm2cpio", "curl": "curl",
-    "gpg": "gnupg", "gpgv": "gpgv",
+    "gpg": "gnupg", "gpgv": "gpgv", "genisoimage": "genisoimage",
     "rsync": "rsync", "cpio": "cpio", "depmod": "kmod", "losetup": "mount", "umount": "mount",
     "unshare": "util-linux", "setpriv": "util-linux", "prlimit": "util-linux",
 }  # fmt: skip

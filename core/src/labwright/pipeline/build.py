@@ -26,7 +26,7 @@ from labwright.pipeline.base import base_of, starting_from
 from labwright.pipeline.deliver import Built, Course, deliver, deliver_kernel, unchanged
 from labwright.pipeline.device import SNAPSHOT, device_steps
 from labwright.pipeline.device import STEP as DEVICE
-from labwright.pipeline.preflight import check_host, check_room, lint
+from labwright.pipeline.preflight import check_hardware, check_host, check_room, lint
 from labwright.pipeline.proof import CUSTOMIZED_MEMORY, DISK, FOREIGN_MEMORY, OURS_MEMORY, Proven, test_step
 from labwright.pipeline.prune import limit, prune
 from labwright.pipeline.rootfs import rootfs_step
@@ -300,6 +300,8 @@ def build_image(wish: Wish, workshop: Workshop, out: Path) -> Built | None:
     if bootstrap:
         recipe = Recipe(spec, *bootstrap, pins_for(wish, *bootstrap, workshop), source_date_epoch())
     course = course_of(wish, recipe, workshop)
+    if course.hardware:
+        check_hardware(course.hardware)
     steps = wanted_steps(course.steps, wish.last)
     built = None if wish.last else unchanged(course, spec, out, workshop)
     if built is None:

@@ -12,10 +12,11 @@ from labwright.hooks import LintFinding
 from labwright.host.environment import find_any
 from labwright.host.processor import processor_level
 from labwright.host.usage import available_memory, free_space, nearest
-from labwright.interfaces import Bootstrapper, Release
+from labwright.interfaces import Bootstrapper, Hardware, Release
 from labwright.pipeline.steps import MEGABYTE, Estimate, Planned, estimate
 from labwright.pipeline.workshop import Workshop
 from labwright.spec.image import ImageSpec
+from labwright.vm.machine import find_ovmf
 
 CORE_TOOLS = (
     "unshare", "setpriv", "tar", "make", "gcc", "flex", "bison", "bc", "sfdisk", "mke2fs", "grub-mkimage", "mcopy",
@@ -24,6 +25,8 @@ CORE_TOOLS = (
 PROVISION_TOOLS = (
     "unshare", "setpriv", "prlimit", "sfdisk", "blkid", "debugfs", "e2fsck", "mdir", "qemu-img", "qemu-system-x86_64",
 )  # fmt: skip
+CONFIG_TOOLS = {"iso": ("genisoimage|xorrisofs",), "fat": ("mkfs.vfat", "mcopy")}
+"""What makes a disk with files for a device's first start, by its format."""
 NOBODY = 65534
 DELIVERED = ("disk", "base", "customize", "device", "snapshot", "kernel", "kernel-package")
 """The steps whose outputs are copied to the output folder."""
@@ -39,6 +42,15 @@ def check_host(bootstrap: tuple[Bootstrapper, Release] | None, workshop: Worksho
     owners_can_be_set(workshop.paths.root)
     if out is not None:
         writable(out)
+
+
+def check_hardware(hardware: Hardware) -> None:
+    """Raise LabwrightError (host) for what a device's hardware needs and this host lacks."""
+    for machine in hardware.machines:
+        if machine.firmware == "uefi":
+            find_ovmf()
+        for tools in CONFIG_TOOLS[machine.config.format] if machine.config else ():
+            find_any(tools.split("|"))
 
 
 def check_processor(release: Release, level: int) -> None:
