@@ -7,16 +7,17 @@ from collections.abc import Callable
 
 
 class Deadline:
-    """A moment after which waiting is over."""
+    """A moment after which waiting is over. clock: seconds that only grow; another one where time is simulated."""
 
-    def __init__(self, seconds: float) -> None:
+    def __init__(self, seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
         self.seconds = seconds
-        self._started = time.monotonic()
+        self._clock = clock
+        self._started = clock()
 
     @property
     def passed(self) -> float:
         """Seconds since the wait began."""
-        return time.monotonic() - self._started
+        return self._clock() - self._started
 
     @property
     def left(self) -> float:
@@ -32,13 +33,16 @@ class Deadline:
 class Heartbeat:
     """Calls `say` when the last word is `every` seconds ago."""
 
-    def __init__(self, say: Callable[[str], None], every: float = 10.0) -> None:
+    def __init__(
+        self, say: Callable[[str], None], every: float = 10.0, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._say = say
         self._every = every
-        self._last = time.monotonic()
+        self._clock = clock
+        self._last = clock()
 
     def beat(self, text: str) -> None:
         """Say the text if it is time."""
-        if time.monotonic() - self._last >= self._every:
-            self._last = time.monotonic()
+        if self._clock() - self._last >= self._every:
+            self._last = self._clock()
             self._say(text)

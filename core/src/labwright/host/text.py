@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import re
 
+CONTROLS = (
+    r"[\x00-\x08\x0b-\x1f\x7f-\x9f]"  # control characters, but for tab and line feed
+    r"|[\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]"  # invisible, and those that turn the direction of writing
+)
 UNSAFE = re.compile(
     r"\x1b\[[0-?]*[ -/]*[@-~]"  # control sequences: colours, cursor (ECMA-48, 5.4)
     r"|\x1b[\]PX^_][^\x07\x1b\x9c\n]*(?:\x07|\x1b\\|\x9c)?"  # strings for the terminal: titles, clipboard (5.6)
     r"|\x1b[ -/]*[0-~]"  # character sets and other two-character sequences
-    r"|[\x00-\x08\x0b-\x1f\x7f-\x9f]"  # control characters, but for tab and line feed
-    r"|[\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]",  # invisible, and those that turn the direction of writing
+    rf"|{CONTROLS}"
 )
 
 

@@ -17,6 +17,8 @@ ECHO_SECONDS = 3.0
 """After which a prompt counts although the command was not echoed, where a device echoes nothing."""
 ECHO = 16
 """Characters of an echo that are looked for: after some more, terminals wrap or scroll."""
+HEAD = 40
+"""Lines after a command among which its echo is looked for: it may be wrapped, or broken by others."""
 COMMENT = "##"
 SHOWN = 100
 
@@ -103,7 +105,7 @@ def wait_ready(session: Session, check: Check, where: str) -> None:
 
 
 def _patience(session: Session, limit: float, quiet: float = QUIET) -> Patience:
-    return Patience(limit * session.factor, session.profile.console.settle, quiet * session.factor)
+    return Patience(limit * session.factor, session.settle, quiet * session.factor)
 
 
 def _prompt(session: Session, name: str) -> Rule:
@@ -126,12 +128,12 @@ def _in_cli(session: Session, commands: Commands, line: str, where: str, said: l
         if seen.rule is None:
             console.type("\r")
         elif seen.rule is rules[0]:
-            echoed = not wanted or any(wanted in _squeezed(one) for one in output)
+            echoed = wanted in _squeezed("".join(output[:HEAD]))
             # Where something came but the echo was broken by noise, the time decides.
             if echoed or (console.received > typed and watch.passed > ECHO_SECONDS * session.factor):
                 break
             console.last = seen.match.string if seen.match else ""
-            watch.pause(session.profile.console.settle)
+            watch.pause(session.settle)
         elif seen.rule.answer and (state := session.give(seen.rule.answer, where)):
             raise Restarted(state)
     own = [one for one in output if not wanted or wanted not in _squeezed(one)]
@@ -155,9 +157,8 @@ def _in_shell(session: Session, commands: Commands, line: str, where: str) -> No
         seen = watch.next(rules)
         if seen.rule is None:
             # Where the prompt is back, the mark got lost in noise; the status is still known.
-            if prompt.pattern.search(console.last):
-                console.type(f"{ask}\r")
-            watch.pause(session.profile.console.settle)
+            console.type(f"{ask}\r" if prompt.pattern.search(console.last) else "\r")
+            watch.pause(session.settle)
         elif seen.rule is rules[0]:
             break
         elif seen.rule.answer and (state := session.give(seen.rule.answer, where)):

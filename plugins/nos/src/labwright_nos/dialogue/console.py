@@ -6,7 +6,7 @@ import contextlib
 import socket
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Protocol
 
@@ -79,14 +79,18 @@ def connected(path: Path) -> Iterator[SocketWire]:
 class Console:
     """Lines that came and were not read yet, the unfinished last line, and for how long nothing has come.
 
-    closed: whether the other end is gone. received: bytes in all.
+    closed: whether the other end is gone. received: bytes in all. clock: the seconds that silence is measured by;
+    another one than this host's where a device is simulated.
     """
 
-    def __init__(self, wire: Wire, transcript: Transcript, pace: float = 0.0) -> None:
+    def __init__(
+        self, wire: Wire, transcript: Transcript, pace: float = 0.0, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._wire = wire
         self._cleaner = Cleaner()
         self._pace = pace
-        self._heard = time.monotonic()
+        self._heard = clock()
+        self.clock = clock
         self.transcript = transcript
         self.lines: deque[str] = deque()
         self.last = ""
@@ -96,19 +100,20 @@ class Console:
     @property
     def silent(self) -> float:
         """Seconds since something came or was typed."""
-        return time.monotonic() - self._heard
+        return self.clock() - self._heard
 
     def listen(self, seconds: float) -> None:
         """Wait this long for something to come, and sort it into lines."""
         if self.closed:
-            time.sleep(min(seconds, 0.05))
-        data = None if self.closed else self._wire.receive(seconds)
+            return
+        data = self._wire.receive(seconds)
         if data is None:
             self.closed = True
-        if data:
-            self._heard = time.monotonic()
+            self._sort(self._cleaner.flush())
+        elif data:
+            self._heard = self.clock()
             self.received += len(data)
-        self._sort(self._cleaner.feed(data) if data else self._cleaner.flush())
+            self._sort(self._cleaner.feed(data))
 
     def type(self, text: str) -> None:
         """Type a text. Raises LabwrightError (guest) where the console takes nothing."""
@@ -116,7 +121,7 @@ class Console:
             for part in text if self._pace else (text,):
                 self._wire.send(part.encode())
                 if self._pace:
-                    time.sleep(self._pace)
+                    self._breathe()
         except OSError as error:
             self.closed = True
             raise LabwrightError(
@@ -125,18 +130,24 @@ class Console:
                 details=self.transcript.tail(),
                 hint="has the machine ended or crashed? The lines above are its last words",
             ) from error
-        self._heard = time.monotonic()
+        self._heard = self.clock()
 
     def forget(self) -> None:
         """What is there has been dealt with."""
         self.lines.clear()
         self.last = ""
 
+    def _breathe(self) -> None:
+        """The time between two characters: what comes meanwhile is read, since a full line would stop the device."""
+        end = Deadline(self._pace, self.clock)
+        while not (end.expired or self.closed):
+            self.listen(end.left)
+
     def _sort(self, text: str) -> None:
         if not text:
             return
         self.transcript.add(text)
         *ended, last = (self.last + text).split("\n")
-        self.lines.extend(line[:LONGEST] for line in ended)
-        # Of a line without an end, its end counts: there the prompt is.
+        # The end of a long line counts: there the prompt is.
+        self.lines.extend(line[-LONGEST:] for line in ended)
         self.last = last[-LONGEST:]

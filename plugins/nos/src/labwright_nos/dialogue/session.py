@@ -11,8 +11,10 @@ from labwright.errors import Cause, LabwrightError
 from labwright_nos.dialogue.console import Console
 from labwright_nos.dialogue.watch import Rule
 from labwright_nos.profile.model import Answer, Credentials, Profile
-from labwright_nos.profile.values import rendered
+from labwright_nos.profile.values import names_in, rendered
 
+UNASKED = 5
+"""Logins that are refused although no password was typed."""
 MOST = 200
 """Answers in one dialogue: more of them are a device that repeats itself."""
 
@@ -40,8 +42,18 @@ class Session:
     factor: float = 1.0
     login: int = 0
     refused: int = 0
+    unasked: int = 0
     reboots: int = 0
     answers: int = 0
+    tried: bool = False
+    """Whether a vendor's password was typed since a login was last refused or taken."""
+    untouched: bool = True
+    """Whether nothing was typed since the device was last switched on: then its banners are no further reboot."""
+
+    @property
+    def settle(self) -> float:
+        """Seconds of silence that make a last line a question. A slow device needs no more; a test may need less."""
+        return self.profile.console.settle * min(1.0, self.factor)
 
     def render(self, template: str, more: Mapping[str, object] = MappingProxyType({})) -> str:
         """A template with the values of now. more: beside them."""
@@ -72,17 +84,29 @@ class Session:
         if answer.reboot:
             self._count_reboot(where)
         if answer.send is not None:
+            self.tried = self.tried or "password" in names_in(answer.send)
+            self.untouched = False
             self.console.type(self.render(answer.send) + ("\r" if answer.enter else ""))
         return answer.next
+
+    def begin_commands(self) -> None:
+        """A login was taken: one that is refused later, after a reboot, is another matter."""
+        self.refused = self.unasked = 0
+        self.tried = self.untouched = False
 
     def failure(self, what: str, hint: str) -> LabwrightError:
         """An error of the device with the end of its console as evidence."""
         return LabwrightError(what, cause=Cause.GUEST, details=self.console.transcript.tail(), hint=hint)
 
     def _next_login(self, where: str) -> None:
-        self.login += 1
-        self.refused += 1
-        if self.refused >= max(1, len(self.logins)):
+        if self.tried or not self.logins:
+            self.login += 1
+            self.refused += 1
+        else:
+            # The device took an Enter of ours, for a prompt that got lost, as the password: no login was tried.
+            self.unasked += 1
+        self.tried = False
+        if self.refused >= max(1, len(self.logins)) or self.unasked > UNASKED:
             users = ", ".join(dict.fromkeys(login.user for login in self.logins)) or "nobody"
             raise self.failure(
                 f"{where}: no login was taken; tried: {users}",
@@ -90,6 +114,9 @@ class Session:
             )
 
     def _count_reboot(self, where: str) -> None:
+        if self.untouched:
+            return
+        self.untouched, self.tried = True, False
         self.reboots += 1
         if self.reboots > self.profile.console.reboots:
             raise self.failure(
@@ -97,6 +124,14 @@ class Session:
                 "it may crash: does it have the memory and the processor that it wants? See the lines above",
             )
         self.say("the device starts again")
+
+
+def logins_of(profile: Profile, values: Mapping[str, object]) -> tuple[Credentials, ...]:
+    """The logins that a profile knows. values: for the templates in them, as a first boot may set a password."""
+    return tuple(
+        Credentials(user=rendered(login.user, values), password=rendered(login.password, values))
+        for login in profile.console.credentials
+    )
 
 
 def compiled(pattern: str) -> re.Pattern[str]:

@@ -53,8 +53,8 @@ class Watch:
         self._console = console
         self._where = where
         self._patience = patience
-        self._deadline = Deadline(patience.limit)
-        self._beat = Heartbeat(say)
+        self._deadline = Deadline(patience.limit, console.clock)
+        self._beat = Heartbeat(say, clock=console.clock)
         self._before = console.received
 
     @property
@@ -68,7 +68,7 @@ class Watch:
 
     def pause(self, seconds: float, missing: str = "") -> None:
         """Listen for a while. missing: what is waited for. Raises LabwrightError (guest) at the limit."""
-        end = Deadline(min(seconds, self._deadline.left))
+        end = Deadline(min(seconds, self._deadline.left), self._console.clock)
         while not end.expired:
             self._console.listen(max(end.left, 0.001))
             if self._console.closed:
@@ -91,7 +91,7 @@ class Watch:
         while True:
             if seen := self._passed(rules, passing):
                 return seen
-            if console.silent >= patience.settle:
+            if console.closed or console.silent >= patience.settle:
                 if seen := self._asked(rules):
                     return seen
                 if console.closed:

@@ -9,7 +9,7 @@ from labwright.errors import Cause, LabwrightError
 from labwright.spec.document import Document, Location, read_document
 from labwright_nos.profile.graph import endless, stuck, unreachable
 from labwright_nos.profile.model import DONE, Answer, Commands, Profile
-from labwright_nos.profile.values import FILE_NAMES, NAMES, unknown_names
+from labwright_nos.profile.values import FILE_NAMES, LOGIN_NAMES, NAMES, unknown_names
 
 HINT = "docs/nos-profiles.md explains each key"
 
@@ -78,6 +78,10 @@ def _templates(profile: Profile) -> Iterator[tuple[Location, str]]:
     found: list[tuple[Location, str, dict[str, str]]] = [
         ((*place, "send"), answer.send, NAMES) for place, answer in _answers(profile) if answer.send
     ]
+    general = {name: meaning for name, meaning in NAMES.items() if name not in LOGIN_NAMES}
+    for number, login in enumerate(profile.console.credentials):
+        for part in ("user", "password"):
+            found.append((("console", "credentials", number, part), getattr(login, part), general))
     for place, commands in _commands(profile):
         found.append(((*place, "lines"), commands.lines, NAMES | (FILE_NAMES if place[0] == "files" else {})))
     if profile.napalm:

@@ -9,6 +9,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from labwright.spec.hardware import Hardware
 from labwright.spec.image import SLUG, Strict
+from labwright_nos.profile.patterns import endless
 
 NAME = r"^[a-z][a-z0-9-]{0,31}$"
 DONE = "done"
@@ -22,12 +23,26 @@ def _pattern(text: str) -> str:
         raise ValueError(f"not a regular expression: {error}") from None
     if compiled.search(""):
         raise ValueError("this matches an empty line, so it would match whatever the device says")
+    if all(compiled.search(sign * 40) for sign in "~x7 "):
+        raise ValueError("this matches whatever the device says: put a word of it in the pattern")
     if "\n" in text or r"\n" in text:
         raise ValueError("patterns look at one line: a line feed is never in it")
+    if endless(text):
+        raise ValueError(
+            "a repetition of a repetition, such as (a+)+, may take for ever on a line that does not fit: "
+            "repeat one of the two only"
+        )
+    return text
+
+
+def _question(text: str) -> str:
+    if not text.endswith("$") or text.endswith(r"\$"):
+        raise ValueError("a question is what a line ends with: end the pattern with $")
     return text
 
 
 Pattern = Annotated[str, Field(min_length=1, max_length=300), AfterValidator(_pattern)]
+Question = Annotated[Pattern, AfterValidator(_question)]
 Template = Annotated[str, Field(max_length=20_000)]
 Seconds = Annotated[float, Field(gt=0, le=7200, strict=False)]
 """With KVM; under emulation they are multiplied."""
@@ -57,7 +72,10 @@ class Interfaces(Strict):
 
 
 class Credentials(Strict):
-    """A login that the vendor's image knows. They are public; a secret one is named in build.login."""
+    """A login that the vendor's image knows. They are public; a secret one is named in build.login.
+
+    In a profile both are templates: a first boot that has to set a password names its own for the next login.
+    """
 
     user: str = Field(min_length=1, max_length=64, description="User.")
     password: str = Field("", max_length=128, description="Its password.")
@@ -70,7 +88,7 @@ class Answer(Strict):
     begin anew. failed: the device says that it cannot go on.
     """
 
-    expect: Pattern | None = Field(None, description="A question: the unfinished last line, nothing after it.")
+    expect: Question | None = Field(None, description="A question: the unfinished last line, nothing after it.")
     prompt: str | None = Field(None, pattern=NAME, description="The same, by a name in prompts.")
     notice: Pattern | None = Field(None, description="A line that passes by.")
     send: Template | None = Field(None, description="What is typed then, with Enter; a Jinja2 template.")
@@ -139,7 +157,7 @@ class State(Strict):
 class Console(Strict):
     """The serial console. The first state is where power-on leads."""
 
-    prompts: dict[Annotated[str, Field(pattern=NAME)], Pattern] = Field(description="Patterns of prompts by name.")
+    prompts: dict[Annotated[str, Field(pattern=NAME)], Question] = Field(description="Patterns of prompts by name.")
     credentials: tuple[Credentials, ...] = Field((), description="Logins of the vendor's image, tried in order.")
     states: tuple[State, ...] = Field(min_length=1, max_length=60, description="In the order of a boot that goes well.")
     always: tuple[Answer, ...] = Field((), description="What may come in every state: pagers, dialogs, reboots.")

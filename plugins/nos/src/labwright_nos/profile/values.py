@@ -26,6 +26,8 @@ NAMES = {
     "forwarding": "the image's enableForwarding",
 }
 """In every template."""
+LOGIN_NAMES = ("user", "password")
+"""Of the login that is tried now; the others are the image's."""
 FILE_NAMES = {
     "file": "where SFTP has put the private file",
     "path": "where it belongs",
@@ -52,6 +54,12 @@ def unknown_names(template: str, known: Mapping[str, str]) -> list[str]:
     except TemplateSyntaxError as error:
         raise ValueError(f"not a Jinja2 template: line {error.lineno} of it: {error.message}") from None
     return sorted(meta.find_undeclared_variables(parsed) - known.keys())
+
+
+@functools.cache
+def names_in(template: str) -> frozenset[str]:
+    """The names that a template uses. Raises ValueError as unknown_names does."""
+    return frozenset(unknown_names(template, {}))
 
 
 def rendered(template: str, values: Mapping[str, object]) -> str:
