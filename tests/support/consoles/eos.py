@@ -54,22 +54,44 @@ def modes() -> dict[str, Mode]:
         "exec": Mode("{hostname}>", [("enable|en", goes("enabled")), pager]),
         "enabled": Mode(
             "{hostname}#",
-            [("configure(?: terminal)?", goes("config")), pager, (r"zerotouch (?:cancel|disable)", ztp_off), ("write(?: memory)?", write),
-             ("copy running-config startup-config", write), ("show management api http-commands", api), ("disable", goes("exec"))],
+            [
+                ("configure(?: terminal)?", goes("config")),
+                pager,
+                (r"zerotouch (?:cancel|disable)", ztp_off),
+                ("write(?: memory)?", write),
+                ("copy running-config startup-config", write),
+                ("show management api http-commands", api),
+                ("disable", goes("exec")),
+            ],
         ),
         "config": Mode(
             "{hostname}(config)#",
             [
-                ("end|exit", goes("enabled")), (r"hostname (\S+)", notes("hostname")),
+                ("end|exit", goes("enabled")),
+                (r"hostname (\S+)", notes("hostname")),
                 (r"username (\S+) privilege (\d+) role network-admin secret (sha512|0) (\S+)", notes("user {}")),
-                ("management api http-commands", goes("api")), (r"interface (Management ?1)", goes("interface")),
-                ("aaa authorization exec default local", notes("aaa")), ("(?:no )?ip routing", notes("routing")),
-                ("no aaa root", says()), ("service routing protocols model (?:ribd|multi-agent)", says("! Change will take effect only after switch reboot\n")),
+                ("management api http-commands", goes("api")),
+                (r"interface (Management ?1)", goes("interface")),
+                ("aaa authorization exec default local", notes("aaa")),
+                ("(?:no )?ip routing", notes("routing")),
+                ("no aaa root", says()),
+                (
+                    "service routing protocols model (?:ribd|multi-agent)",
+                    says("! Change will take effect only after switch reboot\n"),
+                ),
             ],
         ),
-        "api": Mode("{hostname}(config-mgmt-api-http-cmds)#", [*end, ("no shutdown", notes("api")), ("protocol https", says())], "config"),
-        "interface": Mode("{hostname}(config-if-Ma1)#", [*end, ("ip address (dhcp)", notes("address")), ("no shutdown", says())], "config"),
-    }  # fmt: skip
+        "api": Mode(
+            "{hostname}(config-mgmt-api-http-cmds)#",
+            [*end, ("no shutdown", notes("api")), ("protocol https", says())],
+            "config",
+        ),
+        "interface": Mode(
+            "{hostname}(config-if-Ma1)#",
+            [*end, ("ip address (dhcp)", notes("address")), ("no shutdown", says())],
+            "config",
+        ),
+    }
 
 
 def refused(text: str) -> str:
@@ -91,13 +113,22 @@ def missing(memory: Memory) -> Iterator[str]:
     given = memory.given
     user = given["ssh_user"]
     wanted = {
-        "hostname": given["hostname"], f"user {user}": (user, "15", "sha512", given["ssh_password_hash"]), "api": True,
-        "aaa": True, "address": "dhcp", "ztp": "off", "routing": True,
-    }  # fmt: skip
+        "hostname": given["hostname"],
+        f"user {user}": (user, "15", "sha512", given["ssh_password_hash"]),
+        "api": True,
+        "aaa": True,
+        "address": "dhcp",
+        "ztp": "off",
+        "routing": True,
+    }
     yield from absent(memory.saved, wanted)
 
 
 VEOS = Device(
-    "veos", program, missing, LOGS,
-    surprises=(Surprise(Ask(" --More-- ", echo=False, key=True), re.compile(r"[ \rq]")),), most=400,
-)  # fmt: skip
+    "veos",
+    program,
+    missing,
+    LOGS,
+    surprises=(Surprise(Ask(" --More-- ", echo=False, key=True), re.compile(r"[ \rq]")),),
+    most=400,
+)

@@ -89,35 +89,71 @@ def modes(interface: str, extra: list) -> dict[str, Mode]:
         "enabled": Mode(
             "{hostname}#",
             [
-                ("conf(?:igure)? t(?:erminal)?", goes("config", "Enter configuration commands, one per line.  End with CNTL/Z.\n")),
-                (r"terminal (length|width) \d+", says()), ("terminal no monitor|no logging console", says()),
-                ("wr(?:ite)?(?: memory)?", write), ("copy running-config startup-config", copy),
-                ("disable", goes("exec")), ("show ip ssh", says("SSH Enabled - version 2.0\nAuthentication timeout: 120 secs\n")),
-                ("show ip interface brief", says(f"Interface       IP-Address OK? Method Status Protocol\n{interface}  10.0.2.15  YES DHCP   up     up\n", after=1)),
+                (
+                    "conf(?:igure)? t(?:erminal)?",
+                    goes("config", "Enter configuration commands, one per line.  End with CNTL/Z.\n"),
+                ),
+                (r"terminal (length|width) \d+", says()),
+                ("terminal no monitor|no logging console", says()),
+                ("wr(?:ite)?(?: memory)?", write),
+                ("copy running-config startup-config", copy),
+                ("disable", goes("exec")),
+                ("show ip ssh", says("SSH Enabled - version 2.0\nAuthentication timeout: 120 secs\n")),
+                (
+                    "show ip interface brief",
+                    says(
+                        f"Interface       IP-Address OK? Method Status Protocol\n{interface}  10.0.2.15  YES DHCP   up     up\n",
+                        after=1,
+                    ),
+                ),
             ],
         ),
         "config": Mode(
             "{hostname}(config)#",
             [
-                ("end", goes("enabled")), ("exit", goes("enabled")), (r"hostname ([A-Za-z][\w-]{0,62})", notes("hostname")),
-                (r"ip domain[ -]name (\S+)", notes("domain")), ("no ip domain[ -]lookup", notes("lookup", "no")),
+                ("end", goes("enabled")),
+                ("exit", goes("enabled")),
+                (r"hostname ([A-Za-z][\w-]{0,62})", notes("hostname")),
+                (r"ip domain[ -]name (\S+)", notes("domain")),
+                ("no ip domain[ -]lookup", notes("lookup", "no")),
                 (r"username (\S+) privilege (\d+) secret (?:0 )?(\S+)", notes("user {}")),
-                (r"no username (\S+)", forgets("user {}")), (r"enable secret (?:0 )?(\S+)", notes("enable")),
-                (r"crypto key generate rsa(?: general-keys)? modulus (\d+)", keys), (r"ip ssh version (2)", ssh),
-                ("ip scp server enable", notes("scp")), (rf"interface ({interface})", notes("at", mode="interface")),
-                (r"(line vty 0 4|line vty 0 15|line con(?:sole)? 0)", notes("line", mode="line")), ("archive", goes("archive")),
-                ("no ip http server|no service config|aaa new-model|service timestamps .*|ip routing|no ip routing", says()),
-                ("no logging console", notes("logging", "no")), *extra,
+                (r"no username (\S+)", forgets("user {}")),
+                (r"enable secret (?:0 )?(\S+)", notes("enable")),
+                (r"crypto key generate rsa(?: general-keys)? modulus (\d+)", keys),
+                (r"ip ssh version (2)", ssh),
+                ("ip scp server enable", notes("scp")),
+                (rf"interface ({interface})", notes("at", mode="interface")),
+                (r"(line vty 0 4|line vty 0 15|line con(?:sole)? 0)", notes("line", mode="line")),
+                ("archive", goes("archive")),
+                (
+                    "no ip http server|no service config|aaa new-model|service timestamps .*|ip routing|no ip routing",
+                    says(),
+                ),
+                ("no logging console", notes("logging", "no")),
+                *extra,
             ],
         ),
-        "interface": Mode("{hostname}(config-if)#", [*end, (r"ip address (dhcp|\S+ \S+)", address), ("no shutdown", link), ("description .*", says())], "config"),
+        "interface": Mode(
+            "{hostname}(config-if)#",
+            [*end, (r"ip address (dhcp|\S+ \S+)", address), ("no shutdown", link), ("description .*", says())],
+            "config",
+        ),
         "line": Mode(
             "{hostname}(config-line)#",
-            [*end, ("login local", line("login")), (r"transport input (ssh|all)", line("transport")), (r"exec-timeout \d+ \d+", says()),
-             ("logging synchronous", says()), (r"privilege level (\d+)", line("level"))], "config",
+            [
+                *end,
+                ("login local", line("login")),
+                (r"transport input (ssh|all)", line("transport")),
+                (r"exec-timeout \d+ \d+", says()),
+                ("logging synchronous", says()),
+                (r"privilege level (\d+)", line("level")),
+            ],
+            "config",
         ),
-        "archive": Mode("{hostname}(config-archive)#", [*end, (r"path (\S+)", notes("archive")), ("write-memory", says())], "config"),
-    }  # fmt: skip
+        "archive": Mode(
+            "{hostname}(config-archive)#", [*end, (r"path (\S+)", notes("archive")), ("write-memory", says())], "config"
+        ),
+    }
 
 
 def refused(text: str) -> str:
@@ -151,10 +187,17 @@ def missing(interface: str, more: dict[str, object]):
     def found(memory: Memory) -> Iterator[str]:
         given = memory.given
         wanted = {
-            "hostname": given["hostname"], f"user {given['ssh_user']}": (given["ssh_user"], "15", given["ssh_password"]),
-            "rsa": "2048", "ssh": "2", "scp": True, "line vty 0 4 login": True, "line vty 0 4 transport": "ssh",
-            f"{interface} address": "dhcp", f"{interface} up": True, **more,
-        }  # fmt: skip
+            "hostname": given["hostname"],
+            f"user {given['ssh_user']}": (given["ssh_user"], "15", given["ssh_password"]),
+            "rsa": "2048",
+            "ssh": "2",
+            "scp": True,
+            "line vty 0 4 login": True,
+            "line vty 0 4 transport": "ssh",
+            f"{interface} address": "dhcp",
+            f"{interface} up": True,
+            **more,
+        }
         yield from absent(memory.saved, wanted)
 
     return found
@@ -167,12 +210,21 @@ SURPRISES = (
 IOSV = Device(
     name="iosv",
     program=program(
-        ((1, "GNU GRUB  version 2.02\n\nBooting `IOSv'\n"), (8, "Smart Init is enabled\n"), (20, "CISCO IOSv platform\n")),
-        "GigabitEthernet0/0", False, [],
+        (
+            (1, "GNU GRUB  version 2.02\n\nBooting `IOSv'\n"),
+            (8, "Smart Init is enabled\n"),
+            (20, "CISCO IOSv platform\n"),
+        ),
+        "GigabitEthernet0/0",
+        False,
+        [],
     ),
     missing=missing("GigabitEthernet0/0", {"archive": "flash:rollback"}),
-    logs=LOGS, surprises=SURPRISES, logins=False, most=400,
-)  # fmt: skip
+    logs=LOGS,
+    surprises=SURPRISES,
+    logins=False,
+    most=400,
+)
 CSR1000V = Device(
     name="csr1000v",
     program=program(
@@ -181,9 +233,13 @@ CSR1000V = Device(
             (3, "%IOSXEBOOT-4-BOOT_SRC: (rp/0): 24 boots\n"),
             (60, "%IOSXEBOOT-4-WATCHDOG_DISABLED: (rp/0): Hardware watchdog timer disabled\n"),
         ),
-        "GigabitEthernet1", True, [("netconf-yang", notes("netconf"))],
+        "GigabitEthernet1",
+        True,
+        [("netconf-yang", notes("netconf"))],
     ),
     missing=missing("GigabitEthernet1", {"archive": "bootflash:rollback"}),
     logs=(*LOGS, "*Nov 26 18:00:05.200: %ONEP_BASE-6-SS_ENABLED: ONEP: Service set Base was enabled by Default"),
-    surprises=SURPRISES, logins=False, most=600,
-)  # fmt: skip
+    surprises=SURPRISES,
+    logins=False,
+    most=600,
+)

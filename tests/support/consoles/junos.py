@@ -126,36 +126,60 @@ def modes(model: Model) -> dict[str, Mode]:
     def fpc(cli: Cli, match: re.Match[str]) -> str:
         return f"Slot State            (C)  Total  Interrupt\n  0  {'Online           Testing   3' if len(looked) >= 0 else ''}\n"
 
-    head = "{master}".replace("{master}", model.master)
+    head = model.master
     secret = r'"?([^"\s]+)"?'
     return {
         "operational": Mode(
             f"{head}root@{{hostname}}> ",
             [
-                ("configure(?: exclusive)?", configure), (r"set cli screen-(?:length|width) (\d+)", says("Screen length set to 0\n")),
-                (rf"show interfaces terse(?: ({re.escape(model.port)}))?", terse), ("show chassis fpc", fpc),
-                ("request system power-off", off), ("exit|quit", goes("")), (r"request system license add (/var/tmp/\S+)", notes("licence", text="add license complete (no errors)\n")),
-                ("set cli timestamp disable", says()), (r"set cli idle-timeout \d+|set cli complete-on-space off", says("Idle timeout disabled\n")),
+                ("configure(?: exclusive)?", configure),
+                (r"set cli screen-(?:length|width) (\d+)", says("Screen length set to 0\n")),
+                (rf"show interfaces terse(?: ({re.escape(model.port)}))?", terse),
+                ("show chassis fpc", fpc),
+                ("request system power-off", off),
+                ("exit|quit", goes("")),
+                (
+                    r"request system license add (/var/tmp/\S+)",
+                    notes("licence", text="add license complete (no errors)\n"),
+                ),
+                ("set cli timestamp disable", says()),
+                (r"set cli idle-timeout \d+|set cli complete-on-space off", says("Idle timeout disabled\n")),
             ],
         ),
         "configuration": Mode(
             f"\n{head}[edit]\nroot@{{hostname}}# ",
             [
-                ("exit|quit|top", leave), ("commit(?: and-quit)?", commit), ("delete", erase), (r"set system host-name (\S+)", notes("hostname")),
+                ("exit|quit|top", leave),
+                ("commit(?: and-quit)?", commit),
+                ("delete", erase),
+                (r"set system host-name (\S+)", notes("hostname")),
                 (rf"set system (root-authentication) encrypted-password {secret}", hashed),
                 ("set system (root-authentication) plain-text-password", plain_text),
                 (r"set system login user (\S+) class (\S+)", notes("class {}")),
                 (rf"set system login user (\S+) authentication encrypted-password {secret}", notes("user {}")),
                 (r"set system login user (\S+ authentication) plain-text-password", plain_text),
-                ("set system services (ssh|netconf ssh)", notes("{}")), (r"set system services ssh root-login (allow|deny)", says()),
-                ("delete system login user vagrant", says("warning: statement not found\n")), ("delete system services (?:telnet|web-management)", says()),
-                ("delete (?:chassis auto-image-upgrade|system phone-home|system autoinstallation|interfaces|protocols)", notes("tidied")),
-                (rf"delete interfaces {model.management}(?: unit 0)?", forgets("dhcp")), (r"set interfaces em1 unit 0 family inet address (\S+)", notes("em1")),
-                (rf"set interfaces {model.management} unit 0 family inet (dhcp)", notes("dhcp")), ("rollback 0", says("load complete\n")),
-                (r"set security forwarding-options family mpls mode packet-based", notes("packets")), (r"set system (?:syslog|processes) .*", says()),
+                ("set system services (ssh|netconf ssh)", notes("{}")),
+                (r"set system services ssh root-login (allow|deny)", says()),
+                ("delete system login user vagrant", says("warning: statement not found\n")),
+                ("delete system services (?:telnet|web-management)", says()),
+                (
+                    "delete (?:chassis auto-image-upgrade|system phone-home|system autoinstallation|interfaces|protocols)",
+                    notes("tidied"),
+                ),
+                (rf"delete interfaces {model.management}(?: unit 0)?", forgets("dhcp")),
+                (r"set interfaces em1 unit 0 family inet address (\S+)", notes("em1")),
+                (rf"set interfaces {model.management} unit 0 family inet (dhcp)", notes("dhcp")),
+                ("rollback 0", says("load complete\n")),
+                (r"set security forwarding-options family mpls mode packet-based", notes("packets")),
+                (r"set system (?:syslog|processes) .*", says()),
             ],
         ),
-    }  # fmt: skip
+    }
+
+
+def _drawn(prompt: str, memory: Memory) -> str:
+    """A device without a name shows none."""
+    return prompt.replace("root@>", "root>").replace("root@#", "root#")
 
 
 def refused(text: str) -> str:
@@ -182,9 +206,11 @@ def program(model: Model) -> Callable[[Memory], Program]:
             yield from login("login: ", check, lambda user: bare and user == "root")
             yield Say("\n--- JUNOS 20.2R1.10 built 2020-06-25 12:11:04 UTC\n", 1)
 
+            name = "" if model.host == "Amnesiac" else model.host
+
             def cli(shell: Shell, match: re.Match[str]) -> Program:
                 yield Say("", 1.5)
-                yield from Cli(memory, modes(model), "operational", refused, model.host or "").run()
+                yield from Cli(memory, modes(model), "operational", refused, name, drawn=_drawn).run()
 
             def leave(shell: Shell, match: re.Match[str]) -> None:
                 shell.open = False
@@ -200,9 +226,15 @@ def missing(model: Model, more: dict[str, object]) -> Callable[[Memory], Iterato
         given = memory.given
         user, word = given["ssh_user"], given["ssh_password_hash"]
         wanted = {
-            "hostname": given["hostname"], "root-authentication": word, f"user {user}": (user, word), "ssh": "ssh",
-            f"class {user}": (user, "super-user"), "netconf ssh": "netconf ssh", "dhcp": "dhcp", **more,
-        }  # fmt: skip
+            "hostname": given["hostname"],
+            "root-authentication": word,
+            f"user {user}": (user, word),
+            "ssh": "ssh",
+            f"class {user}": (user, "super-user"),
+            "netconf ssh": "netconf ssh",
+            "dhcp": "dhcp",
+            **more,
+        }
         for key, value in wanted.items():
             if memory.saved.get(key) != value:
                 yield f"{key} is {memory.saved.get(key)!r}, not {value!r}"
@@ -217,19 +249,43 @@ KERNEL = (
 )
 VQFX_MODEL = Model(
     (LOADER, KERNEL, (60, "Mounting junos-platform...\nInitializing M/T/EX/PTX platform properties ...\n")),
-    "vqfx-re", "root@{host}:RE:0% ", "Juniper", "em0", "xe-0/0/0", 5, master="{master:0}\n",
-)  # fmt: skip
+    "vqfx-re",
+    "root@{host}:RE:0% ",
+    "Juniper",
+    "em0",
+    "xe-0/0/0",
+    5,
+    master="{master:0}\n",
+)
 VSRX_MODEL = Model(
     (LOADER, KERNEL, (70, "Creating initial configuration:  mgd: commit complete\nSetting initial options:  .\n")),
-    "Amnesiac", "root@{host}:~ # ", "", "fxp0", "ge-0/0/0", 4,
-)  # fmt: skip
+    "Amnesiac",
+    "root@{host}:~ # ",
+    "",
+    "fxp0",
+    "ge-0/0/0",
+    4,
+)
 VJUNOS_MODEL = Model(
-    (LOADER, KERNEL, (200, "Loading configuration ...\nTime and ticks drifted too much, resetting synchronization...\n")),
-    "Amnesiac", "root@{host}:~ # ", "", "fxp0", "ge-0/0/0", 9,
-)  # fmt: skip
+    (
+        LOADER,
+        KERNEL,
+        (200, "Loading configuration ...\nTime and ticks drifted too much, resetting synchronization...\n"),
+    ),
+    "Amnesiac",
+    "root@{host}:~ # ",
+    "",
+    "fxp0",
+    "ge-0/0/0",
+    9,
+)
 VQFX = Device("vqfx", program(VQFX_MODEL), missing(VQFX_MODEL, {"em1": "169.254.0.2/24"}), LOGS, (MORE,), most=600)
 VSRX = Device("vsrx", program(VSRX_MODEL), missing(VSRX_MODEL, {"licence": None}), LOGS, (MORE,), most=600)
 VJUNOS = Device(
-    "vjunos-switch", program(VJUNOS_MODEL), missing(VJUNOS_MODEL, {"tidied": True}),
-    (*LOGS, "Auto Image Upgrade: DHCP INET Client State Reset : fxp0.0"), (MORE,), most=900,
-)  # fmt: skip
+    "vjunos-switch",
+    program(VJUNOS_MODEL),
+    missing(VJUNOS_MODEL, {"tidied": True}),
+    (*LOGS, "Auto Image Upgrade: DHCP INET Client State Reset : fxp0.0"),
+    (MORE,),
+    most=900,
+)

@@ -84,20 +84,37 @@ def root_commands() -> list:
         return 0
 
     return [
-        ("stty .*-echo.*", echo_off), ("exit", exit_), ("reboot", reboot), (r"true|sync|set \+o \w+", write_file),
+        ("stty .*-echo.*", echo_off),
+        ("exit", exit_),
+        ("reboot", reboot),
+        (r"true|sync|set \+o \w+", write_file),
         (r"id -u (\S+)", lambda shell, match: "1001\n" if match[1] in shell.memory.running.get("users", {}) else 1),
         (r"useradd (?:--create-home|-m) (?:--shell|-s) /bin/bash (\S+)", keeps(add)),
-        (r"usermod (?:--append --groups|-aG|-a -G) (\S+) (\S+)", keeps(groups)), (r"usermod (?:--password|-p) '([^']*)' (\S+)", keeps(hashed)),
+        (r"usermod (?:--append --groups|-aG|-a -G) (\S+) (\S+)", keeps(groups)),
+        (r"usermod (?:--password|-p) '([^']*)' (\S+)", keeps(hashed)),
         (r"chmod 0?440 (\S+)", keeps(lambda memory, match: match[1] in memory.running.get("files", {}) or False)),
-        (r"mkdir -p (\S+)", write_file), (r"hostnamectl set-hostname (\S+)", note("hostname")), (r"hostname (\S+)", write_file),
+        (r"mkdir -p (\S+)", write_file),
+        (r"hostnamectl set-hostname (\S+)", note("hostname")),
+        (r"hostname (\S+)", write_file),
         (r"systemctl (?:enable|restart|--now enable|enable --now|daemon-reload|reload)(?: --now)? ?(\S*)", note("ssh")),
-        (r"systemctl is-active (\S+)", lambda shell, match: "active\n"), ("ztp -d|ztp --disable", note("ztp", "off")),
-        ("config ztp disable -y|ztp disable -y", note("ztp", "off")), (r"config hostname (\S+)", lambda shell, match: shell.memory.running.__setitem__("database", match[1])),
-        ("config save -y", keeps(lambda memory, match: memory.running.__setitem__("config", memory.running.get("database")))),
-        ("show interfaces status", lambda shell, match: "  Interface    Lanes    Speed\n Ethernet0  25,26,27,28      40G   9100    N/A\n"),
-        (r"rm -f (/etc/ssh/ssh_host_\S+|\S+)", note("removed")), (r"truncate -s 0 (/etc/machine-id)", note("machine-id", "empty")),
-        (r"sysctl .*|nv .*|sed -i .*", write_file), (r"test -[efd] (\S+)", lambda shell, match: 1), (r"grep -q .*", lambda shell, match: 1),
-    ]  # fmt: skip
+        (r"systemctl is-active (\S+)", lambda shell, match: "active\n"),
+        ("ztp -d|ztp --disable", note("ztp", "off")),
+        ("config ztp disable -y|ztp disable -y", note("ztp", "off")),
+        (r"config hostname (\S+)", lambda shell, match: shell.memory.running.__setitem__("database", match[1])),
+        (
+            "config save -y",
+            keeps(lambda memory, match: memory.running.__setitem__("config", memory.running.get("database"))),
+        ),
+        (
+            "show interfaces status",
+            lambda shell, match: "  Interface    Lanes    Speed\n Ethernet0  25,26,27,28      40G   9100    N/A\n",
+        ),
+        (r"rm -f (/etc/ssh/ssh_host_\S+|\S+)", note("removed")),
+        (r"truncate -s 0 (/etc/machine-id)", note("machine-id", "empty")),
+        (r"sysctl .*|nv .*|sed -i .*", write_file),
+        (r"test -[efd] (\S+)", lambda shell, match: 1),
+        (r"grep -q .*", lambda shell, match: 1),
+    ]
 
 
 def expired(memory: Memory, old: str) -> Program:
@@ -190,10 +207,18 @@ BOOT = (
     (30, "[  OK  ] Reached target Network.\n"),
 )
 CUMULUS = Device(
-    "cumulus-vx", program("cumulus", "cumulus", "cumulus", "cumulus@{host}:mgmt:~$ ", BOOT, expires=True, asks=True),
-    missing({"hostname": "{hostname}", "ztp": "off"}, {"sudo"}), LOGS, (LESS,), most=400,
-)  # fmt: skip
+    "cumulus-vx",
+    program("cumulus", "cumulus", "cumulus", "cumulus@{host}:mgmt:~$ ", BOOT, expires=True, asks=True),
+    missing({"hostname": "{hostname}", "ztp": "off"}, {"sudo"}),
+    LOGS,
+    (LESS,),
+    most=400,
+)
 SONIC = Device(
-    "sonic-vs", program("sonic", "admin", "YourPaSsWoRd", "admin@{host}:~$ ", BOOT, expires=False, asks=False),
-    missing({"config": "{hostname}", "ztp": "off"}, {"sudo", "docker"}), LOGS, (LESS,), most=400,
-)  # fmt: skip
+    "sonic-vs",
+    program("sonic", "admin", "YourPaSsWoRd", "admin@{host}:~$ ", BOOT, expires=False, asks=False),
+    missing({"config": "{hostname}", "ztp": "off"}, {"sudo", "docker"}),
+    LOGS,
+    (LESS,),
+    most=400,
+)

@@ -83,25 +83,45 @@ def modes(ports: list[int]) -> dict[str, Mode]:
         "enabled": Mode(
             "{hostname}# ",
             [
-                ("conf(?:igure)?(?: terminal)?", goes("config", "Enter configuration commands, one per line. End with CNTL/Z.\n")),
-                (r"terminal (length|width) \d+", says()), ("copy running-config startup-config", save), ("show interface brief", brief),
+                (
+                    "conf(?:igure)?(?: terminal)?",
+                    goes("config", "Enter configuration commands, one per line. End with CNTL/Z.\n"),
+                ),
+                (r"terminal (length|width) \d+", says()),
+                ("copy running-config startup-config", save),
+                ("show interface brief", brief),
                 (r"show version(?: \| include image)?", says(f"  NXOS image file is: {IMAGE}\n")),
-                (r"show feature \| include nxapi", says("nxapi                  1          enabled\n")), ("terminal dont-ask", says()),
+                (r"show feature \| include nxapi", says("nxapi                  1          enabled\n")),
+                ("terminal dont-ask", says()),
             ],
         ),
         "config": Mode(
             "{hostname}(config)# ",
             [
-                ("end|exit", goes("enabled")), ("(?:hostname|switchname) ([a-zA-Z][\\w-]*)", notes("hostname")),
-                ("no password strength-check", notes("strength", False)), (r"username (\S+) password (?:0 )?(\S+)(?: role network-admin)?", user),
-                ("feature (nxapi|scp-server|netconf|ssh)", notes("feature {}")), (r"boot nxos (\S+)", notes("boot", text="Performing image verification and compatibility check, please wait....\n")),
-                ("interface mgmt0", goes("interface")), ("no feature telnet|no ip domain-lookup|nxapi https port 443", says()),
-                ("(?:no )?ip routing", says()), ("line console", goes("line")),
+                ("end|exit", goes("enabled")),
+                ("(?:hostname|switchname) ([a-zA-Z][\\w-]*)", notes("hostname")),
+                ("no password strength-check", notes("strength", False)),
+                (r"username (\S+) password (?:0 )?(\S+)(?: role network-admin)?", user),
+                ("feature (nxapi|scp-server|netconf|ssh)", notes("feature {}")),
+                (
+                    r"boot nxos (\S+)",
+                    notes("boot", text="Performing image verification and compatibility check, please wait....\n"),
+                ),
+                ("interface mgmt0", goes("interface")),
+                ("no feature telnet|no ip domain-lookup|nxapi https port 443", says()),
+                ("(?:no )?ip routing", says()),
+                ("line console", goes("line")),
             ],
         ),
-        "interface": Mode("{hostname}(config-if)# ", [*end, ("ip address (dhcp)", notes("address")), ("no shutdown", says())], "config"),
-        "line": Mode("{hostname}(config-console)# ", [*end, (r"exec-timeout \d+|terminal width 511", says())], "config"),
-    }  # fmt: skip
+        "interface": Mode(
+            "{hostname}(config-if)# ",
+            [*end, ("ip address (dhcp)", notes("address")), ("no shutdown", says())],
+            "config",
+        ),
+        "line": Mode(
+            "{hostname}(config-console)# ", [*end, (r"exec-timeout \d+|terminal width 511", says())], "config"
+        ),
+    }
 
 
 def refused(text: str) -> str:
@@ -132,15 +152,24 @@ def program(memory: Memory) -> Program:
 def missing(memory: Memory) -> Iterator[str]:
     given = memory.given
     wanted = {
-        "hostname": given["hostname"], f"user {given['ssh_user']}": given["ssh_password"], "feature nxapi": True,
-        "strength": False, "boot": IMAGE.replace("///", ""), "address": "dhcp", "admin": given["ssh_password"],
-    }  # fmt: skip
+        "hostname": given["hostname"],
+        f"user {given['ssh_user']}": given["ssh_password"],
+        "feature nxapi": True,
+        "strength": False,
+        "boot": IMAGE.replace("///", ""),
+        "address": "dhcp",
+        "admin": given["ssh_password"],
+    }
     for key in ("feature nxapi", "feature scp-server"):
         wanted[key] = key.split()[1]
     yield from absent(memory.saved, wanted)
 
 
 NXOSV9K = Device(
-    "nxosv9k", program, missing, LOGS,
-    surprises=(Surprise(Ask("--More--", echo=False, key=True), re.compile(r"[ \rq]")),), most=700,
-)  # fmt: skip
+    "nxosv9k",
+    program,
+    missing,
+    LOGS,
+    surprises=(Surprise(Ask("--More--", echo=False, key=True), re.compile(r"[ \rq]")),),
+    most=700,
+)

@@ -37,20 +37,41 @@ def modes() -> dict[str, Mode]:
         "classic": Mode(
             "A:{hostname}# ",
             [
-                ("environment no more", notes("more", "no")), (r'configure system name "([^"]+)"', hostname), ("exit(?: all)?", says()),
-                (rf'{user} password "?([^"\s]+)"?(?: hash2)?', notes("user {}")), (rf"{user} access ((?:console|ftp|netconf|grpc|scp-sftp|snmp|li)(?: \w+)*)", notes("access {}")),
-                (rf'{user} console member "(administrative)"', profile), ("configure system netconf no shutdown", notes("netconf", "on")),
-                ("configure system netconf capabilities candidate", notes("candidate", "on")), ("configure system management-interface yang-modules (?:no )?base-r13-modules", says()),
-                ("configure system management-interface yang-modules nokia-combined-modules", says()), ("configure system management-interface netconf auto-config-save", says()),
-                (r"configure system management-interface configuration-mode (mixed|model-driven)", notes("mode")), ("configure system security ssh preserve-key", notes("preserve")),
-                ("configure system security profile \"administrative\" netconf base-op-authorization (kill-session|lock)", notes("{}")),
-                (r"configure card 1 card-type (\S+)", notes("card")), (r"configure card 1 mda 1 mda-type (\S+)", notes("mda")), (r"configure (?:card 1|card 1 mda 1) no shutdown", says()),
-                ("admin save(?: cf3:\\\\config.cfg)?", save), (r"bof address \S+ active", says()), ("bof save", says("Writing BOF to cf3:/bof.cfg ... OK\nCompleted.\n", 1)),
-                ("bof persist on", says("*** Warning: save the BOF\n")), ("show card state", says("1  iom-v:he  iom-v:he  up  up  1\n", 1)), ("show version", says("TiMOS-B-22.10.R1 both/x86_64 Nokia 7750 SR\n")),
+                ("environment no more", notes("more", "no")),
+                (r'configure system name "([^"]+)"', hostname),
+                ("exit(?: all)?", says()),
+                (rf'{user} password "?([^"\s]+)"?(?: hash2)?', notes("user {}")),
+                (rf"{user} access ((?:console|ftp|netconf|grpc|scp-sftp|snmp|li)(?: \w+)*)", notes("access {}")),
+                (rf'{user} console member "(administrative)"', profile),
+                ("configure system netconf no shutdown", notes("netconf", "on")),
+                ("configure system netconf capabilities candidate", notes("candidate", "on")),
+                ("configure system management-interface yang-modules (?:no )?base-r13-modules", says()),
+                ("configure system management-interface yang-modules nokia-combined-modules", says()),
+                ("configure system management-interface netconf auto-config-save", says()),
+                (r"configure system management-interface configuration-mode (mixed|model-driven)", notes("mode")),
+                ("configure system security ssh preserve-key", notes("preserve")),
+                (
+                    'configure system security profile "administrative" netconf base-op-authorization (kill-session|lock)',
+                    notes("{}"),
+                ),
+                (r"configure card 1 card-type (\S+)", notes("card")),
+                (r"configure card 1 mda 1 mda-type (\S+)", notes("mda")),
+                (r"configure (?:card 1|card 1 mda 1) no shutdown", says()),
+                ("admin save(?: cf3:\\\\config.cfg)?", save),
+                (r"bof address \S+ active", says()),
+                ("bof save", says("Writing BOF to cf3:/bof.cfg ... OK\nCompleted.\n", 1)),
+                ("bof persist on", says("*** Warning: save the BOF\n")),
+                ("show card state", says("1  iom-v:he  iom-v:he  up  up  1\n", 1)),
+                ("show version", says("TiMOS-B-22.10.R1 both/x86_64 Nokia 7750 SR\n")),
                 ("logout", goes("")),
             ],
         )
-    }  # fmt: skip
+    }
+
+
+def _drawn(prompt: str, memory: Memory) -> str:
+    """A star for what is not saved."""
+    return f"*{prompt}" if memory.running != memory.saved else prompt
 
 
 def refused(text: str) -> str:
@@ -69,15 +90,18 @@ def program(memory: Memory) -> Program:
         yield Say("\n", 5)
         yield from login("Login: ", lambda user, word: (user, word) == ("admin", "admin"))
         yield Say("\n SR OS Software\n Copyright (c) Nokia 2022.  All Rights Reserved.\n\n", 1)
-        yield from Cli(memory, modes(), "classic", refused, name).run()
+        yield from Cli(memory, modes(), "classic", refused, name, drawn=_drawn).run()
 
 
 def missing(memory: Memory) -> Iterator[str]:
     given = memory.given
     user = given["ssh_user"]
     wanted = {
-        "hostname": given["hostname"], f"user {user}": (user, given["ssh_password"]), f"profile {user}": "administrative", "netconf": "on",
-    }  # fmt: skip
+        "hostname": given["hostname"],
+        f"user {user}": (user, given["ssh_password"]),
+        f"profile {user}": "administrative",
+        "netconf": "on",
+    }
     yield from absent(memory.saved, wanted)
     access = memory.saved.get(f"access {user}", ("", ""))[1]
     for way in ("console", "netconf"):
@@ -86,6 +110,10 @@ def missing(memory: Memory) -> Iterator[str]:
 
 
 SROS = Device(
-    "sros", program, missing, LOGS,
-    surprises=(Surprise(Ask("Press any key to continue (Q to quit)", echo=False, key=True), re.compile("[ \rQq]")),), most=300,
-)  # fmt: skip
+    "sros",
+    program,
+    missing,
+    LOGS,
+    surprises=(Surprise(Ask("Press any key to continue (Q to quit)", echo=False, key=True), re.compile("[ \rQq]")),),
+    most=300,
+)

@@ -59,20 +59,32 @@ def modes() -> dict[str, Mode]:
     return {
         "operational": Mode(
             "vyos@{hostname}:~$ ",
-            [("configure", configure), (r"set terminal (?:length|width) \d+", says()), ("exit", goes("")), ("show configuration.*", says("system {\n}\n"))],
+            [
+                ("configure", configure),
+                (r"set terminal (?:length|width) \d+", says()),
+                ("exit", goes("")),
+                ("show configuration.*", says("system {\n}\n")),
+            ],
         ),
         "configuration": Mode(
             "vyos@{hostname}# ",
             [
-                ("commit", commit), ("save", save), ("exit(?: discard)?", leave), (r"set system host-name '?([\w-]+)'?", sets("hostname")),
+                ("commit", commit),
+                ("save", save),
+                ("exit(?: discard)?", leave),
+                (r"set system host-name '?([\w-]+)'?", sets("hostname")),
                 (r"set system login user (\S+) authentication encrypted-password '([^']+)'", sets("user {}")),
                 (r"set system login user (\S+) full-name '?([^']+)'?", sets("name {}")),
-                (r"set service ssh(?: port '?(22)'?)?", sets("ssh")), (r"set interfaces ethernet eth0 address '?(dhcp)'?", sets("address")),
+                (r"set service ssh(?: port '?(22)'?)?", sets("ssh")),
+                (r"set interfaces ethernet eth0 address '?(dhcp)'?", sets("address")),
                 ("set system ip disable-forwarding", sets("no forwarding")),
-                ("delete system ip disable-forwarding", says("\n  Nothing to delete (the specified node does not exist)\n\n[edit]\n")),
+                (
+                    "delete system ip disable-forwarding",
+                    says("\n  Nothing to delete (the specified node does not exist)\n\n[edit]\n"),
+                ),
             ],
         ),
-    }  # fmt: skip
+    }
 
 
 def refused(text: str) -> str:
@@ -107,6 +119,10 @@ def missing(memory: Memory) -> Iterator[str]:
 
 
 VYOS = Device(
-    "vyos", program, missing, LOGS,
-    surprises=(Surprise(Ask(":", echo=False, key=True), re.compile("[q]")),), most=300,
-)  # fmt: skip
+    "vyos",
+    program,
+    missing,
+    LOGS,
+    surprises=(Surprise(Ask(":", echo=False, key=True), re.compile("[q]")),),
+    most=300,
+)

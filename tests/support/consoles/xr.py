@@ -12,15 +12,16 @@ LOGS = (
     "RP/0/RP0/CPU0:Nov 26 18:00:01.100 UTC: ifmgr[250]: %PKT_INFRA-LINK-3-UPDOWN : Interface GigabitEthernet0/0/0/0, changed state to Down",
     "0/RP0/ADMIN0:Nov 26 18:00:02.200 UTC: envmon[3680]: %PKT_INFRA-FM-3-FAULT_MAJOR : ALARM_MAJOR :Power Module redundancy lost",
     "RP/0/RP0/CPU0:Nov 26 18:00:03.300 UTC: sshd_proc[340]: %SECURITY-SSHD-6-INFO_GENERAL : sshd starting",
-)  # fmt: skip
+)
 STAMP = "Thu Nov 26 18:00:04.000 UTC\n"
 
 
 def first_user(memory: Memory) -> Program:
     yield Say(
         "\n!!!!!!!!!!!!!!!!!!!! NO root-system username is configured. Need to configure root-system username. "
-        "!!!!!!!!!!!!!!!!!!!!\n\n         --- Administrative User Dialog ---\n\n\n", 5,
-    )  # fmt: skip
+        "!!!!!!!!!!!!!!!!!!!!\n\n         --- Administrative User Dialog ---\n\n\n",
+        5,
+    )
     while True:
         user = ""
         while not re.fullmatch(r"[A-Za-z][\w-]*", user):
@@ -88,23 +89,49 @@ def modes() -> dict[str, Mode]:
         "enabled": Mode(
             f"{prompt}#",
             [
-                ("configure(?: terminal)?", configure), (r"terminal (length|width) \d+", says(STAMP)), ("crypto key generate rsa", keys),
-                ("show (?:ipv4 )?interfaces? brief", says(STAMP + "               Intf       Intf        LineP\n           Gi0/0/0/0 admin-down  admin-down\n", 1)),
+                ("configure(?: terminal)?", configure),
+                (r"terminal (length|width) \d+", says(STAMP)),
+                ("crypto key generate rsa", keys),
+                (
+                    "show (?:ipv4 )?interfaces? brief",
+                    says(
+                        STAMP
+                        + "               Intf       Intf        LineP\n           Gi0/0/0/0 admin-down  admin-down\n",
+                        1,
+                    ),
+                ),
             ],
         ),
         "config": Mode(
             f"{prompt}(config)#",
             [
-                *both, ("exit", leave), (r"hostname (\S+)", notes("hostname")), ("ssh server v2", notes("ssh")), ("ssh server netconf(?: vrf default)?", notes("netconf")),
-                ("ssh server vrf default", says()), ("netconf-yang agent", goes("agent")), ("netconf-yang agent ssh", notes("yang")), ("netconf agent tty", says()),
-                ("interface MgmtEth0/RP0/CPU0/0", goes("interface")), (r"line (?:console|default)", goes("line")), ("xml agent tty", goes("agent")),
+                *both,
+                ("exit", leave),
+                (r"hostname (\S+)", notes("hostname")),
+                ("ssh server v2", notes("ssh")),
+                ("ssh server netconf(?: vrf default)?", notes("netconf")),
+                ("ssh server vrf default", says()),
+                ("netconf-yang agent", goes("agent")),
+                ("netconf-yang agent ssh", notes("yang")),
+                ("netconf agent tty", says()),
+                ("interface MgmtEth0/RP0/CPU0/0", goes("interface")),
+                (r"line (?:console|default)", goes("line")),
+                ("xml agent tty", goes("agent")),
                 (r"domain name (\S+)", notes("domain")),
             ],
         ),
-        "agent": Mode(f"{prompt}(config-ncy-agent)#", [*both, ("ssh", notes("yang")), ("exit", goes("config"))], "config"),
-        "interface": Mode(f"{prompt}(config-if)#", [*both, ("ipv4 address (dhcp)", notes("address")), ("no shutdown", notes("up")), ("exit", goes("config"))], "config"),
-        "line": Mode(f"{prompt}(config-line)#", [*both, (r"exec-timeout \d+ \d+", says()), ("exit", goes("config"))], "config"),
-    }  # fmt: skip
+        "agent": Mode(
+            f"{prompt}(config-ncy-agent)#", [*both, ("ssh", notes("yang")), ("exit", goes("config"))], "config"
+        ),
+        "interface": Mode(
+            f"{prompt}(config-if)#",
+            [*both, ("ipv4 address (dhcp)", notes("address")), ("no shutdown", notes("up")), ("exit", goes("config"))],
+            "config",
+        ),
+        "line": Mode(
+            f"{prompt}(config-line)#", [*both, (r"exec-timeout \d+ \d+", says()), ("exit", goes("config"))], "config"
+        ),
+    }
 
 
 def refused(text: str) -> str:
@@ -126,13 +153,23 @@ def program(memory: Memory) -> Program:
 def missing(memory: Memory) -> Iterator[str]:
     given = memory.given
     wanted = {
-        "hostname": given["hostname"], f"user {given['ssh_user']}": given["ssh_password"], "ssh": True, "netconf": True,
-        "yang": True, "address": "dhcp", "up": True, "rsa": "2048",
-    }  # fmt: skip
+        "hostname": given["hostname"],
+        f"user {given['ssh_user']}": given["ssh_password"],
+        "ssh": True,
+        "netconf": True,
+        "yang": True,
+        "address": "dhcp",
+        "up": True,
+        "rsa": "2048",
+    }
     yield from absent(memory.saved, wanted)
 
 
 XRV9K = Device(
-    "xrv9k", program, missing, LOGS,
-    surprises=(Surprise(Ask(" --More-- ", echo=False, key=True), re.compile(r"[ \rq]")),), most=900,
-)  # fmt: skip
+    "xrv9k",
+    program,
+    missing,
+    LOGS,
+    surprises=(Surprise(Ask(" --More-- ", echo=False, key=True), re.compile(r"[ \rq]")),),
+    most=900,
+)

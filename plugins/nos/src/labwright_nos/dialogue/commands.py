@@ -80,7 +80,7 @@ def synchronise(session: Session, prompt: str, where: str, limit: float = 60.0) 
             return
         if seen.rule is None:
             session.console.type("\r")
-        elif seen.rule.answer and (state := session.give(seen.rule.answer, where)):
+        elif seen.rule.answer and (state := session.give(seen.rule.answer, where, seen.match)):
             raise Restarted(state)
 
 
@@ -134,7 +134,7 @@ def _in_cli(session: Session, commands: Commands, line: str, where: str, said: l
                 break
             console.last = seen.match.string if seen.match else ""
             watch.pause(session.settle)
-        elif seen.rule.answer and (state := session.give(seen.rule.answer, where)):
+        elif seen.rule.answer and (state := session.give(seen.rule.answer, where, seen.match)):
             raise Restarted(state)
     own = [one for one in output if not wanted or wanted not in _squeezed(one)]
     failed = next((one for one in own if any(error.search(one) for error in errors)), None)
@@ -161,7 +161,7 @@ def _in_shell(session: Session, commands: Commands, line: str, where: str) -> No
             watch.pause(session.settle)
         elif seen.rule is rules[0]:
             break
-        elif seen.rule.answer and (state := session.give(seen.rule.answer, where)):
+        elif seen.rule.answer and (state := session.give(seen.rule.answer, where, seen.match)):
             raise Restarted(state)
     code = int(seen.match.group(1)) if seen.match else 0
     if code:
@@ -169,7 +169,7 @@ def _in_shell(session: Session, commands: Commands, line: str, where: str) -> No
     while (seen := watch.next([prompt, *session.rules(())])).rule is not prompt:
         if seen.rule is None:
             console.type("\r")
-        elif seen.rule.answer and (state := session.give(seen.rule.answer, where)):
+        elif seen.rule.answer and (state := session.give(seen.rule.answer, where, seen.match)):
             raise Restarted(state)
 
 

@@ -73,7 +73,7 @@ def _wait(session: Session, state: State) -> str:
                 watch.stop_nudging()
         elif seen.rule.answer:
             reboots = session.reboots
-            name = session.give(seen.rule.answer, where)
+            name = session.give(seen.rule.answer, where, seen.match)
             # One that leads to where it is must not renew the time limit: a device that repeats itself would keep us.
             if name and (name != state.state or session.reboots > reboots):
                 return name

@@ -47,6 +47,8 @@ class Session:
     answers: int = 0
     tried: bool = False
     """Whether a vendor's password was typed since a login was last refused or taken."""
+    seen: dict[str, str] = field(default_factory=dict)
+    """What named groups of patterns have caught."""
     untouched: bool = True
     """Whether nothing was typed since the device was last switched on: then its banners are no further reboot."""
 
@@ -58,7 +60,9 @@ class Session:
     def render(self, template: str, more: Mapping[str, object] = MappingProxyType({})) -> str:
         """A template with the values of now. more: beside them."""
         login = self.logins[self.login % len(self.logins)] if self.logins else Credentials(user="admin")
-        return rendered(template, {**self.values, "user": login.user, "password": login.password, **more})
+        seen = {**dict.fromkeys(self.profile.console.caught, ""), **self.seen}
+        now = {"user": login.user, "password": login.password, "seen": seen}
+        return rendered(template, {**self.values, **now, **more})
 
     def rules(self, answers: Sequence[Answer]) -> list[Rule]:
         """The rules of a state's answers, and of those that hold everywhere."""
@@ -69,9 +73,14 @@ class Session:
         pattern = answer.expect or answer.notice or self.profile.console.prompts[answer.prompt or ""]
         return Rule(compiled(pattern), answer.notice is None, answer)
 
-    def give(self, answer: Answer, where: str) -> str | None:
-        """Do what an answer says: the state to go to, None to stay. Raises LabwrightError where it cannot go on."""
+    def give(self, answer: Answer, where: str, match: re.Match[str] | None = None) -> str | None:
+        """Do what an answer says: the state to go to, None to stay. Raises LabwrightError where it cannot go on.
+
+        match: what its pattern fitted.
+        """
         self.answers += 1
+        if match:
+            self.seen.update({name: text for name, text in match.groupdict().items() if text is not None})
         if answer.failed:
             raise self.failure(f"{where}: the device cannot go on", answer.failed)
         if self.answers > MOST:

@@ -42,8 +42,7 @@ def endless(console: Console) -> list[list[str]]:
 
 def _free(state: State) -> list[str]:
     """The states after this one that are reached without a count."""
-    answers = (*state.answers, *(state.commands.answers if state.commands else ()))
-    counted = [answer.next for answer in answers if answer.next and (answer.refused or answer.reboot)]
+    counted = [answer.next for answer in state.all_answers if answer.next and (answer.refused or answer.reboot)]
     targets = list(state.targets)
     for name in counted:
         targets.remove(name)

@@ -9,7 +9,7 @@ from labwright.errors import Cause, LabwrightError
 from labwright.spec.document import Document, Location, read_document
 from labwright_nos.profile.graph import endless, stuck, unreachable
 from labwright_nos.profile.model import DONE, Answer, Commands, Profile
-from labwright_nos.profile.values import FILE_NAMES, LOGIN_NAMES, NAMES, unknown_names
+from labwright_nos.profile.values import FILE_NAMES, LOGIN_NAMES, NAMES, seen_in, unknown_names
 
 HINT = "docs/nos-profiles.md explains each key"
 
@@ -78,6 +78,7 @@ def _templates(profile: Profile) -> Iterator[tuple[Location, str]]:
     found: list[tuple[Location, str, dict[str, str]]] = [
         ((*place, "send"), answer.send, NAMES) for place, answer in _answers(profile) if answer.send
     ]
+    caught = set(profile.console.caught)
     general = {name: meaning for name, meaning in NAMES.items() if name not in LOGIN_NAMES}
     for number, login in enumerate(profile.console.credentials):
         for part in ("user", "password"):
@@ -97,6 +98,8 @@ def _templates(profile: Profile) -> Iterator[tuple[Location, str]]:
             continue
         if unknown:
             yield place, f"nothing is called {unknown[0]!r} here; there are: {', '.join(sorted(known))}"
+        for name in set(seen_in(template)) - caught:
+            yield place, f"no pattern has a group (?P<{name}>...), so there is never a seen.{name}"
 
 
 def _graph(profile: Profile) -> Iterator[tuple[Location, str]]:

@@ -146,11 +146,14 @@ class State(Strict):
         return self
 
     @property
+    def all_answers(self) -> tuple[Answer, ...]:
+        """Its own, or those of its commands."""
+        return (*self.answers, *(self.commands.answers if self.commands else ()))
+
+    @property
     def targets(self) -> tuple[str, ...]:
         """The states that may come after this one."""
-        found = [answer.next for answer in self.answers if answer.next]
-        if self.commands:
-            found += [answer.next for answer in self.commands.answers if answer.next]
+        found = [answer.next for answer in self.all_answers if answer.next]
         return (*found, self.next) if self.next else tuple(found)
 
 
@@ -168,6 +171,14 @@ class Console(Strict):
         0, description="Seconds between characters typed, for consoles that lose some."
     )
     reboots: Annotated[int, Field(ge=0, le=10)] = Field(2, description="How often it may start again meanwhile.")
+
+
+    @property
+    def caught(self) -> tuple[str, ...]:
+        """The names of groups in the patterns of answers: templates have them as seen.NAME."""
+        answers = [*self.always, *(answer for state in self.states for answer in state.all_answers)]
+        patterns = [*self.prompts.values(), *(sign for one in answers if (sign := one.expect or one.notice))]
+        return tuple(name for pattern in patterns for name in re.compile(pattern).groupindex)
 
 
 class Check(Strict):

@@ -6,7 +6,7 @@ import functools
 import shlex
 from collections.abc import Mapping
 
-from jinja2 import StrictUndefined, TemplateError, TemplateSyntaxError, meta
+from jinja2 import StrictUndefined, TemplateError, TemplateSyntaxError, meta, nodes
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from labwright.errors import Cause, LabwrightError
@@ -24,6 +24,7 @@ NAMES = {
     "management": "the name of the management interface",
     "interfaces": "the names of the data interfaces",
     "forwarding": "the image's enableForwarding",
+    "seen": "what named groups in patterns have caught: seen.image for (?P<image>...), empty before",
 }
 """In every template."""
 LOGIN_NAMES = ("user", "password")
@@ -54,6 +55,13 @@ def unknown_names(template: str, known: Mapping[str, str]) -> list[str]:
     except TemplateSyntaxError as error:
         raise ValueError(f"not a Jinja2 template: line {error.lineno} of it: {error.message}") from None
     return sorted(meta.find_undeclared_variables(parsed) - known.keys())
+
+
+def seen_in(template: str) -> list[str]:
+    """The x of every seen.x in a template."""
+    parsed = _environment().parse(template)
+    found = parsed.find_all(nodes.Getattr)
+    return [one.attr for one in found if isinstance(one.node, nodes.Name) and one.node.name == "seen"]
 
 
 @functools.cache

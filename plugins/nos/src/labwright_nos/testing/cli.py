@@ -32,6 +32,7 @@ class Cli:
     """A command line of a network operating system. It ends when mode is empty.
 
     refuse: the vendor's words for a line that it does not know. store: which part of the memory commands change.
+    drawn: what a prompt looks like now, where it shows more than the host's name.
     """
 
     memory: Memory
@@ -40,6 +41,7 @@ class Cli:
     refuse: Callable[[str], str]
     hostname: str
     store: str = "running"
+    drawn: Callable[[str, Memory], str] = lambda prompt, memory: prompt
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -50,7 +52,8 @@ class Cli:
     @property
     def prompt(self) -> str:
         """The prompt of now; a host name shows as soon as it runs."""
-        return self.modes[self.mode].prompt.replace("{hostname}", self.memory.running.get("hostname", self.hostname))
+        name = self.memory.running.get("hostname", self.hostname)
+        return self.drawn(self.modes[self.mode].prompt.replace("{hostname}", name), self.memory)
 
     def run(self) -> Program:
         """Ask for commands and do them."""

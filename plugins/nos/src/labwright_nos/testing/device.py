@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
-from types import MappingProxyType
 from typing import Any
 
 
@@ -99,4 +98,3 @@ class Device:
     surprises: tuple[Surprise, ...] = ()
     logins: bool = True
     most: float = 1200.0
-    facts: Mapping[str, Any] = MappingProxyType({})

@@ -128,7 +128,9 @@ class SimulatedWire:
         part, end, rest = self._buffer.partition("\r")
         echo = part + ("\r\n" if end else "")
         if echo:
-            self._emit(Piece(echo if ask.echo else echo[len(part) :], "echo", ECHO_SECONDS, ask.prompt))
+            self._emit(
+                Piece(echo if ask.echo else echo[len(part) :], "echo", ECHO_SECONDS, ask.prompt.rpartition("\n")[2])
+            )
         self._buffer = rest
         self._line += part
         if not end:
