@@ -79,7 +79,7 @@ def synchronise(session: Session, prompt: str, where: str, limit: float = 60.0) 
         if seen.rule is rules[0]:
             return
         if seen.rule is None:
-            session.console.type("\r")
+            session.nudge()
         elif seen.rule.answer and (state := session.give(seen.rule.answer, where, seen.match)):
             raise Restarted(state)
 
@@ -126,7 +126,7 @@ def _in_cli(session: Session, commands: Commands, line: str, where: str, said: l
     while True:
         seen = watch.next(rules, output.append)
         if seen.rule is None:
-            console.type("\r")
+            session.nudge()
         elif seen.rule is rules[0]:
             echoed = wanted in _squeezed("".join(output[:HEAD]))
             # Where something came but the echo was broken by noise, the time decides.
@@ -168,7 +168,7 @@ def _in_shell(session: Session, commands: Commands, line: str, where: str) -> No
         raise session.failure(f"{where} failed (exit code {code})", "the lines above say why; mend the profile")
     while (seen := watch.next([prompt, *session.rules(())])).rule is not prompt:
         if seen.rule is None:
-            console.type("\r")
+            session.nudge()
         elif seen.rule.answer and (state := session.give(seen.rule.answer, where, seen.match)):
             raise Restarted(state)
 

@@ -94,6 +94,8 @@ class Console:
         self.transcript = transcript
         self.lines: deque[str] = deque()
         self.last = ""
+        self.answered = ""
+        """The question that was answered last: drawn once more before the answer's echo, it is none."""
         self.closed = False
         self.received = 0
 

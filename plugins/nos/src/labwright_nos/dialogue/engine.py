@@ -57,17 +57,17 @@ def _act(session: Session, state: State) -> str:
 
 def _wait(session: Session, state: State) -> str:
     """Wait for an answer that leads on. Enter is pressed after silence, for a prompt that got lost."""
-    console, factor = session.console, session.factor
+    factor = session.factor
     where = _where(session, state)
     patience = Patience(state.limit * factor, session.settle, state.quiet * factor)
-    watch = Watch(console, where, patience, session.say)
+    watch = Watch(session.console, where, patience, session.say)
     rules = session.rules(state.answers)
     pressed = 0
     while True:
         seen = watch.next(rules)
         if seen.rule is None:
             if pressed < state.retries:
-                console.type("\r")
+                session.nudge()
                 pressed += 1
             else:
                 watch.stop_nudging()

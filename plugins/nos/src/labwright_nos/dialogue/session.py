@@ -14,7 +14,7 @@ from labwright_nos.profile.model import Answer, Credentials, Profile
 from labwright_nos.profile.values import names_in, rendered
 
 UNASKED = 5
-"""Logins that are refused although no password was typed."""
+"""Refusals of one login that may have been for an Enter of ours."""
 MOST = 200
 """Answers in one dialogue: more of them are a device that repeats itself."""
 
@@ -47,6 +47,8 @@ class Session:
     answers: int = 0
     tried: bool = False
     """Whether a vendor's password was typed since a login was last refused or taken."""
+    nudged: bool = False
+    """Whether Enter was pressed after silence, and nothing else since."""
     seen: dict[str, str] = field(default_factory=dict)
     """What named groups of patterns have caught."""
     untouched: bool = True
@@ -71,7 +73,8 @@ class Session:
     def rule(self, answer: Answer) -> Rule:
         """The rule of one answer."""
         pattern = answer.expect or answer.notice or self.profile.console.prompts[answer.prompt or ""]
-        return Rule(compiled(pattern), answer.notice is None, answer)
+        asked = answer.expect[:-1] if answer.expect and answer.enter else ""
+        return Rule(compiled(pattern), answer.notice is None, answer, compiled(asked) if asked else None)
 
     def give(self, answer: Answer, where: str, match: re.Match[str] | None = None) -> str | None:
         """Do what an answer says: the state to go to, None to stay. Raises LabwrightError where it cannot go on.
@@ -94,28 +97,36 @@ class Session:
             self._count_reboot(where)
         if answer.send is not None:
             self.tried = self.tried or "password" in names_in(answer.send)
-            self.untouched = False
+            self.untouched = self.nudged = False
+            self.console.answered = match.string if match else ""
             self.console.type(self.render(answer.send) + ("\r" if answer.enter else ""))
         return answer.next
+
+    def nudge(self) -> None:
+        """Press Enter after silence, for a prompt that got lost."""
+        self.nudged = True
+        self.console.type("\r")
 
     def begin_commands(self) -> None:
         """A login was taken: one that is refused later, after a reboot, is another matter."""
         self.refused = self.unasked = 0
-        self.tried = self.untouched = False
+        self.tried = self.nudged = self.untouched = False
 
     def failure(self, what: str, hint: str) -> LabwrightError:
         """An error of the device with the end of its console as evidence."""
         return LabwrightError(what, cause=Cause.GUEST, details=self.console.transcript.tail(), hint=hint)
 
     def _next_login(self, where: str) -> None:
-        if self.tried or not self.logins:
+        ours = self.nudged or not self.tried
+        if ours and self.logins and self.unasked < UNASKED:
+            # The device took an Enter of ours, for a prompt that got lost, as an answer: the login itself may be right.
+            self.unasked += 1
+        else:
             self.login += 1
             self.refused += 1
-        else:
-            # The device took an Enter of ours, for a prompt that got lost, as the password: no login was tried.
-            self.unasked += 1
-        self.tried = False
-        if self.refused >= max(1, len(self.logins)) or self.unasked > UNASKED:
+            self.unasked = 0
+        self.tried = self.nudged = False
+        if self.refused >= max(1, len(self.logins)):
             users = ", ".join(dict.fromkeys(login.user for login in self.logins)) or "nobody"
             raise self.failure(
                 f"{where}: no login was taken; tried: {users}",

@@ -14,6 +14,10 @@ from labwright_nos.profile.model import Answer
 
 ASKS = re.compile(r"[?:\])]\s*$")
 """A last line that looks like a question: Enter would answer it, and nobody knows with what."""
+AGAIN = 5
+"""Times as long a last line has to stand to be asked again."""
+WORDY = 6
+"""Characters that a question must have to be known in the middle of a line."""
 MEGABYTE = 1_000_000
 SILENCE = "the console stayed silent: does this system write to its serial port, and does it like this hardware?"
 UNKNOWN = "no state of the profile answers that: add an answer to it, or to console.always"
@@ -22,11 +26,15 @@ TOO_SLOW = "the lines above say how far it came; a busy host needs more time: ru
 
 @dataclass(frozen=True)
 class Rule:
-    """One thing to wait for. question: the unfinished last line, with nothing after it for a moment; else any line."""
+    """One thing to wait for. question: the unfinished last line, with nothing after it for a moment; else any line.
+
+    open: what a question looks like in a line that something else has gone on with.
+    """
 
     pattern: re.Pattern[str]
     question: bool
     answer: Answer | None = None
+    open: re.Pattern[str] | None = None
 
 
 @dataclass(frozen=True)
@@ -56,6 +64,8 @@ class Watch:
         self._deadline = Deadline(patience.limit, console.clock)
         self._beat = Heartbeat(say, clock=console.clock)
         self._before = console.received
+        self._open: Seen | None = None
+        """A question that noise has ended the line of: nothing was typed since, so the device still waits."""
 
     @property
     def passed(self) -> float:
@@ -88,6 +98,7 @@ class Watch:
     def next(self, rules: Sequence[Rule], passing: Callable[[str], None] | None = None) -> Seen:
         """What comes first. passing: told of every line. Raises LabwrightError (guest) at the limit, or at the end."""
         console, patience = self._console, self._patience
+        self._open = None
         while True:
             if seen := self._passed(rules, passing):
                 return seen
@@ -97,7 +108,7 @@ class Watch:
                 if console.closed:
                     self._give_up("the console is gone", "the machine ended or crashed: the lines above are its last")
                 if patience.quiet and console.silent >= patience.quiet and not ASKS.search(console.last):
-                    return Seen(None)
+                    return self._open or Seen(None)
             if self._deadline.expired:
                 self._too_late()
             self._beat.beat(f"{self._where}: {(console.transcript.tail(1) or ['nothing on the console yet'])[0]}")
@@ -106,16 +117,21 @@ class Watch:
     def _passed(self, rules: Sequence[Rule], passing: Callable[[str], None] | None) -> Seen | None:
         """The first line that a rule waits for; the lines before it have passed."""
         notices = [rule for rule in rules if not rule.question]
+        questions = [rule for rule in rules if rule.open]
         while self._console.lines:
             line = self._console.lines.popleft()
             if passing:
                 passing(line)
             if seen := _first(notices, line):
                 return seen
+            self._open = next((seen for rule in questions if (seen := _still_open(rule, line))), self._open)
         return None
 
     def _asked(self, rules: Iterable[Rule]) -> Seen | None:
-        if not self._console.last:
+        console = self._console
+        # The same question again: after an answer of ours it is more often drawn anew than asked anew.
+        again = bool(console.last) and console.last == console.answered
+        if not console.last or (again and not console.closed and console.silent < AGAIN * self._patience.settle):
             return None
         seen = _first(rules, self._console.last)
         if seen:
@@ -143,6 +159,11 @@ class Watch:
             f"{self._where}: {what}", cause=Cause.GUEST,
             details=self._console.transcript.tail() or ["(the console is empty)"], hint=hint,
         )  # fmt: skip
+
+
+def _still_open(rule: Rule, line: str) -> Seen | None:
+    match = rule.open.search(line) if rule.open else None
+    return Seen(rule, match) if match and len(match.group()) >= WORDY else None
 
 
 def _first(rules: Iterable[Rule], line: str) -> Seen | None:

@@ -108,7 +108,7 @@ def play_on(
     with tempfile.TemporaryDirectory() as folder:
         log = Path(folder) / "console"
         tried = logins_of(profile, values) if logins is None else logins
-        secrets = [str(values[name]) for name in SECRET if name in values] + [login.password for login in tried]
+        secrets = [str(values[name]) for name in SECRET if name in values] + [login.password for login in logins or ()]
         transcript = Transcript(log, secrets)
         clock = simulated.clock if wire is simulated else time.monotonic
         console = Console(wire, transcript, profile.console.pace * min(1.0, factor), clock)
