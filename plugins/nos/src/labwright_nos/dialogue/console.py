@@ -16,6 +16,8 @@ from labwright_nos.dialogue.clean import Cleaner
 from labwright_nos.dialogue.transcript import Transcript
 
 CHUNK = 65536
+RECENT = 8
+"""Lines that a question may have begun before, where noise broke it."""
 LONGEST = 512
 """Characters of a line that patterns look at: they may take the square of it."""
 CONNECT_SECONDS = 30.0
@@ -93,6 +95,8 @@ class Console:
         self.clock = clock
         self.transcript = transcript
         self.lines: deque[str] = deque()
+        self.recent: deque[str] = deque(maxlen=RECENT)
+        """The last lines that came since something was typed."""
         self.last = ""
         self.answered = ""
         """The question that was answered last: drawn once more before the answer's echo, it is none."""
@@ -133,6 +137,7 @@ class Console:
                 hint="has the machine ended or crashed? The lines above are its last words",
             ) from error
         self._heard = self.clock()
+        self.recent.clear()
 
     def forget(self) -> None:
         """What is there has been dealt with."""
@@ -152,4 +157,5 @@ class Console:
         *ended, last = (self.last + text).split("\n")
         # The end of a long line counts: there the prompt is.
         self.lines.extend(line[-LONGEST:] for line in ended)
+        self.recent.extend(line[-LONGEST:] for line in ended[-RECENT:])
         self.last = last[-LONGEST:]

@@ -133,9 +133,13 @@ class Watch:
         again = bool(console.last) and console.last == console.answered
         if not console.last or (again and not console.closed and console.silent < AGAIN * self._patience.settle):
             return None
-        seen = _first(rules, self._console.last)
+        seen = _first(rules, console.last)
+        if not seen and console.silent >= AGAIN * self._patience.settle:
+            # Noise in its middle leaves its beginning at the end of a line and its end here.
+            whole = (_first(rules, line + console.last) for line in reversed(console.recent) if line)
+            seen = next((one for one in whole if one), None)
         if seen:
-            self._console.last = ""
+            console.last = ""
         return seen
 
     def _too_late(self) -> NoReturn:
