@@ -105,7 +105,7 @@ def program(memory: Memory) -> Program:
     if not memory.saved.get("ztp"):
         yield Say(ZTP, 20)
     name = memory.running.get("hostname", "localhost")
-    yield from login(f"{name} login: ", lambda user, password: False, lambda user: user == "admin")
+    yield from login(f"{name} login: ", lambda user, password: False, ("admin",))
     yield from Cli(memory, modes(), "exec", refused, "localhost").run()
 
 

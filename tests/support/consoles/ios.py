@@ -102,7 +102,7 @@ def modes(interface: str, extra: list) -> dict[str, Mode]:
                 (
                     "show ip interface brief",
                     says(
-                        f"Interface       IP-Address OK? Method Status Protocol\n{interface}  10.0.2.15  YES DHCP   up     up\n",
+                        f"Interface  IP-Address OK? Method Status Protocol\n{interface} 10.0.2.15 YES DHCP up up\n",
                         after=1,
                     ),
                 ),

@@ -69,7 +69,8 @@ def hashed(cli: Cli, match: re.Match[str]) -> str | None:
 def commit(cli: Cli, match: re.Match[str]) -> Program:
     if "root-authentication" not in cli.memory.candidate:
         yield Say(
-            "[edit]\n  'system'\n    Missing mandatory statement: 'root-authentication'\nerror: commit failed: (missing mandatory statements)\n",
+            "[edit]\n  'system'\n    Missing mandatory statement: 'root-authentication'\n"
+            "error: commit failed: (missing mandatory statements)\n",
             2,
         )
         return
@@ -82,13 +83,16 @@ def commit(cli: Cli, match: re.Match[str]) -> Program:
 
 
 def leave(cli: Cli, match: re.Match[str]) -> Program:
-    if cli.memory.candidate != cli.memory.running:
-        if (
+    if (
+        cli.memory.candidate != cli.memory.running
+        and (
             yield Ask(
                 "The configuration has been modified but not committed\nExit with uncommitted changes? [yes,no] (yes) "
             )
-        ).strip() == "no":
-            return
+        ).strip()
+        == "no"
+    ):
+        return
     cli.mode, cli.store = "operational", "running"
 
 
@@ -114,17 +118,20 @@ def erase(cli: Cli, match: re.Match[str]) -> Program:
 
 def modes(model: Model) -> dict[str, Mode]:
     looked: list[int] = []
+    slots: list[int] = []
 
     def terse(cli: Cli, match: re.Match[str]) -> str:
         looked.append(1)
         there = len(looked) > model.answers
-        head = f"Interface               Admin Link Proto    Local                 Remote\n{model.management}                    up    up\n"
+        head = f"Interface               Admin Link Proto\n{model.management}                    up    up\n"
         if match[1]:
             return f"{model.port}                up    up\n" if there else f"error: device {model.port} not found\n"
         return head + (f"{model.port}                up    up\n" if there else "")
 
     def fpc(cli: Cli, match: re.Match[str]) -> str:
-        return f"Slot State            (C)  Total  Interrupt\n  0  {'Online           Testing   3' if len(looked) >= 0 else ''}\n"
+        slots.append(1)
+        state = "Online           Testing   3" if len(slots) > model.answers else "Present          Testing"
+        return f"Slot State            (C)  Total  Interrupt\n  0  {state}\n"
 
     head = model.master
     secret = r'"?([^"\s]+)"?'
@@ -163,8 +170,8 @@ def modes(model: Model) -> dict[str, Mode]:
                 ("delete system login user vagrant", says("warning: statement not found\n")),
                 ("delete system services (?:telnet|web-management)", says()),
                 (
-                    "delete (?:chassis auto-image-upgrade|system phone-home|system autoinstallation|interfaces|protocols)",
-                    notes("tidied"),
+                    "delete (chassis auto-image-upgrade|system phone-home|interfaces|protocols)",
+                    notes("without {}"),
                 ),
                 (rf"delete interfaces {model.management}(?: unit 0)?", forgets("dhcp")),
                 (r"set interfaces em1 unit 0 family inet address (\S+)", notes("em1")),
@@ -183,7 +190,7 @@ def _drawn(prompt: str, memory: Memory) -> str:
 
 
 def refused(text: str) -> str:
-    return f"           ^\nunknown command.\n" if " " not in text else "              ^\nsyntax error.\n"
+    return "           ^\nunknown command.\n" if " " not in text else "              ^\nsyntax error.\n"
 
 
 def program(model: Model) -> Callable[[Memory], Program]:
@@ -191,6 +198,7 @@ def program(model: Model) -> Callable[[Memory], Program]:
         for after, text in model.boot:
             yield Say(text, after)
         host = memory.running.get("hostname", model.host)
+        name = "" if model.host == "Amnesiac" else model.host
 
         def check(user: str, word: str) -> bool:
             known = memory.running.get("root-authentication")
@@ -203,10 +211,8 @@ def program(model: Model) -> Callable[[Memory], Program]:
         while True:
             yield Say(f"\n{host} (ttyd0)\n\n", 1)
             bare = not model.password and "root-authentication" not in memory.running
-            yield from login("login: ", check, lambda user: bare and user == "root")
+            yield from login("login: ", check, ("root",) if bare else ())
             yield Say("\n--- JUNOS 20.2R1.10 built 2020-06-25 12:11:04 UTC\n", 1)
-
-            name = "" if model.host == "Amnesiac" else model.host
 
             def cli(shell: Shell, match: re.Match[str]) -> Program:
                 yield Say("", 1.5)
@@ -284,7 +290,7 @@ VSRX = Device("vsrx", program(VSRX_MODEL), missing(VSRX_MODEL, {"licence": None}
 VJUNOS = Device(
     "vjunos-switch",
     program(VJUNOS_MODEL),
-    missing(VJUNOS_MODEL, {"tidied": True}),
+    missing(VJUNOS_MODEL, {"without chassis auto-image-upgrade": "chassis auto-image-upgrade"}),
     (*LOGS, "Auto Image Upgrade: DHCP INET Client State Reset : fxp0.0"),
     (MORE,),
     most=900,

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from typing import Any
 
-from labwright_nos.testing import Ask, Memory, Program, Say
+from labwright_nos.testing import Ask, Program, Say
 
 
-def login(prompt: str, check: Callable[[str, str], bool], none: Callable[[str], bool] = lambda user: False) -> Program:
-    """A login as login(1) has it; ends with the user. none: whether a user has no password, so that none is asked."""
+def login(prompt: str, check: Callable[[str, str], bool], bare: Collection[str] = ()) -> Program:
+    """A login as login(1) has it; ends with the user. bare: users without a password, so that none is asked."""
     while True:
         user = ""
         while not user:
             user = (yield Ask(prompt, kind="login")).strip()
-        if none(user):
+        if user in bare:
             return user
         password = yield Ask("Password: ", echo=False, kind="password")
         if check(user, password):
@@ -27,7 +27,3 @@ def absent(found: dict[str, Any], wanted: dict[str, Any]) -> Iterator[str]:
     for key, value in wanted.items():
         if found.get(key) != value:
             yield f"{key} is {found.get(key)!r}, not {value!r}"
-
-
-def password(memory: Memory) -> str:
-    return str(memory.given["ssh_password"])

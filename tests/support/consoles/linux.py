@@ -120,7 +120,8 @@ def root_commands() -> list:
 def expired(memory: Memory, old: str) -> Program:
     """A password that has to be changed at the first login, as pam_unix asks for it; a login fails where it is not."""
     yield Say(
-        "You are required to change your password immediately (administrator enforced).\nChanging password for cumulus.\n"
+        "You are required to change your password immediately (administrator enforced).\n"
+        "Changing password for cumulus.\n"
     )
     if (yield Ask("Current password: ", echo=False, kind="password")) != old:
         yield Say("passwd: Authentication token manipulation error\n", 2)

@@ -13,7 +13,7 @@ POAP = (
     "configuration, no - continue with Power On Auto Provisioning] (yes/skip/no)[no]: "
 )
 LOGS = (
-    "2026 Nov 26 18:00:01 switch %$ VDC-1 %$ %POAP-2-POAP_DHCP_DISCOVER_START: [9BQ] - POAP DHCP Discover phase started",
+    "2026 Nov 26 18:00:01 switch %$ VDC-1 %$ %POAP-2-POAP_DHCP_DISCOVER_START: [9BQ] - POAP DHCP Discover phase",
     "2026 Nov 26 18:00:02 switch %$ VDC-1 %$ %PLATFORM-2-MOD_PRESENT: Detected the presence of Module 1",
     "2026 Nov 26 18:00:03 switch %$ VDC-1 %$ %ASCII-CFG-2-CONF_CONTROL: System ready",
 )

@@ -51,7 +51,7 @@ def modes() -> dict[str, Mode]:
                 (r"configure system management-interface configuration-mode (mixed|model-driven)", notes("mode")),
                 ("configure system security ssh preserve-key", notes("preserve")),
                 (
-                    'configure system security profile "administrative" netconf base-op-authorization (kill-session|lock)',
+                    'configure system security profile "administrative" netconf base-op-authorization (lock)',
                     notes("{}"),
                 ),
                 (r"configure card 1 card-type (\S+)", notes("card")),
@@ -75,13 +75,14 @@ def _drawn(prompt: str, memory: Memory) -> str:
 
 
 def refused(text: str) -> str:
-    return f"                 ^\nError: Bad command.\n"
+    return "                 ^\nError: Bad command.\n"
 
 
 def program(memory: Memory) -> Program:
     yield Say("TiMOS BOOT LOADER\n\nTime from clock is THU NOV 26 18:00:00 2026 UTC\n", 3)
     yield Say(
-        "Total Memory: 4096MB\nPerforming file system check on cf3:\nHit a key within 1 second to redirect boot output\n",
+        "Total Memory: 4096MB\nPerforming file system check on cf3:\n"
+        "Hit a key within 1 second to redirect boot output\n",
         5,
     )
     yield Say("TiMOS-B-22.10.R1 both/x86_64 Nokia 7750 SR Copyright (c) 2000-2022 Nokia.\nAll rights reserved.\n", 50)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from labwright_nos.testing import Ask, Cli, Device, Memory, Mode, Program, Say, Surprise, goes, notes, says
+from labwright_nos.testing import Ask, Cli, Device, Memory, Mode, Program, Say, Surprise, goes, says
 from support.consoles.lines import absent, login
 
 LOGS = (

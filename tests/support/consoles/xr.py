@@ -9,8 +9,8 @@ from labwright_nos.testing import Ask, Cli, Device, Memory, Mode, Program, Say, 
 from support.consoles.lines import absent
 
 LOGS = (
-    "RP/0/RP0/CPU0:Nov 26 18:00:01.100 UTC: ifmgr[250]: %PKT_INFRA-LINK-3-UPDOWN : Interface GigabitEthernet0/0/0/0, changed state to Down",
-    "0/RP0/ADMIN0:Nov 26 18:00:02.200 UTC: envmon[3680]: %PKT_INFRA-FM-3-FAULT_MAJOR : ALARM_MAJOR :Power Module redundancy lost",
+    "RP/0/RP0/CPU0:Nov 26 18:00:01.100 UTC: ifmgr[250]: %PKT-LINK-3-UPDOWN : Interface Gi0/0/0/0, state Down",
+    "0/RP0/ADMIN0:Nov 26 18:00:02.200 UTC: envmon[3680]: %PKT-FM-3-FAULT_MAJOR :Power Module redundancy lost",
     "RP/0/RP0/CPU0:Nov 26 18:00:03.300 UTC: sshd_proc[340]: %SECURITY-SSHD-6-INFO_GENERAL : sshd starting",
 )
 STAMP = "Thu Nov 26 18:00:04.000 UTC\n"
@@ -49,11 +49,14 @@ def login(memory: Memory) -> Program:
 
 def keys(cli: Cli, match: re.Match[str]) -> Program:
     yield Say(f"{STAMP}The name for the keys will be: the_default\n")
-    if "rsa" in cli.memory.saved:
-        if (
+    if (
+        "rsa" in cli.memory.saved
+        and (
             yield Ask("You already have keys defined for the_default\nDo you really want to replace them? [yes/no]: ")
-        ).strip() != "yes":
-            return
+        ).strip()
+        != "yes"
+    ):
+        return
     yield Say("  Choose the size of the key modulus in the range of 512 to 4096 for your General Purpose Keypair.\n")
     bits = (yield Ask("How many bits in the modulus [2048]: ")).strip() or "2048"
     yield Say("Generating RSA keys ...\nDone w/ crypto generate keypair\n[OK]\n\n", 6)

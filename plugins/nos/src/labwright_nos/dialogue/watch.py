@@ -124,8 +124,15 @@ class Watch:
                 passing(line)
             if seen := _first(notices, line):
                 return seen
-            self._open = next((seen for rule in questions if (seen := _still_open(rule, line))), self._open)
+            self._open = next((seen for rule in questions if (seen := self._still_open(rule, line))), self._open)
         return None
+
+    def _still_open(self, rule: Rule, line: str) -> Seen | None:
+        """A question in a line that something has gone on with, but for one that we have just answered."""
+        match = rule.open.search(line) if rule.open else None
+        if not match or len(match.group()) < WORDY or match.group() in self._console.answered:
+            return None
+        return Seen(rule, match)
 
     def _asked(self, rules: Iterable[Rule]) -> Seen | None:
         console = self._console
@@ -163,11 +170,6 @@ class Watch:
             f"{self._where}: {what}", cause=Cause.GUEST,
             details=self._console.transcript.tail() or ["(the console is empty)"], hint=hint,
         )  # fmt: skip
-
-
-def _still_open(rule: Rule, line: str) -> Seen | None:
-    match = rule.open.search(line) if rule.open else None
-    return Seen(rule, match) if match and len(match.group()) >= WORDY else None
 
 
 def _first(rules: Iterable[Rule], line: str) -> Seen | None:

@@ -172,7 +172,6 @@ class Console(Strict):
     )
     reboots: Annotated[int, Field(ge=0, le=10)] = Field(2, description="How often it may start again meanwhile.")
 
-
     @property
     def caught(self) -> tuple[str, ...]:
         """The names of groups in the patterns of answers: templates have them as seen.NAME."""

@@ -1,11 +1,13 @@
 """What users met on consoles: each race changes what a simulated device does or what its wire carries.
 
-Races are composable: `play(profile, device, [Noise(), Slow()])`. Each counts, none throws dice: a run can be repeated.
+Races are composable: `play(profile, device, [Noise(), Slow()])`. A run can be repeated: they count, and the one that
+throws dice takes a seed.
 """
 
 from __future__ import annotations
 
 import itertools
+import random
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
@@ -238,6 +240,38 @@ class Flood(Race):
             lines = "".join(f"{log}\r\n" for log in self._logs)
             return (Piece(lines * (self.size // len(lines)), "log"), piece)
         return (piece,)
+
+
+class Storm(Race):
+    """Prompts that are lost, drawn twice or broken in two, and lines of the log anywhere, as the dice fall.
+
+    seed: of the dice. share: of all that is printed, how much is hit.
+    """
+
+    def __init__(self, seed: int, share: float = 0.2) -> None:
+        self.name = f"storm {seed}"
+        self._seed = seed
+        self._share = share
+
+    def begin(self, device: Device) -> None:
+        """The same dice in every run."""
+        self._dice = random.Random(self._seed)  # noqa: S311
+        self._logs = device.logs
+
+    def pieces(self, piece: Piece) -> Iterable[Piece]:
+        """Hit or not."""
+        dice = self._dice
+        if dice.random() > self._share or piece.kind == "log":
+            return (piece,)
+        log = Piece(f"\r\n{dice.choice(self._logs)}\r\n", "log", dice.choice((0.0, 0.1, 0.4)))
+        if piece.kind == "text":
+            return (replace(log, text=log.text.lstrip()), piece)
+        cut = dice.randrange(len(piece.text)) if piece.text else 0
+        broken = (replace(piece, text=piece.text[:cut]), log, replace(piece, text=piece.text[cut:]))
+        if piece.kind == "echo":
+            return broken
+        glued = replace(log, text=log.text.lstrip())
+        return dice.choice(((), (piece, glued), (piece, log), (piece, log, piece), broken))
 
 
 def usual() -> tuple[Race, ...]:

@@ -38,6 +38,7 @@ class SimulatedWire:
         self._stack: list[Program] = []
         self._off = False
         self._booting = True
+        self._restarting = False
         for race in races:
             race.begin(device)
         self._power_on()
@@ -91,6 +92,9 @@ class SimulatedWire:
 
     def _go(self) -> bool:
         """One step of the device: whether there was one."""
+        if self._restarting:
+            self._restart()
+            return True
         if self._asking is None:
             return False
         line = self._read(self._asking)
@@ -159,7 +163,8 @@ class SimulatedWire:
                 self._asking = step
                 return
             elif isinstance(step, Restart):
-                self._restart()
+                # Not at once: a device that only restarts would never give us our turn.
+                self._restarting = True
                 return
             elif isinstance(step, Off):
                 self._off = True
@@ -168,6 +173,7 @@ class SimulatedWire:
     def _restart(self) -> None:
         for program in self._stack:
             program.close()
+        self._restarting = False
         self._at += RESTART_SECONDS
         self._power_on()
 
