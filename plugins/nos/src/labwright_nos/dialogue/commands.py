@@ -35,21 +35,29 @@ def run_commands(session: Session, commands: Commands, where: str, **values: obj
 def leave(session: Session, commands: Commands, where: str, ended: Callable[[], bool], seconds: float) -> bool:
     """Type commands the last of which takes the console along: whether it has ended within a time.
 
-    What the last one asks is answered. Raises LabwrightError (guest) where one of the others fails.
+    What the last one asks is answered; where its question got lost, it is typed again. Raises LabwrightError (guest)
+    where one of the others fails.
     """
     *lines, last = lines_of(session, commands, {})
     for line in lines:
         _run(session, commands, line, where)
+    console, prompt = session.console, _prompt(session, commands.prompt)
     rules = session.rules(commands.answers)
-    deadline = Deadline(seconds)
-    watch = Watch(session.console, where, _patience(session, seconds), session.say)
-    session.console.type(f"{last}\r")
+    deadline = Deadline(seconds, console.clock)
+    watch = Watch(console, where, _patience(session, seconds), session.say)
+    console.type(f"{last}\r")
     while not ended():
         if deadline.expired:
             return False
         seen = watch.look(rules)
         if seen and seen.rule and seen.rule.answer:
-            session.give(seen.rule.answer, where)
+            session.give(seen.rule.answer, where, seen.match)
+            if seen.rule.answer.reboot:
+                raise session.failure(
+                    f"{where}: the device started again instead of switching off", "run it again; see the lines above"
+                )
+        elif console.silent > QUIET * session.factor and not console.closed:
+            console.type(f"{last}\r" if prompt.pattern.search(console.last) else "\r")
     return True
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import NoReturn
@@ -90,6 +91,8 @@ class Watch:
 
     def look(self, rules: Sequence[Rule]) -> Seen | None:
         """What is there now, without waiting longer than until a question counts as one."""
+        if self._console.closed:
+            time.sleep(self._patience.settle)
         self._console.listen(self._patience.settle)
         return self._passed(rules, None) or (
             self._asked(rules) if self._console.silent >= self._patience.settle else None

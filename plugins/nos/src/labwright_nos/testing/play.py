@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from labwright.errors import LabwrightError
-from labwright_nos.dialogue.commands import run_commands, synchronise, wait_ready
+from labwright_nos.dialogue.commands import leave, run_commands, synchronise, wait_ready
 from labwright_nos.dialogue.console import Console, Wire
 from labwright_nos.dialogue.engine import first_boot, set_up
 from labwright_nos.dialogue.session import Session, logins_of
@@ -146,7 +146,8 @@ def _finish(session: Session) -> None:
         run_commands(session, profile.seal, f"{profile.name}, seal")
     if profile.shutdown.commands:
         synchronise(session, profile.shutdown.commands.prompt, f"{profile.name}, shutdown")
-        XX
+        limit = profile.shutdown.limit * session.factor
+        leave(session, profile.shutdown.commands, f"{profile.name}, shutdown", lambda: session.console.closed, limit)
 
 
 @contextlib.contextmanager
