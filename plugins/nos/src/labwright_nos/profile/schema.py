@@ -12,7 +12,6 @@ from typing import Any
 
 from labwright_nos.profile.model import Profile
 
-
 SECTIONS = {"ConfigDisk": "config", "DataInterfaces": "data"}
 """Where a part of a profile is not called as its model."""
 
