@@ -50,6 +50,8 @@ def _environment() -> ImmutableSandboxedEnvironment:
 
 def unknown_names(template: str, known: Mapping[str, str]) -> list[str]:
     """The names in a template that nothing stands for. Raises ValueError with the line of it where it is none."""
+    if "{" not in template:
+        return []
     try:
         parsed = _environment().parse(template)
     except TemplateSyntaxError as error:
@@ -59,6 +61,8 @@ def unknown_names(template: str, known: Mapping[str, str]) -> list[str]:
 
 def seen_in(template: str) -> list[str]:
     """The x of every seen.x in a template."""
+    if "seen" not in template:
+        return []
     parsed = _environment().parse(template)
     found = parsed.find_all(nodes.Getattr)
     return [one.attr for one in found if isinstance(one.node, nodes.Name) and one.node.name == "seen"]
