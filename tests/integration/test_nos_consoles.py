@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from support.consoles import DEVICES
+from support.consoles.linux import FRR
 
 from labwright.errors import Cause
 from labwright_nos import profile as profile_package
@@ -18,7 +19,7 @@ from labwright_nos.profile import Profile, load_profile
 from labwright_nos.profile.model import Credentials
 from labwright_nos.testing import GIVEN, Memory, Restart, Say, Storm, play, usual
 from labwright_nos.testing.play import play_on, served
-from labwright_nos.testing.races import Race, Reboots, Slow, Wrapped
+from labwright_nos.testing.races import OutOfOrder, Race, Reboots, Slow, Wrapped
 from labwright_nos.testing.wire import SimulatedWire
 
 PROFILES = Path(profile_package.__file__).parents[1] / "profiles"
@@ -64,6 +65,12 @@ def test_the_device_is_as_it_should_be_whatever_happens_on_its_console(name, rac
     assert GIVEN["ssh_password"] not in outcome.transcript
 
 
+@pytest.mark.parametrize("race", [race.name for race in usual() if not isinstance(race, Slow | OutOfOrder)])
+def test_the_one_that_runs_for_real_holds_against_them_too(race):
+    """But for slow boots: its time limits are those of an image that boots in seconds."""
+    play(the("frr"), FRR, [race_of(race)]).check()
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_a_reboot_at_any_question_costs_time_and_nothing_else(name):
     profile, device = the(name), DEVICES[name]
@@ -101,10 +108,7 @@ def test_a_login_that_is_refused_is_followed_by_the_next_one(name):
         # Its first user is ours, whatever logins are named; the second one that is tried is it.
         known = [Credentials(user=GIVEN["ssh_user"], password=GIVEN["ssh_password"])]
     else:
-        known = [
-            one.model_copy(update={"password": one.password.replace("{{ ssh_password }}", GIVEN["ssh_password"])})
-            for one in profile.console.credentials
-        ]
+        known = list(profile.console.credentials)
     outcome = play(profile, DEVICES[name], logins=[WRONG, *known]).check()
     assert WRONG.user in outcome.typed
     assert first.error is not None

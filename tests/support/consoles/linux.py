@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 
-from labwright_nos.testing import Ask, Device, Memory, Program, Restart, Say, Shell, Surprise
+from labwright_nos.testing import Ask, Device, Memory, Off, Program, Restart, Say, Shell, Surprise
 from support.consoles.lines import login
 
 LOGS = (
@@ -13,6 +13,7 @@ LOGS = (
     "[  102.003310] systemd[1]: Started Daily Cleanup of Temporary Directories.",
     '[  103.777123] audit: type=1400 audit(1700000000.100:12): apparmor="STATUS"',
 )
+SYSCTL = "net.ipv4.ip_forward=1\nnet.ipv6.conf.all.forwarding=1"
 LESS = Surprise(Ask("--More--", echo=False, key=True), re.compile(r"[ \rq]"))
 
 
@@ -80,6 +81,10 @@ def root_commands() -> list:
     def reboot(shell: Shell, match: re.Match[str]) -> Program:
         yield Restart()
 
+    def poweroff(shell: Shell, match: re.Match[str]) -> Program:
+        yield Say("[  OK  ] Reached target Power-Off.\n", 3)
+        yield Off()
+
     def write_file(shell: Shell, match: re.Match[str]) -> int:
         return 0
 
@@ -96,7 +101,10 @@ def root_commands() -> list:
         (r"mkdir -p (\S+)", write_file),
         (r"hostnamectl set-hostname (\S+)", note("hostname")),
         (r"hostname (\S+)", write_file),
-        (r"systemctl (?:enable|restart|--now enable|enable --now|daemon-reload|reload)(?: --now)? ?(\S*)", note("ssh")),
+        (
+            r"systemctl (?:enable|restart|enable --now|daemon-reload|reload)(?: --now)? ?(\S*)",
+            note("ssh"),
+        ),
         (r"systemctl is-active (\S+)", lambda shell, match: "active\n"),
         ("ztp -d|ztp --disable", note("ztp", "off")),
         ("config ztp disable -y|ztp disable -y", note("ztp", "off")),
@@ -109,9 +117,16 @@ def root_commands() -> list:
             "show interfaces status",
             lambda shell, match: "  Interface    Lanes    Speed\n Ethernet0  25,26,27,28      40G   9100    N/A\n",
         ),
-        (r"rm -f (/etc/ssh/ssh_host_\S+|\S+)", note("removed")),
         (r"truncate -s 0 (/etc/machine-id)", note("machine-id", "empty")),
         (r"sysctl .*|nv .*|sed -i .*", write_file),
+        ("systemctl poweroff", poweroff),
+        (r"install -D -o \S+ -g \S+ -m 0\d{3} (/var/tmp/\S+) (\S+)", note("installed")),
+        (r"usermod --lock --expiredate 1 (\S+)", note("locked")),
+        (r"rm -r?f (.+)", note("removed")),
+        (r": > (/etc/machine-id)", note("machine-id", "empty")),
+        (r"chmod 444 \S+", write_file),
+        (r"old=\$\(cat /etc/hostname\)", write_file),
+        (r"vtysh -c 'show version' \| head -n 1", lambda shell, match: "FRRouting 8.4.4 (lab-router) on Linux(6.1)\n"),
         (r"test -[efd] (\S+)", lambda shell, match: 1),
         (r"grep -q .*", lambda shell, match: 1),
     ]
@@ -192,12 +207,14 @@ def missing(more: dict[str, object], groups_: set[str]) -> Callable[[Memory], It
             yield f"the password of {name} is {user['hash']!r}"
         if not groups_ <= user["groups"]:
             yield f"{name} is in the groups {user['groups']}"
-        if "NOPASSWD" not in saved.get("files", {}).get(f"/etc/sudoers.d/{name}", ""):
+        sudoers = [text for path, text in saved.get("files", {}).items() if path.startswith("/etc/sudoers.d/")]
+        if not any(text.startswith(f"{name} ") and "NOPASSWD" in text for text in sudoers):
             yield f"{name} may not use sudo without a password"
         for key, value in more.items():
             wanted = given["hostname"] if value == "{hostname}" else value
-            if saved.get(key) != wanted:
-                yield f"{key} is {saved.get(key)!r}, not {wanted!r}"
+            found = saved.get("files", {}).get(key, "").strip() if key.startswith("/") else saved.get(key)
+            if found != wanted:
+                yield f"{key} is {found!r}, not {wanted!r}"
 
     return found
 
@@ -222,4 +239,11 @@ SONIC = Device(
     LOGS,
     (LESS,),
     most=400,
+)
+FRR = Device(
+    "frr",
+    program("router", "admin", "admin", "admin@{host}:~$ ", BOOT, expires=False, asks=False),
+    missing({"/etc/hostname": "{hostname}", "/etc/sysctl.d/90-lab.conf": SYSCTL}, {"frr", "frrvty"}),
+    LOGS,
+    most=200,
 )

@@ -31,7 +31,7 @@ class Restarted(Exception):
 class Session:
     """A console with a profile. values: for templates. factor: by which time limits are multiplied.
 
-    logins: tried one after the other; a secret, no repr shows them.
+    logins: tried one after the other; a secret, no repr shows them. Those of the profile are templates.
     """
 
     profile: Profile
@@ -53,6 +53,15 @@ class Session:
     """What named groups of patterns have caught."""
     untouched: bool = True
     """Whether nothing was typed since the device was last switched on: then its banners are no further reboot."""
+
+    def __post_init__(self) -> None:
+        known = {id(login) for login in self.profile.console.credentials}
+        # Those of the profile are templates; in a password from elsewhere, braces are braces.
+        self.logins = [self._filled(login) if id(login) in known else login for login in self.logins]
+
+    def _filled(self, login: Credentials) -> Credentials:
+        user, password = rendered(login.user, self.values), rendered(login.password, self.values)
+        return Credentials(user=user, password=password)
 
     @property
     def settle(self) -> float:
@@ -98,7 +107,8 @@ class Session:
         if answer.send is not None:
             self.tried = self.tried or "password" in names_in(answer.send)
             self.untouched = self.nudged = False
-            self.console.answered = match.string if match else ""
+            # A pager that asks again for its one key does mean it.
+            self.console.answered = match.string if match and answer.enter else ""
             self.console.type(self.render(answer.send) + ("\r" if answer.enter else ""))
         return answer.next
 
@@ -144,14 +154,6 @@ class Session:
                 "it may crash: does it have the memory and the processor that it wants? See the lines above",
             )
         self.say("the device starts again")
-
-
-def logins_of(profile: Profile, values: Mapping[str, object]) -> tuple[Credentials, ...]:
-    """The logins that a profile knows. values: for the templates in them, as a first boot may set a password."""
-    return tuple(
-        Credentials(user=rendered(login.user, values), password=rendered(login.password, values))
-        for login in profile.console.credentials
-    )
 
 
 def compiled(pattern: str) -> re.Pattern[str]:

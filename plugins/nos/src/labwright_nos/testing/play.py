@@ -17,7 +17,7 @@ from labwright.errors import LabwrightError
 from labwright_nos.dialogue.commands import leave, run_commands, synchronise, wait_ready
 from labwright_nos.dialogue.console import Console, Wire
 from labwright_nos.dialogue.engine import first_boot, set_up
-from labwright_nos.dialogue.session import Session, logins_of
+from labwright_nos.dialogue.session import Session
 from labwright_nos.dialogue.transcript import Transcript
 from labwright_nos.profile.model import Credentials, Profile
 from labwright_nos.profile.values import FILE_NAMES, SECRET
@@ -107,7 +107,7 @@ def play_on(
     error = None
     with tempfile.TemporaryDirectory() as folder:
         log = Path(folder) / "console"
-        tried = logins_of(profile, values) if logins is None else logins
+        tried = profile.console.credentials if logins is None else logins
         secrets = [str(values[name]) for name in SECRET if name in values] + [login.password for login in logins or ()]
         transcript = Transcript(log, secrets)
         clock = simulated.clock if wire is simulated else time.monotonic
@@ -135,7 +135,8 @@ def _finish(session: Session) -> None:
     for check in profile.ready:
         wait_ready(session, check, f"{profile.name}, ready")
     if profile.files:
-        values = dict.fromkeys(FILE_NAMES, "x") | {
+        values = dict.fromkeys(FILE_NAMES, "root") | {
+            "mode": "0600",
             "file": f"{profile.files.folder}/lw-0",
             "path": "/config/licence.txt",
         }
