@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from support.consoles import DEVICES
 from support.consoles.linux import FRR
+from support.consoles.sros import SROS_23
 
 from labwright.errors import Cause
 from labwright_nos import profile as profile_package
@@ -63,6 +64,19 @@ def test_the_device_is_as_it_should_be_whatever_happens_on_its_console(name, rac
     if race == "none":
         assert outcome.seconds < DEVICES[name].most
     assert GIVEN["ssh_password"] not in outcome.transcript
+
+
+@pytest.mark.parametrize("race", RACES)
+def test_the_other_command_line_of_sr_os(race):
+    """From release 23 on the first login is to the model-driven one."""
+    assert "model-driven" in play(the("sros"), SROS_23, [race_of(race)]).check().states
+
+
+def test_a_console_that_loses_characters_is_typed_to_slowly():
+    profile = the("iosv")
+    console = profile.console.model_copy(update={"pace": 0.02})
+    slow = play(profile.model_copy(update={"console": console}), DEVICES["iosv"]).check()
+    assert slow.seconds > play(profile, DEVICES["iosv"]).seconds + 5
 
 
 @pytest.mark.parametrize("race", [race.name for race in usual() if not isinstance(race, Slow | OutOfOrder)])

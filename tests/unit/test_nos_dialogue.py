@@ -177,6 +177,23 @@ def test_sequences_in_the_middle_of_a_prompt_do_not_hide_it(tmp_path, hostile):
         assert "state work" in caught.value.what
 
 
+def test_braces_in_a_password_from_elsewhere_are_typed_as_they_are(tmp_path):
+    """The profile's own logins are templates; a secret that is named in build.login is none."""
+    typed = []
+
+    def device(connection: socket.socket) -> None:
+        for text in (b"login: ", b"Password: "):
+            connection.sendall(text)
+            typed.append(connection.recv(4096))
+
+    with talking_to(device, tmp_path) as session:
+        session.logins = [Credentials(user="admin", password="{{ ssh_user }}")]
+        session.__post_init__()
+        with pytest.raises(LabwrightError):
+            first_boot(session)
+    assert typed == [b"admin\r", b"{{ ssh_user }}\r"]
+
+
 def test_a_console_that_goes_in_the_middle_is_gone(tmp_path):
     def device(connection: socket.socket) -> None:
         connection.sendall(b"Kernel panic: out of luck\r\nlogin: ")

@@ -118,3 +118,91 @@ SROS = Device(
     surprises=(Surprise(Ask("Press any key to continue (Q to quit)", echo=False, key=True), re.compile("[ \rQq]")),),
     most=300,
 )
+
+
+def model_driven() -> dict[str, Mode]:
+    """The command line of release 23: a candidate, which edit-config opens and commit applies."""
+    user = r'/configure system security user-params local-user user "([^"]+)"'
+
+    def edit(cli: Cli, match: re.Match[str]) -> str:
+        cli.memory.candidate = dict(cli.memory.running)
+        cli.mode, cli.store = "edit", "candidate"
+        return "INFO: CLI #2060: Entering exclusive configuration mode\n"
+
+    def leave(cli: Cli, match: re.Match[str]) -> Program:
+        if cli.memory.candidate != cli.memory.running:
+            ask = "INFO: CLI #2063: Uncommitted changes are present\nDiscard uncommitted changes before leaving? [y,n] "
+            if (yield Ask(ask)).strip() != "y":
+                return
+        cli.mode, cli.store = "model", "running"
+        yield Say("INFO: CLI #2064: Exiting exclusive configuration mode\n")
+
+    def commit(cli: Cli, match: re.Match[str]) -> Program:
+        yield Say("", 4)
+        cli.memory.commit()
+
+    common = [("environment more false", says()), ("/?admin save", save), ("show card state", says(STATE, 1))]
+    return {
+        "model": Mode(
+            "\n[/]\nA:admin@{hostname}# ",
+            [
+                *common,
+                ("edit-config exclusive", edit),
+                ("quit-config", says("MINOR: MGMT_CORE #2203: Not in a configuration mode\n")),
+            ],
+        ),
+        "edit": Mode(
+            "\n(ex)[/]\nA:admin@{hostname}# ",
+            [
+                *common,
+                ("quit-config", leave),
+                ("commit", commit),
+                ("discard /?", says()),
+                (r'/configure system name "([^"]+)"', notes("hostname")),
+                (r"/configure card 1 card-type (\S+)", notes("card")),
+                (r"/configure card 1 mda 1 mda-type (\S+)", notes("mda")),
+                (rf'{user} password "([^"]+)"', notes("user {}")),
+                (rf"{user} access (console|netconf) true", notes("{} access {}")),
+                (rf'{user} console member \["(administrative)"\]', notes("profile {}")),
+                ("/configure system security ssh preserve-key true", notes("preserve")),
+                (
+                    "/configure system management-interface netconf (?:listen )?admin-state enable",
+                    notes("netconf", "on"),
+                ),
+            ],
+        ),
+    }
+
+
+STATE = "1  iom-v:he  iom-v:he  up  up  1\n"
+
+
+def program_23(memory: Memory) -> Program:
+    yield Say("TiMOS BOOT LOADER\n", 3)
+    yield Say("TiMOS-B-23.10.R1 both/x86_64 Nokia 7750 SR Copyright (c) 2000-2023 Nokia.\n", 60)
+    while True:
+        yield Say("\n", 5)
+        yield from login("Login: ", lambda user, word: (user, word) == ("admin", "admin"))
+        yield Say("\n SR OS Software\n", 1)
+        yield from Cli(memory, model_driven(), "model", refused_23, "vsim").run()
+
+
+def refused_23(text: str) -> str:
+    return "                 ^\nMINOR: MGMT_CORE #2201: Unknown element\n"
+
+
+def missing_23(memory: Memory) -> Iterator[str]:
+    given = memory.given
+    user = given["ssh_user"]
+    wanted = {
+        "hostname": given["hostname"],
+        f"user {user}": (user, given["ssh_password"]),
+        f"{user} access console": (user, "console"),
+        f"{user} access netconf": (user, "netconf"),
+        f"profile {user}": (user, "administrative"),
+        "netconf": "on",
+    }
+    yield from absent(memory.saved, wanted)
+
+
+SROS_23 = Device("sros", program_23, missing_23, LOGS, surprises=SROS.surprises, most=300)

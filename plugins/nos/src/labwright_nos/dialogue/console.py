@@ -148,7 +148,7 @@ class Console:
         """The time between two characters: what comes meanwhile is read, since a full line would stop the device."""
         end = Deadline(self._pace, self.clock)
         while not (end.expired or self.closed):
-            self.listen(end.left)
+            self.listen(max(end.left, 0.001))
 
     def _sort(self, text: str) -> None:
         if not text:

@@ -56,7 +56,8 @@ class SimulatedWire:
 
     def receive(self, seconds: float) -> bytes | None:
         """What comes within this time, b"" for nothing, None where the device is off."""
-        until = self.now + seconds
+        # Time goes on in every call, or a wait for less than a float can hold would never end.
+        until = self.now + max(seconds, 1e-6)
         while True:
             if self._sent and self._sent[0][0] <= until:
                 self.now = max(self.now, self._sent[0][0])
