@@ -206,6 +206,11 @@ def test_a_port_that_is_nowhere_is_named(tmp_path):
     assert said == ["lab-os.yaml:28: napalm.port: there is no port 'netconf' in hardware.ports"]
 
 
+def test_the_login_of_a_dialogue_is_none_of_a_configuration(tmp_path):
+    said = mistakes(tmp_path, f"{GOOD}napalm: {{driver: ios, configuration: 'secret {{{{ password }}}}'}}\n")
+    assert said[0].startswith("lab-os.yaml:28: napalm.configuration: nothing is called 'password' here; there are: ")
+
+
 def test_all_mistakes_come_at_once(tmp_path):
     said = mistakes(
         tmp_path, GOOD.replace("hostname }}", "hostnam }}").replace("prompt: shell, next", "prompt: shel, next")

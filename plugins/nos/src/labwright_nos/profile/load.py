@@ -9,7 +9,7 @@ from labwright.errors import Cause, LabwrightError
 from labwright.spec.document import Document, Location, read_document
 from labwright_nos.profile.graph import endless, stuck, unreachable
 from labwright_nos.profile.model import DONE, Answer, Commands, Profile
-from labwright_nos.profile.values import FILE_NAMES, LOGIN_NAMES, NAMES, seen_in, unknown_names
+from labwright_nos.profile.values import DIALOGUE_NAMES, FILE_NAMES, NAMES, seen_in, unknown_names
 
 HINT = "docs/nos-profiles.md explains each key"
 
@@ -79,17 +79,17 @@ def _templates(profile: Profile) -> Iterator[tuple[Location, str]]:
         ((*place, "send"), answer.send, NAMES) for place, answer in _answers(profile) if answer.send
     ]
     caught = set(profile.console.caught)
-    general = {name: meaning for name, meaning in NAMES.items() if name not in LOGIN_NAMES}
+    general = {name: meaning for name, meaning in NAMES.items() if name not in DIALOGUE_NAMES}
     for number, login in enumerate(profile.console.credentials):
         for part in ("user", "password"):
             found.append((("console", "credentials", number, part), getattr(login, part), general))
     for place, commands in _commands(profile):
         found.append(((*place, "lines"), commands.lines, NAMES | (FILE_NAMES if place[0] == "files" else {})))
     if profile.napalm:
-        found.append((("napalm", "configuration"), profile.napalm.configuration, NAMES))
+        found.append((("napalm", "configuration"), profile.napalm.configuration, general))
     for number, machine in enumerate(profile.hardware.machines):
         for name, text in machine.config.files.items() if machine.config else ():
-            found.append((("hardware", "machines", number, "config", "files", name), text, NAMES))
+            found.append((("hardware", "machines", number, "config", "files", name), text, general))
     for place, template, known in found:
         try:
             unknown = unknown_names(template, known)

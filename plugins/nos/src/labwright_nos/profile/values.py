@@ -27,8 +27,8 @@ NAMES = {
     "seen": "what named groups in patterns have caught: seen.image for (?P<image>...), empty before",
 }
 """In every template."""
-LOGIN_NAMES = ("user", "password")
-"""Of the login that is tried now; the others are the image's."""
+DIALOGUE_NAMES = ("user", "password", "seen")
+"""What only a dialogue has; the others are the image's."""
 FILE_NAMES = {
     "file": "where SFTP has put the private file",
     "path": "where it belongs",
