@@ -61,6 +61,22 @@ class Machine(Strict):
     )
     config: ConfigDisk | None = Field(None, description="A disk with files for the first start.")
 
+    @field_validator("smbios")
+    @classmethod
+    def _values(cls, smbios: tuple[str, ...]) -> tuple[str, ...]:
+        for value in smbios:
+            if {part.partition("=")[0] for part in value.split(",")} & {"file", "path"}:
+                raise ValueError(f"{value!r} names a file of the host")
+        return smbios
+
+    @model_validator(mode="after")
+    def _seats(self) -> Machine:
+        buses = [disk.bus for disk in self.disks] + (["ide"] if self.config and self.config.format == "iso" else [])
+        on_ahci = [bus for bus in buses if bus == "sata" or (bus == "ide" and self.board == "q35")]
+        if len(on_ahci) > 6 or len([bus for bus in buses if bus == "ide"]) > 4:
+            raise ValueError("more disks than the board has places for: 4 on IDE, 6 on SATA")
+        return self
+
     @field_validator("nics")
     @classmethod
     def _data_once(cls, nics: tuple[str, ...]) -> tuple[str, ...]:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import secrets
 import shutil
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,7 +17,7 @@ from typing import Literal
 from labwright.errors import Cause, LabwrightError
 from labwright.host.environment import find_tool
 from labwright.host.ledger import Ledger
-from labwright.spec.hardware import DATA, MANAGEMENT, UNUSED, ConfigDisk, Hardware
+from labwright.spec.hardware import DATA, MANAGEMENT, UNUSED, Hardware
 from labwright.spec.hardware import Machine as MachineHardware
 from labwright.vm.machine import Running, escaped, find_ovmf, overlay_of, start, wait_for_end
 from labwright.vm.ports import reserved_ports
@@ -26,7 +28,12 @@ KNOCK = "knock"
 """The name of the forwarded port of the device where nothing listens."""
 DISKS = {"virtio": "virtio-blk-pci", "ide": "ide-hd", "sata": "ide-hd", "scsi": "scsi-hd"}
 FIRST_MAC = 0x10
-END_SECONDS = 10.0
+END_SECONDS = 60.0
+"""For QEMU to write what it has: a snapshot may be in its cache."""
+LONGEST_FOLDER = 60
+"""Characters of the path of the folder with sockets, of which theirs have at most 107 bytes (unix(7))."""
+SEATS = ("ide", "sata")
+"""The buses whose seats are numbered here: pc has two of IDE with two units each, an AHCI has six ports."""
 
 
 @dataclass(frozen=True)
@@ -117,8 +124,9 @@ def launch_device(spec: DeviceSpec, folder: Path, ledger: Ledger) -> Iterator[De
     folder.mkdir(parents=True, exist_ok=True)
     forwarded = (*spec.hardware.ports.items(), (KNOCK, CLOSED_PORT))
     with contextlib.ExitStack() as stack:
-        sockets = Path(tempfile.mkdtemp(prefix="lw-"))
+        sockets = socket_folder()
         stack.enter_context(ledger.hold("folder", sockets))
+        sockets.mkdir(mode=0o700)
         reserved = stack.enter_context(reserved_ports(len(forwarded)))
         ports = {name: port for (name, _), port in zip(forwarded, reserved, strict=True)}
         forwards = ",".join(f"hostfwd=tcp:127.0.0.1:{ports[name]}-:{inside}" for name, inside in forwarded)
@@ -149,6 +157,14 @@ def launch_device(spec: DeviceSpec, folder: Path, ledger: Ledger) -> Iterator[De
         yield Device(running, monitors, ports, Place(sockets, folder, spec.hardware.machines[0].name).socket)
 
 
+def socket_folder() -> Path:
+    """Where a folder of ours with a short path can be made; nobody else knows its name before it is there."""
+    place = Path(tempfile.gettempdir())
+    if len(str(place)) > LONGEST_FOLDER or "," in str(place):
+        place = Path("/tmp")  # noqa: S108 - the folder below it is ours alone
+    return place / f"lw-{secrets.token_hex(8)}"
+
+
 def power_off(device: Device, seconds: float) -> bool:
     """Press the power button of every machine: whether all are off within this time."""
     for control in device.monitors.values():
@@ -167,65 +183,93 @@ def wait_for_power_off(device: Device, seconds: float) -> bool:
 
 
 def is_off(device: Device) -> bool:
-    """Whether every machine has reported that it has shut down."""
-    return all(
-        not device.machines[name].running or control.wait_for("SHUTDOWN", 0)
-        for name, control in device.monitors.items()
-    )
+    """Whether the machine with the console has shut down: commands typed there end that one and no other."""
+    name, first = next(iter(device.machines.items()))
+    return not first.running or device.monitors[name].wait_for("SHUTDOWN", 0)
 
 
 def end(device: Device) -> None:
-    """Switch every machine off as pulling the plug does, with what it wrote on its disks."""
+    """Switch every machine off as pulling the plug does, with what it wrote on its disks.
+
+    Raises LabwrightError (host) where QEMU does not end: it is still writing.
+    """
     for name, control in device.monitors.items():
         if device.machines[name].running:
             control.execute("quit")
-    for machine in device.machines.values():
-        wait_for_end(machine, END_SECONDS)
+    for name, machine in device.machines.items():
+        if not wait_for_end(machine, END_SECONDS):
+            raise LabwrightError(
+                f"QEMU is still writing the disks of {name} after {END_SECONDS:.0f} s", cause=Cause.HOST,
+                hint="is the host's disk slow or full? Run it again when it is idle",
+            )  # fmt: skip
 
 
 def command_line(spec: DeviceSpec, machine: MachineHardware, place: Place, disks: Mapping[str, Path]) -> list[str]:
     """QEMU's arguments for one machine, but for its console and its networks. Nothing in them listens on a network."""
-    model = "max" if spec.accelerator != "kvm" and machine.model == "host" else machine.model
+    name, comma, features = machine.model.partition(",")
+    # Only KVM has the host's own processor.
+    model = f"max{comma}{features}" if spec.accelerator != "kvm" and name == "host" else machine.model
     words = [
-        "qemu-system-x86_64", "-name", f"{spec.name}-{machine.name}", "-nodefaults", "-no-user-config",
+        "qemu-system-x86_64", "-name", escaped(f"{spec.name}-{machine.name}"), "-nodefaults", "-no-user-config",
         "-display", "none", "-machine", machine.board, "-accel", spec.accelerator, "-cpu", model,
         "-smp", str(machine.processors), "-m", str(machine.memory), "-device", "VGA",
-        "-qmp", f"unix:{place.control},server=on,wait=off",
+        "-qmp", f"unix:{escaped(place.control)},server=on,wait=off",
     ]  # fmt: skip
     if machine.firmware == "uefi":
         words += ["-drive", f"if=pflash,format=raw,unit=0,readonly=on,file={find_ovmf()[0]}"]
         words += ["-drive", f"if=pflash,format=raw,unit=1,file={escaped(place.variables)}"]
     for value in machine.smbios:
         words += ["-smbios", value]
-    buses = {disk.bus for disk in machine.disks}
-    if "scsi" in buses:
-        words += ["-device", "virtio-scsi-pci,id=scsi"]
-    # q35 has a SATA controller of its own and pc an IDE one: `ide-hd` hangs on either.
-    if "sata" in buses and machine.board == "pc":
-        words += ["-device", "ich9-ahci,id=sata"]
-    for index, disk in enumerate(machine.disks):
-        kind = spec.format if spec.written else "qcow2"
-        words += ["-drive", f"if=none,id=disk{index},file={escaped(disks[disk.name])},format={kind},discard=unmap"]
-        bus = f",bus=sata.{index}" if disk.bus == "sata" and machine.board == "pc" else ""
-        words += ["-device", f"{DISKS[disk.bus]},drive=disk{index},bootindex={index + 1}{bus}"]
+    words += _disks(spec, machine, disks)
     if spec.resume:
         words += ["-loadvm", spec.resume]
-    if machine.config and machine.name in spec.config:
-        words += _config_disk(machine.config, spec.config[machine.name])
     return words
 
 
-def _config_disk(config: ConfigDisk, path: Path) -> list[str]:
-    drive = ["-drive", f"if=none,id=config,file={escaped(path)},format=raw,readonly=on"]
-    if config.format == "iso":
-        return [*drive, "-device", "ide-cd,drive=config"]
-    return [*drive, "-device", "qemu-xhci,id=usb", "-device", "usb-storage,drive=config"]
+def _disks(spec: DeviceSpec, machine: MachineHardware, disks: Mapping[str, Path]) -> list[str]:
+    """Disks in their order, each on the next seat of its bus; a CD with configuration on one more."""
+    words: list[str] = []
+    buses = {disk.bus for disk in machine.disks}
+    if "scsi" in buses:
+        words += ["-device", "virtio-scsi-pci,id=scsi"]
+    if "sata" in buses and machine.board == "pc":
+        words += ["-device", "ich9-ahci,id=sata"]
+    taken: Counter[str] = Counter()
+    for index, disk in enumerate(machine.disks):
+        kind = spec.format if spec.written else "qcow2"
+        words += ["-drive", f"if=none,id=disk{index},file={escaped(disks[disk.name])},format={kind},discard=unmap"]
+        seat = _seat(machine, disk.bus, taken)
+        words += ["-device", f"{DISKS[disk.bus]},drive=disk{index},bootindex={index + 1}{seat}"]
+    if machine.config and machine.name in spec.config:
+        drive = f"if=none,id=config,file={escaped(spec.config[machine.name])},format=raw,readonly=on"
+        words += ["-drive", drive]
+        if machine.config.format == "iso":
+            words += ["-device", f"ide-cd,drive=config{_seat(machine, 'ide', taken)}"]
+        else:
+            words += ["-device", "qemu-xhci,id=usb", "-device", "usb-storage,drive=config"]
+    return words
+
+
+def _seat(machine: MachineHardware, bus: str, taken: Counter[str]) -> str:
+    """The next place on a bus, as an option. q35 has a controller of SATA and none of IDE: both hang on that."""
+    if bus not in SEATS:
+        return ""
+    ahci = machine.board == "q35" or bus == "sata"
+    controller = "ide" if machine.board == "q35" or bus == "ide" else "sata"
+    number = taken[controller]
+    taken[controller] += 1
+    return f",bus={controller}.{number}" if ahci else f",bus=ide.{number // 2},unit={number % 2}"
 
 
 def _serial(place: Place, console: str) -> list[str]:
     if console == "file":
         return ["-serial", f"file:{escaped(place.console)}"]
-    return ["-chardev", f"socket,id=console,path={place.socket},server=on,wait=off", "-serial", "chardev:console"]
+    return [
+        "-chardev",
+        f"socket,id=console,path={escaped(place.socket)},server=on,wait=off",
+        "-serial",
+        "chardev:console",
+    ]
 
 
 def _networks(
@@ -241,7 +285,7 @@ def _networks(
         else:
             server = "on" if role not in opened else "off"
             opened.add(role)
-            backend = f"stream,id=n{index},server={server},addr.type=unix,addr.path={sockets / role[5:]}"
+            backend = f"stream,id=n{index},server={server},addr.type=unix,addr.path={escaped(sockets / role[5:])}"
         words += ["-netdev", backend]
         words += ["-device", f"{machine.nic},netdev=n{index},mac=52:54:00:4c:58:{next(macs):02x},romfile="]
     return words

@@ -112,7 +112,7 @@ def command_line(spec: MachineSpec, disk: Path, console: Path, variables: Path |
     return words
 
 
-def escaped(path: Path | None) -> str:
+def escaped(path: Path | str | None) -> str:
     """A path as part of an option of QEMU's, where a comma would begin the next one."""
     return str(path).replace(",", ",,")
 

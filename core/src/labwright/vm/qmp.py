@@ -22,10 +22,13 @@ STEP = 0.05
 class Monitor:
     """A connection. Its events are kept from the connection on."""
 
-    def __init__(self, runner: asyncio.Runner, client: QMPClient, events: EventListener) -> None:
+    def __init__(
+        self, runner: asyncio.Runner, client: QMPClient, events: EventListener, process: subprocess.Popen[bytes]
+    ) -> None:
         self._runner = runner
         self._client = client
         self._events = events
+        self._process = process
         self._seen: list[str] = []
 
     def execute(self, command: str, arguments: dict[str, object] | None = None, seconds: float = PATIENCE) -> object:
@@ -38,19 +41,24 @@ class Monitor:
             ) from error
 
     def wait_for(self, event: str, seconds: float) -> bool:
-        """Whether the machine reports this event within a time, or has reported it since the connection."""
+        """Whether the machine reports this event within a time, or has reported it since the connection.
+
+        A QEMU that has ended reports nothing any more.
+        """
         deadline = Deadline(seconds)
         while True:
             self._collect()
             if event in self._seen:
                 return True
-            if deadline.expired:
+            if deadline.expired or self._process.poll() is not None:
                 return False
             with contextlib.suppress(TimeoutError):
                 message = self._runner.run(asyncio.wait_for(self._events.get(), min(STEP * 20, deadline.left + STEP)))
                 self._seen.append(str(message["event"]))
 
     def _collect(self) -> None:
+        # What has come is taken in only while the loop turns.
+        self._runner.run(asyncio.sleep(0.001))
         self._seen += [str(message["event"]) for message in self._events.clear()]
 
 
@@ -69,16 +77,18 @@ def monitor(path: Path, process: subprocess.Popen[bytes], seconds: float = PATIE
             events = EventListener()
             client.register_listener(events)
             try:
-                runner.run(client.connect(str(path)))
+                runner.run(asyncio.wait_for(client.connect(str(path)), max(deadline.left, STEP)))
                 break
-            except (ConnectError, OSError) as error:
+            except (ConnectError, TimeoutError, OSError) as error:
                 if deadline.expired or process.poll() is not None:
                     raise LabwrightError(
-                        f"QEMU's monitor cannot be reached: {error}", cause=Cause.HOST, hint="did QEMU start at all?"
+                        f"QEMU's monitor cannot be reached: {error or 'no answer'}",
+                        cause=Cause.HOST,
+                        hint="did QEMU start at all?",
                     ) from error
             runner.run(asyncio.sleep(STEP))
         try:
-            yield Monitor(runner, client, events)
+            yield Monitor(runner, client, events, process)
         finally:
             # A machine that ended took its end of the connection along.
             with contextlib.suppress(QMPError, OSError, EOFError):

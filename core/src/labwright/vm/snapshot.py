@@ -19,7 +19,8 @@ from labwright.vm.device_test import DevicePlan, slower, wait_for_login
 from labwright.vm.ready import Greeting, wait_until
 from labwright.vm.ssh import Login
 
-NAME = "ready"
+NAME, SEALED = "ready", "sealed"
+"""The second one is there only meanwhile: what the disk was like before it was booted."""
 SAVE_SECONDS = 300.0
 RESUME_SECONDS = 60.0
 
@@ -37,9 +38,11 @@ class Snapshot:
 def take_snapshot(plan: DevicePlan, bench: Workbench, accelerator: Accelerator) -> None:
     """Boot the device on its qcow2 disks themselves, and keep what it is like once users can log in.
 
+    Afterwards the disks are sealed as before: who boots a copy instead of resuming it makes keys of its own.
     Raises LabwrightError (guest, host).
     """
     spec = replace(plan.spec, written=True, format="qcow2")
+    _each_disk(plan, bench, "-c", SEALED)
     with launch_device(spec, bench.scratch / "snapshot", bench.ledger) as device:
         limit = Deadline(spec.hardware.boot * slower(accelerator))
         login = Login(device.ports["ssh"], plan.user, plan.password)
@@ -58,6 +61,13 @@ def take_snapshot(plan: DevicePlan, bench: Workbench, accelerator: Accelerator) 
                     hint="take build.quickLaunch out: this hardware cannot be saved",
                 )
         end(device)
+    _each_disk(plan, bench, "-a", SEALED)
+    _each_disk(plan, bench, "-d", SEALED)
+
+
+def _each_disk(plan: DevicePlan, bench: Workbench, *order: str) -> None:
+    for disk in plan.spec.disks.values():
+        bench.run(["qemu-img", "snapshot", *order, disk], what=f"{disk.name} takes no snapshot")
 
 
 def resume(plan: DevicePlan, copies: dict[str, Path], bench: Workbench, accelerator: Accelerator) -> Snapshot:

@@ -18,20 +18,22 @@ from labwright.host.clock import Deadline
 from labwright.interfaces import DiskRequest, ImageSpec, Workbench
 from labwright.spec.secret import read_secret
 from labwright.vm.accelerator import Accelerator
-from labwright.vm.device import Device, DeviceSpec, end, is_off, launch_device, power_off, wait_for_power_off
+from labwright.vm.device import Device, DeviceSpec, end, is_off, launch_device, power_off
 from labwright.vm.device_test import slower, wait_for_login
 from labwright.vm.ssh import Login, connect
 from labwright_nos.config_disk import make_config_disk
-from labwright_nos.dialogue.commands import leave, run_commands, synchronise, wait_ready
+from labwright_nos.dialogue.after import install_file, seal, shut_down, wait_until_ready
 from labwright_nos.dialogue.console import Console, connected
 from labwright_nos.dialogue.engine import first_boot
 from labwright_nos.dialogue.session import Session
 from labwright_nos.dialogue.transcript import Transcript
-from labwright_nos.handover import Applied, apply, driver_class
-from labwright_nos.profile.model import Commands, Credentials, Napalm, Profile
+from labwright_nos.handover import Applied, Limits, apply, driver_class
+from labwright_nos.profile.model import Credentials, Napalm, Profile
 from labwright_nos.profile.values import SECRET, rendered
 
 COMMAND_SECONDS = 60.0
+TRANSACTION_SECONDS = 300.0
+"""For all that NAPALM does with KVM: Junos commits in a minute."""
 TYPED = re.compile(r"[A-Za-z0-9._+=,@%/-]{1,64}")
 """Passwords that no command line takes for anything else: a question mark asks IOS for help, a blank ends a word."""
 
@@ -135,14 +137,13 @@ def _all_steps(boot: Boot, session: Session, device: Device) -> Applied | None:
     profile, image = boot.profile, boot.image
     with _timed(boot, "the dialogue on the console"):
         first_boot(session)
-        for check in profile.ready:
-            wait_ready(session, check, f"{profile.name}, ready")
-    with _timed(boot, "the first login over SSH"):
+        wait_until_ready(session)
+    with _timed(boot, "the first login over SSH"), session.console.drained():
         login = Login(device.ports["ssh"], image.ssh_user, image.ssh_password.get_secret_value())
         wait_for_login(device, login, Deadline(profile.hardware.boot * boot.factor), boot.bench.say)
     applied = None
     if profile.napalm:
-        with _timed(boot, "NAPALM"):
+        with _timed(boot, "NAPALM"), session.console.drained():
             applied = _by_napalm(boot, profile.napalm, device, session)
     elif image.build.configuration:
         raise LabwrightError(
@@ -153,8 +154,7 @@ def _all_steps(boot: Boot, session: Session, device: Device) -> Applied | None:
     if boot.request.private:
         _put_files(boot, session, login)
     with _timed(boot, "seal and power-off"):
-        if profile.seal:
-            _commands(session, profile.seal, f"{profile.name}, seal")
+        seal(session)
         _switch_off(boot, session, device)
     return applied
 
@@ -175,7 +175,13 @@ def _by_napalm(boot: Boot, napalm: Napalm, device: Device, session: Session) -> 
         optional_args={**napalm.options, "port": device.ports[napalm.port]},
     )
     masked = session.console.transcript.masked
-    applied = apply(driver, f"{text}\n", replace=False, say=lambda line: boot.bench.say(masked(line)))
+    applied = apply(
+        driver,
+        f"{text}\n",
+        replace=False,
+        say=lambda line: boot.bench.say(masked(line)),
+        limits=Limits(TRANSACTION_SECONDS * boot.factor),
+    )
     if boot.bench.log:
         with boot.bench.log.open("a", encoding="utf-8") as log:
             log.write(f"--- what NAPALM changed ---\n{masked(applied.difference)}\n")
@@ -194,7 +200,7 @@ def _put_files(boot: Boot, session: Session, login: Login) -> None:
     for number, one in enumerate(image.build.private_files):
         place = f"{files.folder}/labwright-{number}"
         boot.bench.say(f"installing {one.path}")
-        with connect(login, COMMAND_SECONDS * boot.factor) as client:
+        with session.console.drained(), connect(login, COMMAND_SECONDS * boot.factor) as client:
             try:
                 with client.open_sftp() as sftp:
                     sftp.putfo(io.BytesIO(boot.request.private[one.path]), place)
@@ -205,7 +211,7 @@ def _put_files(boot: Boot, session: Session, login: Login) -> None:
                     hint=f"may {login.user} write in {files.folder}, and does the device have SFTP?",
                 ) from error  # fmt: skip
         facts = {"file": place, "path": one.path, "owner": one.owner, "group": one.group, "mode": one.mode}
-        _commands(session, files.install, f"{boot.profile.name}, {one.path}", **facts)
+        install_file(session, facts)
 
 
 def _switch_off(boot: Boot, session: Session, device: Device) -> None:
@@ -216,9 +222,9 @@ def _switch_off(boot: Boot, session: Session, device: Device) -> None:
         end(device)
         return
     if shutdown.commands:
-        where = f"{boot.profile.name}, shutdown"
-        synchronise(session, shutdown.commands.prompt, where)
-        off = leave(session, shutdown.commands, where, lambda: is_off(device), limit) and wait_for_power_off(device, 0)
+        off = shut_down(session, shutdown.commands, lambda: is_off(device), limit)
+        # The others, where there are any, have no console to type on.
+        end(device)
     else:
         off = power_off(device, limit)
     if not off:
@@ -228,11 +234,6 @@ def _switch_off(boot: Boot, session: Session, device: Device) -> None:
             details=session.console.transcript.tail(),
             hint="does it know the power button (ACPI)? The profile's shutdown can say another way",
         )
-
-
-def _commands(session: Session, commands: Commands, where: str, **values: object) -> None:
-    synchronise(session, commands.prompt, where)
-    run_commands(session, commands, where, **values)
 
 
 def _config_disks(boot: Boot, folder: Path) -> dict[str, Path]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import socket
+import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -22,6 +23,7 @@ LONGEST = 512
 """Characters of a line that patterns look at: they may take the square of it."""
 CONNECT_SECONDS = 30.0
 WRITE_SECONDS = 30.0
+DRAIN_SECONDS = 0.2
 
 
 class Wire(Protocol):
@@ -138,6 +140,27 @@ class Console:
             ) from error
         self._heard = self.clock()
         self.recent.clear()
+
+    @contextlib.contextmanager
+    def drained(self) -> Iterator[None]:
+        """Read in the background what nobody waits for: a serial port whose buffer is full stops the device.
+
+        Nothing else may use the console meanwhile.
+        """
+        over = threading.Event()
+
+        def body() -> None:
+            while not (over.is_set() or self.closed):
+                self.listen(DRAIN_SECONDS)
+                self.lines.clear()
+
+        thread = threading.Thread(target=body, name="console", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            over.set()
+            thread.join()
 
     def forget(self) -> None:
         """What is there has been dealt with."""

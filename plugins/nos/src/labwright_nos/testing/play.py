@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from labwright.errors import LabwrightError
-from labwright_nos.dialogue.commands import leave, run_commands, synchronise, wait_ready
+from labwright_nos.dialogue.after import install_file, seal, shut_down, wait_until_ready
 from labwright_nos.dialogue.console import Console, Wire
-from labwright_nos.dialogue.engine import first_boot, set_up
+from labwright_nos.dialogue.engine import first_boot
 from labwright_nos.dialogue.session import Session
 from labwright_nos.dialogue.transcript import Transcript
 from labwright_nos.profile.model import Credentials, Profile
@@ -115,7 +115,7 @@ def play_on(
         session = Session(profile, console, values, tried, lambda _: None, factor)
         try:
             states += first_boot(session)
-            set_up(session, lambda: _finish(session))
+            _finish(session)
         except LabwrightError as failed:
             error = failed
         transcript.close()
@@ -130,25 +130,20 @@ def play_on(
 
 
 def _finish(session: Session) -> None:
-    """What comes after the first boot, in the order of a build."""
+    """What comes after the first boot, in the order of a build, by the same code."""
     profile = session.profile
-    for check in profile.ready:
-        wait_ready(session, check, f"{profile.name}, ready")
+    wait_until_ready(session)
     if profile.files:
         values = dict.fromkeys(FILE_NAMES, "root") | {
             "mode": "0600",
             "file": f"{profile.files.folder}/lw-0",
             "path": "/config/licence.txt",
         }
-        synchronise(session, profile.files.install.prompt, f"{profile.name}, files")
-        run_commands(session, profile.files.install, f"{profile.name}, files", **values)
-    if profile.seal:
-        synchronise(session, profile.seal.prompt, f"{profile.name}, seal")
-        run_commands(session, profile.seal, f"{profile.name}, seal")
+        install_file(session, values)
+    seal(session)
     if profile.shutdown.commands:
-        synchronise(session, profile.shutdown.commands.prompt, f"{profile.name}, shutdown")
         limit = profile.shutdown.limit * session.factor
-        leave(session, profile.shutdown.commands, f"{profile.name}, shutdown", lambda: session.console.closed, limit)
+        shut_down(session, profile.shutdown.commands, lambda: session.console.closed, limit)
 
 
 @contextlib.contextmanager
