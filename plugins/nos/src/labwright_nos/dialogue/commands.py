@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import secrets
 from collections.abc import Callable, Iterator, Mapping
 
+from labwright.errors import LabwrightError
 from labwright.host.clock import Deadline
 from labwright_nos.dialogue.session import Restarted, Session, compiled
 from labwright_nos.dialogue.watch import Patience, Rule, Watch
@@ -58,7 +60,9 @@ def leave(session: Session, commands: Commands, where: str, ended: Callable[[], 
                     f"{where}: the device started again instead of switching off", "run it again; see the lines above"
                 )
         elif console.silent > QUIET * session.factor and not console.closed:
-            console.type(f"{last}\r" if prompt.pattern.search(console.last) else "\r")
+            # It may go just now.
+            with contextlib.suppress(LabwrightError):
+                console.type(f"{last}\r" if prompt.pattern.search(console.last) else "\r")
     return True
 
 
