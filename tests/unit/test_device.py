@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import json
+import socket
 import subprocess
+import tempfile
 import time
 from pathlib import Path
 
@@ -14,15 +16,19 @@ from pydantic import ValidationError
 from labwright.errors import Cause, LabwrightError
 from labwright.host.clock import Deadline
 from labwright.host.ledger import Ledger
-from labwright.pipeline.base import base_of
-from labwright.pipeline.build import check_linux
+from labwright.host.paths import Paths
+from labwright.pipeline.base import base_of, holds_secret
+from labwright.pipeline.build import Wish, check_linux, course_of
 from labwright.pipeline.device import check_device
+from labwright.pipeline.workshop import Workshop
+from labwright.plugins import hook_manager
 from labwright.spec.hardware import Hardware
 from labwright.spec.load import load_image
 from labwright.vm.device import Device, DeviceSpec, Place, command_line, launch_device, wait_for_power_off
 from labwright.vm.device_test import wait_for_login
 from labwright.vm.machine import Running
 from labwright.vm.ports import reserved_ports
+from labwright.vm.qmp import monitor
 from labwright.vm.ssh import Login
 
 RE = {"name": "re", "memory": 256, "disks": [{"bus": "ide"}], "nic": "e1000",
@@ -56,7 +62,8 @@ def test_a_disk_hangs_on_the_bus_that_the_system_has_a_driver_for(bus, said):
 
 def test_what_only_kvm_has_is_not_asked_of_emulation():
     machine = {"name": "m", "memory": 64, "model": "host"}
-    assert "-cpu max" in words(machine)
+    assert "-cpu max -" in words(machine)
+    assert "-cpu max,+vmx -" in words(machine | {"model": "host,+vmx"})
     assert "-cpu host" in words(machine, "kvm")
 
 
@@ -77,6 +84,18 @@ def test_smbios_and_processors_reach_qemu():
         ([{**RE, "disks": [{"name": "main"}]}, PFE], "the first disk of the first machine is called system"),
         ([{**RE, "smbios": ["type=1\n-drive"]}], "smbios"),
         ([{**RE, "model": "host,x -drive y"}], "model"),
+        ([{**RE, "smbios": ["type=11,path=/etc/hostname"]}], "names a file of the host"),
+        ([{**RE, "smbios": ["type=1,file=/etc/hostname"]}], "names a file of the host"),
+        (
+            [
+                {
+                    **RE,
+                    "board": "q35",
+                    "disks": [{"name": name} | {"bus": "sata"} for name in ("system", "b", "c", "d", "e", "f", "g")],
+                }
+            ],
+            "more disks than the board has places for",
+        ),
     ],
 )
 def test_hardware_that_cannot_be_is_refused(machines, what):
@@ -159,6 +178,29 @@ def test_an_image_that_starts_from_itself_is_refused(tmp_path):
         base_of(load_image(image(tmp_path, "  type: frr\n  from: .\n", "one")))
 
 
+def test_a_hash_for_an_image_that_is_made_first_is_refused(tmp_path):
+    image(tmp_path, "  type: debian\n", "one")
+    spec = load_image(image(tmp_path, f"  type: frr\n  from: ../one\n  sha256: {'0' * 64}\n", "two"))
+    with pytest.raises(LabwrightError, match="build.sha256 vouches for a file"):
+        base_of(spec)
+
+
+def test_an_image_holds_the_secrets_of_those_that_it_starts_from(tmp_path, monkeypatch):
+    secret = '  privateFiles:\n    - {from: "env:LAB_LICENCE", path: /etc/key}\n'
+    image(tmp_path, f"  type: debian\n{secret}", "one")
+    image(tmp_path, "  type: frr\n  from: ../one\n", "two")
+    image(tmp_path, "  type: debian\n", "three")
+    assert holds_secret(load_image(tmp_path / "two"))
+    assert not holds_secret(load_image(tmp_path / "three"))
+    monkeypatch.setenv("LAB_LICENCE", "x")
+    workshop = Workshop(Paths(tmp_path / "cache"), hook_manager()[0])
+    wish = Wish(load_image(tmp_path / "two"), tmp_path / "two", secret=True)
+    assert {step.name: step.private for step in course_of(wish, None, workshop).steps} == {
+        "device": True,
+        "test": False,
+    }
+
+
 def empty_device() -> Hardware:
     """A machine that boots nothing: its firmware looks for a disk for ever."""
     return hardware({"name": "m", "memory": 64, "disks": [{}], "nics": ["management"]})
@@ -170,6 +212,63 @@ def disk(tmp_path) -> Path:
     with path.open("wb") as stream:
         stream.truncate(1 << 20)
     return path
+
+
+@pytest.mark.parametrize("board", ["pc", "q35"])
+@pytest.mark.parametrize("bus", ["ide", "sata", "scsi", "virtio"])
+def test_qemu_takes_two_disks_and_a_disc_with_configuration_on_every_bus_and_board(tmp_path, disk, board, bus):
+    second, disc = tmp_path / "second.raw", tmp_path / "config.iso"
+    for path in (second, disc):
+        path.write_bytes(disk.read_bytes())
+    disks = [{"name": "system", "bus": bus}, {"name": "second", "bus": bus}]
+    config = {"format": "iso", "files": {"a": "b"}}
+    machine = {"name": "m", "memory": 64, "board": board, "disks": disks, "nics": ["management"], "config": config}
+    spec = DeviceSpec("x", hardware(machine), {"system": disk, "second": second}, "tcg", written=True,
+                      config={"m": disc})  # fmt: skip
+    with launch_device(spec, tmp_path / "run", Ledger(tmp_path / "ledger")) as device:
+        listed = str(device.monitors["m"].execute("human-monitor-command", {"command-line": "info block"}))
+        assert all(str(path) in listed for path in (disk, second, disc))
+
+
+def test_a_machine_that_dies_is_not_waited_for(tmp_path, disk):
+    spec = DeviceSpec("x", empty_device(), {"system": disk}, "tcg", written=True)
+    with launch_device(spec, tmp_path / "run", Ledger(tmp_path / "ledger")) as device:
+        device.first.process.kill()
+        started = time.monotonic()
+        assert wait_for_power_off(device, 60) is (time.monotonic() - started > 60)
+        assert time.monotonic() - started < 10
+
+
+def test_what_has_happened_is_known_without_waiting(tmp_path, disk):
+    spec = DeviceSpec("x", empty_device(), {"system": disk}, "tcg", written=True)
+    with launch_device(spec, tmp_path / "run", Ledger(tmp_path / "ledger")) as device:
+        control = device.monitors["m"]
+        control.execute("stop")
+        time.sleep(0.5)
+        assert control.wait_for("STOP", 0)
+
+
+def test_a_monitor_that_accepts_and_says_nothing_is_given_up(tmp_path):
+    place = tmp_path / "q"
+    with socket.socket(socket.AF_UNIX) as server, subprocess.Popen(["sleep", "60"]) as process:
+        server.bind(str(place))
+        server.listen()
+        started = time.monotonic()
+        try:
+            with pytest.raises(LabwrightError, match="monitor cannot be reached"), monitor(place, process, 1.0):
+                pass
+        finally:
+            process.kill()
+        assert time.monotonic() - started < 10
+
+
+def test_a_folder_for_temporary_files_with_a_long_name_is_no_obstacle(tmp_path, disk, monkeypatch):
+    place = tmp_path / ("x" * 90)
+    place.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(place))
+    spec = DeviceSpec("x,y", empty_device(), {"system": disk}, "tcg", written=True)
+    with launch_device(spec, tmp_path / "run", Ledger(tmp_path / "ledger")) as device:
+        assert device.running
 
 
 def test_two_machines_are_linked_and_nothing_is_left_of_them(tmp_path, disk):

@@ -8,7 +8,7 @@ import pytest
 
 from labwright.errors import Cause, LabwrightError
 from labwright.spec.image import ImageSpec
-from labwright_nos.first_boot import values_of
+from labwright_nos.image import values_of
 from labwright_nos.profile.values import rendered
 from labwright_nos.systems import frr
 

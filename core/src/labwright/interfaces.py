@@ -229,13 +229,22 @@ class Provisioner(ABC):
 
     ways: how it can enter an image, the best first: mounted, appliance, booted, virt-customize, or one of its own.
     hardware: of the device that its disks run in; None where any PC with virtio does. With it the driver does all in
-    one call, and the core tests its images in that hardware.
+    one call, and the core tests its images in that hardware. depends: importable packages beside the driver's own
+    that its images depend on: other code in them makes the images anew.
     """
 
     interface_version: ClassVar[int] = INTERFACE_VERSION
     facts: ClassVar[DriverFacts]
     ways: ClassVar[tuple[str, ...]] = ()
     hardware: ClassVar[Hardware | None] = None
+    depends: ClassVar[tuple[str, ...]] = ()
+
+    def check(self, image: ImageSpec, folder: Path) -> None:
+        """Look at an image's description before anything runs. Raises LabwrightError (config) for what cannot be done.
+
+        folder: the image's.
+        """
+        del image, folder
 
     @abstractmethod
     def provision(self, request: DiskRequest, bench: Workbench) -> Provisioned:

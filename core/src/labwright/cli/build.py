@@ -63,6 +63,7 @@ def build(
             report=str(built.report),
             kernel=str(built.kernel or ""),
             files=str(built.files or ""),
+            disks={name: str(path) for name, path in built.more.items()},
             user=spec.ssh_user,
         )
 

@@ -52,6 +52,13 @@ def test(
             )
         report = _report_beside(image)
         if report.get("hardware"):
+            for option, given in (("--firmware", firmware), ("--kernel", kernel), ("--memory", memory)):
+                if given:
+                    raise LabwrightError(
+                        f"{option} is for Linux images: {image} is a device, in the hardware that its report describes",
+                        cause=Cause.CONFIG,
+                        hint="leave it out",
+                    )
             _test_device(image, report, user, running)
         else:
             _test_machine(image, report, firmware, user, kernel, memory, running)

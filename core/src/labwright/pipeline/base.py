@@ -18,6 +18,12 @@ def base_of(spec: ImageSpec, above: Sequence[str] = ()) -> tuple[ImageSpec, Path
     folder = Path(spec.build.source or "")
     if spec.build.source is None or not folder.is_dir():
         return None
+    if spec.build.sha256 is not None:
+        raise LabwrightError(
+            f"{spec.slug}: build.sha256 vouches for a file, and build.from names the folder of an image",
+            cause=Cause.CONFIG,
+            hint="take it out: what is made here is vouched for",
+        )
     base = load_image(folder)
     way = (*above, spec.slug)
     if base.slug in way:
@@ -28,6 +34,12 @@ def base_of(spec: ImageSpec, above: Sequence[str] = ()) -> tuple[ImageSpec, Path
         )
     base_of(base, way)
     return base, folder
+
+
+def holds_secret(spec: ImageSpec) -> bool:
+    """Whether private files are in an image, or in one that it starts from."""
+    found = base_of(spec)
+    return bool(spec.build.private_files) or (found is not None and holds_secret(found[0]))
 
 
 def starting_from(spec: ImageSpec, disk: Path, sha256: str | None) -> ImageSpec:

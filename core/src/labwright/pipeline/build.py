@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -10,7 +11,6 @@ from labwright.errors import Cause, LabwrightError
 from labwright.foreign import Limits, identify
 from labwright.guest.way import AUTO, MOUNTED, VIRT_CUSTOMIZE, Way, choose_way, lacks_mounting
 from labwright.hooks import Event, ImageReady
-from labwright.host.files import file_digest
 from labwright.interfaces import (
     BOOTSTRAPPERS,
     PROVISIONERS,
@@ -22,7 +22,7 @@ from labwright.interfaces import (
     Release,
 )
 from labwright.pipeline import mirrors
-from labwright.pipeline.base import base_of, starting_from
+from labwright.pipeline.base import base_of, holds_secret, starting_from
 from labwright.pipeline.deliver import Built, Course, deliver, deliver_kernel, unchanged
 from labwright.pipeline.device import SNAPSHOT, device_steps
 from labwright.pipeline.device import STEP as DEVICE
@@ -30,7 +30,7 @@ from labwright.pipeline.preflight import check_hardware, check_host, check_room,
 from labwright.pipeline.proof import CUSTOMIZED_MEMORY, DISK, FOREIGN_MEMORY, OURS_MEMORY, Proven, test_step
 from labwright.pipeline.prune import limit, prune
 from labwright.pipeline.rootfs import rootfs_step
-from labwright.pipeline.source import source_digest
+from labwright.pipeline.source import remembered_digest, source_digest
 from labwright.pipeline.stage1 import Recipe, choose_release, image_steps, kernel_files, kernel_steps
 from labwright.pipeline.stage2 import Provisioning, own_test, provision_steps
 from labwright.pipeline.steps import Planned, Step, plan, until
@@ -53,6 +53,7 @@ class Wish:
 
     last: the step to stop after, empty for all. force: start whatever the estimate says. method: the way into a disk
     that is provisioned. keep: where a disk goes whose provisioning failed. limits: of the disk in build.from.
+    secret: whether that disk holds one.
     """
 
     spec: ImageSpec
@@ -64,6 +65,7 @@ class Wish:
     method: str = AUTO
     keep: Path | None = None
     limits: Limits = field(default_factory=Limits)
+    secret: bool = False
 
 
 def prepared(spec: ImageSpec) -> tuple[Bootstrapper, Release]:
@@ -102,7 +104,9 @@ def plan_image(wish: Wish, workshop: Workshop) -> list[Planned]:
         first = plan_image(Wish(base, folder, wish.locked, wish.offline), workshop)
         disk = next((one.stored for one in reversed(first) if one.stored and DISK in one.stored.files), None)
         if disk and not any(one.runs for one in first):
-            wish = replace(wish, spec=starting_from(wish.spec, disk.folder / DISK, None))
+            spec = starting_from(wish.spec, disk.folder / DISK, str(disk.files[DISK]["sha256"]))
+            wish = replace(wish, spec=spec)
+        wish = replace(wish, secret=holds_secret(base))
         named = [replace(one, step=replace(one.step, name=f"{base.slug}: {one.step.name}")) for one in first]
         return named + _planned(wish, workshop)
     return _planned(wish, workshop)
@@ -210,7 +214,8 @@ def way_of(wish: Wish) -> Way | None:
 
 def _way(wish: Wish, driver: Provisioner) -> Way:
     """A disk that we made is vouched for, and one whose hash the user wrote down."""
-    vouched = wish.spec.build.source is None or wish.spec.build.sha256 is not None
+    source = wish.spec.build.source
+    vouched = source is None or wish.spec.build.sha256 is not None or Path(source).is_dir()
     customized = wish.spec.build.customized
     if customized and wish.method == VIRT_CUSTOMIZE:
         raise LabwrightError(
@@ -236,6 +241,8 @@ def provisioning(wish: Wish, recipe: Recipe | None, workshop: Workshop) -> Provi
         read_private(spec, wish.folder),
         wish.keep,
         wish.limits,
+        {name: remembered_digest(Path(path), workshop) for name, path in spec.build.disks.items()},
+        wish.secret,
     )
 
 
@@ -278,6 +285,8 @@ def build_image(wish: Wish, workshop: Workshop, out: Path) -> Built | None:
     Raises LabwrightError; what was made before the failure is kept for the next run.
     """
     if found := base_of(wish.spec):
+        # What cannot be done is said before the other image is made.
+        wanted_steps(course_of(replace(wish, secret=holds_secret(found[0])), None, workshop).steps, wish.last)
         wish = _with_base(wish, *found, workshop, out)
     spec = wish.spec
     for word, asked in (("--locked", wish.locked), ("--offline", wish.offline)):
@@ -328,7 +337,8 @@ def _with_base(wish: Wish, base: ImageSpec, folder: Path, workshop: Workshop, ou
     first = Wish(base, folder, wish.locked, wish.offline, force=wish.force, limits=wish.limits)
     built = build_image(first, workshop, out)
     assert built is not None
-    return replace(wish, spec=starting_from(wish.spec, built.image, file_digest(built.image)))
+    sha256 = json.loads(built.report.read_text())["sha256"]
+    return replace(wish, spec=starting_from(wish.spec, built.image, sha256), secret=holds_secret(base))
 
 
 def wanted_steps(steps: tuple[Step, ...], last: str) -> tuple[Step, ...]:

@@ -22,6 +22,9 @@ from labwright.pipeline.store import Stored
 from labwright.pipeline.workshop import Workshop
 from labwright.spec.image import ImageSpec
 
+KEYS = {"sha256": "sha256", "bytes": "size"}
+"""What a report says of a further disk, and what the store calls it."""
+
 
 @dataclass(frozen=True)
 class Course:
@@ -116,8 +119,15 @@ def unchanged(course: Course, spec: ImageSpec, out: Path, workshop: Workshop) ->
         if last.get("key") != key or not (step.private or workshop.store.find(step.name, key)):
             return None
         done[step.name] = str(last.get("digest"))
-    kept = all(path is None or path.exists() for path in (built.kernel, built.files, *built.more.values()))
-    return built if same and kept else None
+    kept = all(path is None or path.exists() for path in (built.kernel, built.files))
+    others = report.get("disks", {})
+    more = all(_is(place, others.get(name)) for name, place in built.more.items())
+    return built if same and kept and more else None
+
+
+def _is(place: Path, facts: object) -> bool:
+    """Whether a delivered disk is the one that its report describes."""
+    return isinstance(facts, dict) and has_content(place, int(facts.get("bytes", -1)), str(facts.get("sha256")))
 
 
 def deliver_kernel(done: dict[str, Stored], place: Path, workshop: Workshop) -> None:
@@ -157,7 +167,7 @@ def _report(
         "image": spec.slug,
         "type": spec.build.type,
         "user": spec.ssh_user,
-        "interfaces": ["eth0", *spec.network_interfaces],
+        "interfaces": ["management" if course.hardware else "eth0", *spec.network_interfaces],
         "sha256": image["sha256"],
         "bytes": image["size"],
         "ours": recipe is not None,
@@ -187,9 +197,8 @@ def _report(
         }
     if course.hardware is not None:
         facts["hardware"] = course.hardware.model_dump()
-        facts["disks"] = {
-            name: {"sha256": done[course.disk].files[other_disk(name)]["sha256"]} for name in course.hardware.more_disks
-        }
+        files = {name: done[course.disk].files[other_disk(name)] for name in course.hardware.more_disks}
+        facts["disks"] = {name: {key: file[kept] for key, kept in KEYS.items()} for name, file in files.items()}
     if FACTS in done[course.disk].files:
         facts |= json.loads((done[course.disk].folder / FACTS).read_text())
     return json.dumps(facts, indent=1, sort_keys=True) + "\n"

@@ -15,19 +15,17 @@ from labwright.host.files import file_digest
 from labwright.interfaces import DiskRequest, Hardware, Workbench
 from labwright.pipeline.proof import DISK, FACTS
 from labwright.pipeline.stage1 import password_digest, secret_digest
-from labwright.pipeline.stage2 import Provisioning, driver_code, folder_digest, own_test, provision
+from labwright.pipeline.stage2 import Provisioning, driver_code, own_test, provision
 from labwright.pipeline.steps import Needs, Step, code_digest
 from labwright.pipeline.store import Stored, text_digest
 from labwright.spec.image import ImageSpec
-from labwright.vm.accelerator import Accelerator, choose_accelerator
-from labwright.vm.boot_test import BootPlan
-from labwright.vm.clones import compare_clones
+from labwright.vm.accelerator import DEVICE, Accelerator, choose_accelerator
 from labwright.vm.device import DeviceSpec
-from labwright.vm.device_test import DevicePlan, test_device
+from labwright.vm.device_test import DevicePlan, compare_devices, test_device
 from labwright.vm.snapshot import resume, take_snapshot
 
 STEP, SNAPSHOT = "device", "snapshot"
-CODE = ("labwright.vm", "labwright.foreign")
+CODE = ("labwright.vm", "labwright.foreign", "labwright.finish")
 UNFIT = ("packages", "playbook", "pre", "post", "partition", "disk_size", "release", "mirror")
 """What a build says of a Linux image, and a device has no use for."""
 
@@ -73,6 +71,7 @@ def device_steps(wanted: Provisioning) -> tuple[Step, ...]:
     hardware = wanted.driver.hardware
     assert hardware is not None
     check_device(wanted.image, hardware)
+    wanted.driver.check(wanted.image, wanted.folder)
     steps = (first_boot_step(wanted, hardware), device_test_step(wanted, hardware))
     return (*steps, snapshot_step(wanted, hardware)) if wanted.image.build.quick_launch else steps
 
@@ -115,13 +114,12 @@ def first_boot_step(wanted: Provisioning, hardware: Hardware) -> Step:
             "build.login": build.login.user if build.login else "",
             "networkInterfaces": " ".join(image.network_interfaces),
             "enableForwarding": str(image.enable_forwarding),
-            "configuration": build.configuration or "",
-            "files": folder_digest(wanted.folder),
+            "configuration": file_digest(wanted.folder / build.configuration) if build.configuration else "",
         }
-        | {f"disk {name}": file_digest(path) for name, path in sources.items() if name != "system"}
+        | {f"disk {name}": digest for name, digest in wanted.disks.items()}
         | private,
         needs=Needs(disk=4000, memory=200 + hardware.memory, seconds=4 * hardware.boot),
-        private=bool(private),
+        private=bool(private) or wanted.secret,
     )
 
 
@@ -146,7 +144,7 @@ def device_test_step(wanted: Provisioning, hardware: Hardware) -> Step:
         test,
         {"code": code_digest("labwright.vm"), "hardware": hardware.model_dump_json(), "test.sh": text_digest(script)},
         (STEP,),
-        Needs(disk=700, memory=300 + hardware.memory, seconds=2 * hardware.boot),
+        Needs(disk=700, memory=300 + 2 * hardware.memory, seconds=4 * hardware.boot),
     )
 
 
@@ -169,10 +167,16 @@ def snapshot_step(wanted: Provisioning, hardware: Hardware) -> Step:
         SNAPSHOT,
         "Keep a snapshot of the booted device",
         snapshot,
-        {"code": code_digest("labwright.vm"), "qemu": version_of("qemu-system-x86_64"), "user": image.ssh_user},
+        {
+            "code": code_digest("labwright.vm"),
+            "qemu": version_of("qemu-system-x86_64"),
+            "user": image.ssh_user,
+            # A snapshot is for the accelerator that it was taken with; whether it works is known only when it is tried.
+            "accelerator": f"/dev/kvm is {'there' if DEVICE.exists() else 'not there'}",
+        },
         (STEP,),
         Needs(disk=1000 + 2 * hardware.memory, memory=300 + hardware.memory, seconds=2 * hardware.boot),
-        private=bool(image.build.private_files),
+        private=bool(image.build.private_files) or wanted.secret,
     )
 
 
@@ -203,6 +207,5 @@ def prove_device(
     clones = None
     if hardware.shell:
         bench.say("booting two clones")
-        pair = BootPlan(plan.user, plan.password, memory=hardware.memory, ours=False)
-        clones = asdict(compare_clones(disks["system"], pair, bench, accelerator))
+        clones = asdict(compare_devices(plan, bench, accelerator))
     return {"accelerator": asdict(accelerator), "boots": {STEP: asdict(seen)}, "clones": clones}

@@ -16,12 +16,27 @@ from labwright.spec.image import ImageSpec
 def source_digest(spec: ImageSpec, workshop: Workshop) -> str:
     """The sha256 of the disk image, remembered while the file is the same. Raises LabwrightError where it is another.
 
-    A file counts as the same by its inode, size and both times of change: nobody sets ctime. An image's folder has no
-    hash before the image is made: words stand for it in a plan.
+    An image's folder has no hash before the image is made: words stand for it in a plan.
     """
     path = Path(spec.build.source or "")
     if path.is_dir():
         return f"the image in {path.name}, which is made first"
+    digest = remembered_digest(path, workshop)
+    if spec.build.sha256 is not None and spec.build.sha256 != digest:
+        raise LabwrightError(
+            f"build.from: {path} is not the file that build.sha256 vouches for: its hash is {digest}",
+            cause=Cause.SIGNATURE,
+            hint="download it again; if it is meant to be another one now, look where that comes from, then mend "
+            "build.sha256",
+        )
+    return digest
+
+
+def remembered_digest(path: Path, workshop: Workshop) -> str:
+    """The sha256 of a disk image. Raises LabwrightError (host) where it cannot be read.
+
+    A file counts as the same by its inode, size and both times of change: nobody sets ctime.
+    """
     memory = workshop.paths.root / "sources" / f"{hashlib.sha256(os.fsencode(path)).hexdigest()}.json"
     try:
         facts = path.stat()
@@ -32,14 +47,7 @@ def source_digest(spec: ImageSpec, workshop: Workshop) -> str:
             memory.parent.mkdir(parents=True, exist_ok=True)
             write_whole(memory, json.dumps({"file": seen, "sha256": digest}))
     except OSError as error:
-        raise os_error(error, f"build.from: {path} cannot be read") from error
-    if spec.build.sha256 is not None and spec.build.sha256 != digest:
-        raise LabwrightError(
-            f"build.from: {path} is not the file that build.sha256 vouches for: its hash is {digest}",
-            cause=Cause.SIGNATURE,
-            hint="download it again; if it is meant to be another one now, look where that comes from, then mend "
-            "build.sha256",
-        )
+        raise os_error(error, f"{path} cannot be read") from error
     return digest
 
 

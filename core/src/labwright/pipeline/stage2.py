@@ -34,6 +34,7 @@ class Provisioning:
     """What stage 2 needs to know. source: the digest of the disk in build.from, empty for a disk of stage 1.
 
     private: contents of private files by their places; a secret. keep: where a disk goes whose provisioning failed.
+    disks: digests of the other disks of a device, by their names. secret: whether the disk in build.from holds one.
     """
 
     image: ImageSpec
@@ -44,6 +45,8 @@ class Provisioning:
     private: Mapping[str, bytes] = field(default_factory=dict, repr=False)
     keep: Path | None = None
     limits: Limits = field(default_factory=Limits)
+    disks: Mapping[str, str] = field(default_factory=dict)
+    secret: bool = False
 
     @property
     def last(self) -> str:
@@ -95,6 +98,7 @@ def base_step(wanted: Provisioning) -> Step:
             "sealed": str(finished),
         },
         needs=Needs(disk=3000, memory=1300, seconds=60),
+        private=wanted.secret,
     )
 
 
@@ -135,7 +139,7 @@ def customize_step(wanted: Provisioning) -> Step:
         | private,
         (before,),
         Needs(disk=3000, memory=1300, seconds=60),
-        private=bool(private),
+        private=bool(private) or wanted.secret,
     )
 
 
@@ -193,8 +197,9 @@ def _store(disk: Path, place: Path, finished: bool, bench: Workbench) -> None:
 
 def driver_code(driver: Provisioner) -> str:
     """A digest of the driver's package, and of those that it builds upon."""
-    packages = (kind.__module__.partition(".")[0] for kind in type(driver).__mro__)
-    return code_digest(*(name for name in dict.fromkeys(packages) if name not in {"labwright", "abc", "builtins"}))
+    packages = [kind.__module__.partition(".")[0] for kind in type(driver).__mro__]
+    named = dict.fromkeys([*packages, *driver.depends])
+    return code_digest(*(name for name in named if name not in {"labwright", "abc", "builtins"}))
 
 
 def folder_digest(folder: Path) -> str:

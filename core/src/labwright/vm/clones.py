@@ -67,7 +67,7 @@ def _compare_apart(
         identities = []
         for machine, port in ((one, ports[0]), (two, ports[1])):
             wait_until(machine, [Greeting(port)], deadline, beat)
-            identities.append(_identity(Login(port, plan.user, plan.password), COMMAND_SECONDS * limit))
+            identities.append(identity_of(Login(port, plan.user, plan.password), COMMAND_SECONDS * limit))
     return judge(identities[0], identities[1], one_network=False)
 
 
@@ -100,23 +100,25 @@ def _compare(
             wait_until(machine, [Prompt(machine)], deadline, beat)
         for port in ports:
             wait_until(one, [Greeting(port)], deadline, beat)
-            identities.append(_identity(Login(port, plan.user, plan.password), COMMAND_SECONDS * limit))
+            identities.append(identity_of(Login(port, plan.user, plan.password), COMMAND_SECONDS * limit))
     return judge(identities[0], identities[1])
 
 
-def _identity(login: Login, seconds: float) -> Identity:
+def identity_of(login: Login, seconds: float, macs: Sequence[str] = MACS) -> Identity:
+    """What makes a machine itself, asked over SSH. macs: of its management interface. Raises LabwrightError (guest)."""
     with connect(login, seconds) as client:
         return read_identity(
             ask(client, "ip -j address", seconds).text,
             ask(client, "cat /etc/machine-id", seconds).text,
             ask(client, "cat /etc/ssh/ssh_host_*_key.pub", seconds).text,
+            macs,
         )
 
 
-def read_identity(addresses: str, machine_id: str, keys: str) -> Identity:
+def read_identity(addresses: str, machine_id: str, keys: str, macs: Sequence[str] = MACS) -> Identity:
     """An identity from what the commands in the guest answered."""
     links = parse_links(addresses)
-    link = next((link for link in links if link.get("address") in MACS), {})
+    link = next((link for link in links if link.get("address") in macs), {})
     parts = tuple(" ".join(line.split()[:2]) for line in sorted(keys.splitlines()) if len(line.split()) > 1)
     mac, name = str(link.get("address", "")), str(link.get("ifname", ""))
     return Identity(mac, dynamic_address(links, name), machine_id.strip(), parts)

@@ -42,7 +42,7 @@ class DeviceSpec:
 
     written: it writes to the disks themselves, which have this format, instead of to overlays that are thrown away.
     resume: the snapshot in them that it goes on from. config: the disk with files for the first start, by machine.
-    console: a socket that somebody talks to, or a file.
+    console: a socket that somebody talks to, or a file. first_mac: the last byte of the first interface's address.
     """
 
     name: str
@@ -55,6 +55,7 @@ class DeviceSpec:
     resume: str = ""
     config: Mapping[str, Path] = field(default_factory=dict)
     console: Literal["socket", "file"] = "socket"
+    first_mac: int = FIRST_MAC
 
 
 @dataclass(frozen=True)
@@ -134,7 +135,7 @@ def launch_device(spec: DeviceSpec, folder: Path, ledger: Ledger) -> Iterator[De
             name: disk if spec.written else overlay_of(disk, folder / f"{name}.qcow2")
             for name, disk in spec.disks.items()
         }
-        macs = itertools.count(FIRST_MAC)
+        macs = itertools.count(spec.first_mac)
         running, monitors, opened = {}, {}, set[str]()
         for index, machine in enumerate(spec.hardware.machines):
             place = Place(sockets, folder, machine.name)
@@ -155,6 +156,11 @@ def launch_device(spec: DeviceSpec, folder: Path, ledger: Ledger) -> Iterator[De
                     hint="the lines above are QEMU's: is there enough memory, does it know this hardware?",
                 ) from error  # fmt: skip
         yield Device(running, monitors, ports, Place(sockets, folder, spec.hardware.machines[0].name).socket)
+
+
+def mac_of(number: int) -> str:
+    """A locally administered MAC address."""
+    return f"52:54:00:4c:58:{number:02x}"
 
 
 def socket_folder() -> Path:
@@ -287,7 +293,7 @@ def _networks(
             opened.add(role)
             backend = f"stream,id=n{index},server={server},addr.type=unix,addr.path={escaped(sockets / role[5:])}"
         words += ["-netdev", backend]
-        words += ["-device", f"{machine.nic},netdev=n{index},mac=52:54:00:4c:58:{next(macs):02x},romfile="]
+        words += ["-device", f"{machine.nic},netdev=n{index},mac={mac_of(next(macs))},romfile="]
     return words
 
 

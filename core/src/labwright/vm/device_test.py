@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from labwright.errors import LabwrightError
 from labwright.host.clock import Deadline, Heartbeat
 from labwright.interfaces import Workbench
 from labwright.vm.accelerator import Accelerator
 from labwright.vm.boot_test import COMMAND_SECONDS, own_test
+from labwright.vm.clones import CloneReport, identity_of, judge
 from labwright.vm.console import guest_error
-from labwright.vm.device import KNOCK, Device, DeviceSpec, end, launch_device
+from labwright.vm.device import FIRST_MAC, KNOCK, Device, DeviceSpec, end, launch_device, mac_of
 from labwright.vm.ready import Greeting, wait_until
 from labwright.vm.ssh import Login, connect
 
 EMULATED = 8.0
 """How much longer than with KVM a boot takes without it, at least (measured: Debian 2 s and 16 s)."""
 PAUSE = 2.0
+CLONES_APART = 0x40
+"""Between the MAC addresses of two copies of a device."""
 
 
 @dataclass(frozen=True)
@@ -69,6 +73,26 @@ def test_device(plan: DevicePlan, examine: Examine, bench: Workbench, accelerato
             raise guest_error(device.first, error.what, error.hint) from error
         end(device)
         return DeviceReport(plan.spec.hardware.memory, round(ssh, 1), round(login, 1), says, bool(plan.script))
+
+
+def compare_devices(plan: DevicePlan, bench: Workbench, accelerator: Accelerator) -> CloneReport:
+    """Boot two copies at once, each on a network of its own: LabwrightError (guest) names what they share."""
+    limit = Deadline(2 * plan.spec.hardware.boot * slower(accelerator))
+    with contextlib.ExitStack() as stack:
+        devices = []
+        for number in (0, 1):
+            spec = replace(plan.spec, name=f"{plan.spec.name}-{number}", first_mac=FIRST_MAC + number * CLONES_APART)
+            devices.append(stack.enter_context(launch_device(spec, bench.scratch / f"clone-{number}", bench.ledger)))
+        found = []
+        for number, device in enumerate(devices):
+            login = Login(device.ports["ssh"], plan.user, plan.password)
+            wait_until(device.first, [Greeting(login.port, device.ports[KNOCK])], limit, Heartbeat(bench.say))
+            wait_for_login(device, login, limit, bench.say)
+            macs = [mac_of(FIRST_MAC + number * CLONES_APART + index) for index in range(CLONES_APART)]
+            found.append(identity_of(login, COMMAND_SECONDS * accelerator.factor, macs))
+        for device in devices:
+            end(device)
+    return judge(found[0], found[1], one_network=False)
 
 
 def wait_for_login(device: Device, login: Login, limit: Deadline, say: Callable[[str], None]) -> float:

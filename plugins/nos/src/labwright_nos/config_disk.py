@@ -21,6 +21,8 @@ def make_config_disk(config: ConfigDisk, render: Callable[[str], str], folder: P
         place.write_text(render(template), encoding="utf-8")
         place.chmod(0o600)
     image = folder / f"config.{config.format}"
+    # Passwords may be in it.
+    image.touch(mode=0o600)
     if config.format == "iso":
         tool = find_any(["genisoimage", "xorrisofs"])
         words = [tool, "-quiet", "-volid", config.label, "-joliet", "-rational-rock", "-output", image, tree]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import io
-import re
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -13,10 +12,8 @@ from pathlib import Path
 import paramiko
 
 from labwright.errors import Cause, LabwrightError
-from labwright.finish.machine import crypted
 from labwright.host.clock import Deadline
 from labwright.interfaces import DiskRequest, ImageSpec, Workbench
-from labwright.spec.secret import read_secret
 from labwright.vm.accelerator import Accelerator
 from labwright.vm.device import Device, DeviceSpec, end, is_off, launch_device, power_off
 from labwright.vm.device_test import slower, wait_for_login
@@ -28,14 +25,13 @@ from labwright_nos.dialogue.engine import first_boot
 from labwright_nos.dialogue.session import Session
 from labwright_nos.dialogue.transcript import Transcript
 from labwright_nos.handover import Applied, Limits, apply, driver_class
-from labwright_nos.profile.model import Credentials, Napalm, Profile
+from labwright_nos.image import configuration_text, logins_of
+from labwright_nos.profile.model import Napalm, Profile
 from labwright_nos.profile.values import SECRET, rendered
 
 COMMAND_SECONDS = 60.0
 TRANSACTION_SECONDS = 300.0
 """For all that NAPALM does with KVM: Junos commits in a minute."""
-TYPED = re.compile(r"[A-Za-z0-9._+=,@%/-]{1,64}")
-"""Passwords that no command line takes for anything else: a question mark asks IOS for help, a blank ends a word."""
 
 
 @dataclass(frozen=True)
@@ -57,46 +53,6 @@ class Boot:
     def factor(self) -> float:
         """By what time limits are multiplied."""
         return slower(self.accelerator)
-
-
-def values_of(profile: Profile, image: ImageSpec, bench: Workbench) -> dict[str, object]:
-    """What templates may use. Raises LabwrightError (config) for more interfaces than the device can have."""
-    try:
-        interfaces = profile.interfaces.named(len(image.network_interfaces))
-    except ValueError as error:
-        raise LabwrightError(
-            f"{image.slug}: networkInterfaces: {profile.title}: {error}", cause=Cause.CONFIG, hint="take some out"
-        ) from error
-    passwords = {"ssh": image.ssh_password.get_secret_value(), "config": image.config_password.get_secret_value()}
-    for who, password in passwords.items():
-        if not TYPED.fullmatch(password):
-            raise LabwrightError(
-                f"{image.slug}: {who}Password cannot be typed on a console",
-                cause=Cause.CONFIG,
-                hint="use at most 64 letters, digits and . _ + = , @ % / -: command lines take others for their own",
-            )
-    hashes = {
-        f"{who}_password_hash": crypted(password, f"{image.slug} {who}", bench) for who, password in passwords.items()
-    }
-    return {
-        "ssh_user": image.ssh_user,
-        "config_user": image.config_user,
-        "hostname": image.slug,
-        "management": profile.interfaces.management,
-        "interfaces": list(interfaces),
-        "forwarding": image.enable_forwarding,
-        **{f"{who}_password": password for who, password in passwords.items()},
-        **hashes,
-    }
-
-
-def logins_of(profile: Profile, request: DiskRequest) -> tuple[Credentials, ...]:
-    """The logins to try: the one in build.login first. Raises LabwrightError (config) for a missing password."""
-    login = request.image.build.login
-    if login is None:
-        return profile.console.credentials
-    password = read_secret(login.password, "build.login.password", request.folder).decode(errors="replace").rstrip("\n")
-    return (Credentials(user=login.user, password=password), *profile.console.credentials)
 
 
 def provision_device(boot: Boot) -> Applied | None:
@@ -145,12 +101,6 @@ def _all_steps(boot: Boot, session: Session, device: Device) -> Applied | None:
     if profile.napalm:
         with _timed(boot, "NAPALM"), session.console.drained():
             applied = _by_napalm(boot, profile.napalm, device, session)
-    elif image.build.configuration:
-        raise LabwrightError(
-            f"{image.slug}: build.configuration is merged by NAPALM, which has no driver for {profile.title}",
-            cause=Cause.CONFIG,
-            hint="take it out; what the console can do is in the profile",
-        )
     if boot.request.private:
         _put_files(boot, session, login)
     with _timed(boot, "seal and power-off"):
@@ -163,7 +113,7 @@ def _by_napalm(boot: Boot, napalm: Napalm, device: Device, session: Session) -> 
     """Merge the profile's configuration and the image's. Raises LabwrightError (guest, plugin)."""
     parts = [rendered(napalm.configuration, boot.values)]
     if name := boot.image.build.configuration:
-        parts.append((boot.request.folder / name).read_text(encoding="utf-8"))
+        parts.append(configuration_text(boot.request.folder / name))
     text = "\n".join(part.rstrip("\n") for part in parts if part.strip())
     if not text:
         return None
@@ -191,12 +141,7 @@ def _by_napalm(boot: Boot, napalm: Napalm, device: Device, session: Session) -> 
 def _put_files(boot: Boot, session: Session, login: Login) -> None:
     """Private files by SFTP, then the profile's commands for each."""
     files, image = boot.profile.files, boot.image
-    if files is None:
-        raise LabwrightError(
-            f"{image.slug}: the profile of {boot.profile.title} does not say how files get in",
-            cause=Cause.PLUGIN,
-            hint="take build.privateFiles out, or add `files` to the profile",
-        )
+    assert files is not None
     for number, one in enumerate(image.build.private_files):
         place = f"{files.folder}/labwright-{number}"
         boot.bench.say(f"installing {one.path}")

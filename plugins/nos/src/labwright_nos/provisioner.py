@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Mapping
+from pathlib import Path
 from typing import ClassVar
 
 from labwright.interfaces import DiskRequest, DriverFacts, Hardware, ImageSpec, Provisioned, Provisioner, Workbench
 from labwright.vm.accelerator import choose_accelerator
-from labwright_nos.first_boot import Boot, provision_device, values_of
+from labwright.vm.device_test import slower
+from labwright_nos.first_boot import Boot, provision_device
 from labwright_nos.handover import driver_class, facts
+from labwright_nos.image import check_image, values_of
 from labwright_nos.profile.model import Profile
 
 WAY = "console"
@@ -22,6 +26,7 @@ class NosProvisioner(Provisioner):
     profile: ClassVar[Profile]
     facts: ClassVar[DriverFacts]
     hardware: ClassVar[Hardware | None]
+    depends: ClassVar[tuple[str, ...]]
     ways: ClassVar[tuple[str, ...]] = (WAY,)
 
     def __init_subclass__(cls) -> None:
@@ -30,6 +35,12 @@ class NosProvisioner(Provisioner):
         limits = "; ".join(text for text in ("" if profile.tested else UNTESTED, profile.limits) if text)
         cls.facts = DriverFacts(profile.title, "ready" if profile.tested else "partial", limits)
         cls.hardware = profile.hardware
+        brings = f"napalm_{profile.napalm.driver}" if profile.napalm else ""
+        cls.depends = (brings,) if brings and importlib.util.find_spec(brings) else ()
+
+    def check(self, image: ImageSpec, folder: Path) -> None:
+        """Interfaces, passwords, the login and the configuration are what a console and NAPALM can take."""
+        check_image(self.profile, image, folder)
 
     def provision(self, request: DiskRequest, bench: Workbench) -> Provisioned:
         """Boot it, answer its questions, hand over to NAPALM, seal it, switch it off."""
@@ -43,12 +54,13 @@ class NosProvisioner(Provisioner):
         if napalm is None:
             return {}
         bench.say("asking NAPALM what it is")
+        factor = slower(choose_accelerator(bench))
         return facts(
             driver_class(napalm.driver)(
                 "127.0.0.1",
                 image.config_user,
                 image.config_password.get_secret_value(),
-                timeout=int(napalm.limit * 8),
+                timeout=int(napalm.limit * factor),
                 optional_args={**napalm.options, "port": ports[napalm.port]},
             )
         )
