@@ -180,8 +180,8 @@ def test_an_image_that_starts_from_itself_is_refused(tmp_path):
 
 def test_a_hash_for_an_image_that_is_made_first_is_refused(tmp_path):
     image(tmp_path, "  type: debian\n", "one")
-    spec = load_image(image(tmp_path, f"  type: frr\n  from: ../one\n  sha256: {'0' * 64}\n", "two"))
-    with pytest.raises(LabwrightError, match="build.sha256 vouches for a file"):
+    spec = load_image(image(tmp_path, f"  type: frr\n  from: ../one\n  sha256: {'a' * 64}\n", "two"))
+    with pytest.raises(LabwrightError, match=r"build\.sha256 vouches for a file"):
         base_of(spec)
 
 
@@ -235,7 +235,7 @@ def test_a_machine_that_dies_is_not_waited_for(tmp_path, disk):
     with launch_device(spec, tmp_path / "run", Ledger(tmp_path / "ledger")) as device:
         device.first.process.kill()
         started = time.monotonic()
-        assert wait_for_power_off(device, 60) is (time.monotonic() - started > 60)
+        assert wait_for_power_off(device, 60) is False
         assert time.monotonic() - started < 10
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Literal
 
 from labwright.errors import Cause, LabwrightError
+from labwright.host.clock import Deadline
 from labwright.host.environment import find_tool
 from labwright.host.ledger import Ledger
 from labwright.spec.hardware import DATA, MANAGEMENT, UNUSED, Hardware
@@ -179,19 +180,20 @@ def power_off(device: Device, seconds: float) -> bool:
 
 
 def wait_for_power_off(device: Device, seconds: float) -> bool:
-    """Whether every machine reports that it has shut down, and QEMU ends, within this time."""
-    started = time.monotonic()
-    for name, control in device.monitors.items():
-        left = seconds - (time.monotonic() - started)
-        if device.machines[name].running and not control.wait_for("SHUTDOWN", max(left, 0)):
-            return False
+    """Whether every machine reports that it has shut down, and QEMU ends, within this time. One that crashed did not."""
+    limit = Deadline(seconds)
+    if not all(_shut_down(device, name, limit.left) for name in device.machines):
+        return False
     return all(wait_for_end(machine, END_SECONDS) for machine in device.machines.values())
+
+
+def _shut_down(device: Device, name: str, seconds: float) -> bool:
+    return device.machines[name].process.poll() == 0 or device.monitors[name].wait_for("SHUTDOWN", seconds)
 
 
 def is_off(device: Device) -> bool:
     """Whether the machine with the console has shut down: commands typed there end that one and no other."""
-    name, first = next(iter(device.machines.items()))
-    return not first.running or device.monitors[name].wait_for("SHUTDOWN", 0)
+    return _shut_down(device, next(iter(device.machines)), 0)
 
 
 def end(device: Device) -> None:
