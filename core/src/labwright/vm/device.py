@@ -180,7 +180,7 @@ def power_off(device: Device, seconds: float) -> bool:
 
 
 def wait_for_power_off(device: Device, seconds: float) -> bool:
-    """Whether every machine reports that it has shut down, and QEMU ends, within this time. One that crashed did not."""
+    """Whether every machine reports that it has shut down, and QEMU ends, in this time. One that crashed did not."""
     limit = Deadline(seconds)
     if not all(_shut_down(device, name, limit.left) for name in device.machines):
         return False
