@@ -7,7 +7,7 @@ SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 HOST_PACKAGES := $(shell grep -v '^\#' host-packages.txt)
 TEST_PACKAGES := $(shell grep -v '^\#' test-packages.txt)
 
-.PHONY: help setup host-packages test-packages image kernel check unit integration e2e test bench soak lock clean
+.PHONY: help setup host-packages test-packages image kernel check unit integration e2e test bench bench-nos soak lock clean
 
 help: ## What can be done here
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
@@ -59,6 +59,11 @@ test: check test-packages ## Everything that CI runs
 
 bench: setup ## Compare with peers, print ratios; FIRECRACKER=its guest configuration for the kernel's part
 	$(SUDO) $(BIN)/python -m bench.run $(if $(FIRECRACKER),--firecracker $(FIRECRACKER))
+
+bench-nos: setup test-packages ## The same for network systems: consoles, NAPALM on FRR, a first boot
+	$(SUDO) env PYTHONPATH=tests $(BIN)/python -m bench.console
+	$(SUDO) env PYTHONPATH=tests $(BIN)/python -m bench.napalm_frr
+	$(SUDO) $(BIN)/python -m bench.nos
 
 soak: setup ## Kill builds at random moments, and build through a mirror that fails; prints tables (an hour)
 	$(SUDO) env PYTHONPATH=tests $(BIN)/python tests/soak/kill.py

@@ -203,7 +203,9 @@ def end(device: Device) -> None:
     """
     for name, control in device.monitors.items():
         if device.machines[name].running:
-            control.execute("quit")
+            # It may be about to end by itself; whether it does is seen below.
+            with contextlib.suppress(LabwrightError):
+                control.execute("quit")
     for name, machine in device.machines.items():
         if not wait_for_end(machine, END_SECONDS):
             raise LabwrightError(
