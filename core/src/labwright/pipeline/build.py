@@ -324,7 +324,7 @@ def build_image(wish: Wish, workshop: Workshop, out: Path) -> Built | None:
     text = str(built.image) if built else f"the step {wish.last}"
     workshop.emit(Event("build-finished", spec.slug, text=text, seconds=time.monotonic() - started))
     if built:
-        workshop.hooks.hook.labwright_image_ready(ready=ImageReady(spec, built.image, built.report))
+        workshop.ready(ImageReady(spec, built.image, built.report))
     try:
         prune(workshop)
     except (LabwrightError, OSError) as error:

@@ -15,6 +15,7 @@ from labwright.host.usage import available_memory, free_space, nearest
 from labwright.interfaces import Bootstrapper, Hardware, Release
 from labwright.pipeline.steps import MEGABYTE, Estimate, Planned, estimate
 from labwright.pipeline.workshop import Workshop
+from labwright.plugins import calls
 from labwright.spec.image import ImageSpec
 from labwright.vm.machine import find_ovmf
 
@@ -131,7 +132,7 @@ def _check_disk(folder: Path, wanted: int, purpose: str, setting: str) -> None:
 
 def lint(spec: ImageSpec, workshop: Workshop) -> list[LintFinding]:
     """What the installed checks think of the image. Raises LabwrightError at an error."""
-    findings = [finding for found in workshop.hooks.hook.labwright_lint_image(spec=spec) for finding in found]
+    findings = calls.lint(workshop.hooks, spec)
     errors = [finding for finding in findings if finding.level == "error"]
     if errors:
         raise LabwrightError(

@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import pluggy
 
 from labwright.errors import Cause, LabwrightError
-from labwright.hooks import Event
+from labwright.hooks import Event, ImageReady
 from labwright.host.ledger import Ledger
 from labwright.host.paths import Paths
 from labwright.pipeline.runner import Runner, default_jobs
 from labwright.pipeline.store import Store
+from labwright.plugins.calls import tell, tell_ready
 
 
 @dataclass(frozen=True)
 class Workshop:
-    """Paths, ledger, store and listeners, made once for a command."""
+    """Paths, ledger, store and listeners, made once for a command. warned: of which listeners it was said they fail."""
 
     paths: Paths
     hooks: pluggy.PluginManager
+    warned: set[str] = field(default_factory=set, compare=False, repr=False)
 
     @property
     def ledger(self) -> Ledger:
@@ -33,8 +35,12 @@ class Workshop:
         return Store(self.paths.store, self.ledger)
 
     def emit(self, event: Event) -> None:
-        """Tell everybody who listens."""
-        self.hooks.hook.labwright_event(event=event)
+        """Tell everybody who listens. What a package's hook raises becomes a warning; a view's own goes up."""
+        tell(self.hooks, event, self.warned)
+
+    def ready(self, image: ImageReady) -> None:
+        """Tell that an image is there."""
+        tell_ready(self.hooks, image, self.warned)
 
     def runner(self, image: str) -> Runner:
         """A runner for one image."""

@@ -10,10 +10,12 @@ import pluggy
 from labwright.errors import Cause, LabwrightError
 from labwright.hooks import HOOKS, Hooks, Plugin
 from labwright.interfaces import BOOTSTRAPPERS, PROVISIONERS, Bootstrapper, Provisioner
+from labwright.plugins.calls import registered_as
 from labwright.plugins.choice import settle
-from labwright.plugins.entries import Installed, installed
+from labwright.plugins.entries import Entry, Installed, installed
 from labwright.plugins.examine import INTERFACES, examine
 from labwright.plugins.load import broken, first_line, load
+from labwright.plugins.quiet import unheard
 
 __all__ = [
     "INTERFACES", "Plugin", "bootstrapper", "discover", "discover_all", "driver_of", "find", "hook_manager",
@@ -25,7 +27,8 @@ def discover(namespace: str, offered: Installed | None = None) -> list[Plugin]:
     """The drivers of one interface, sorted by name; what does not load is there too, as broken."""
     offered = offered or installed()
     found, failed = load(namespace, offered)
-    plugins = [examine(namespace, entry, driver) for entry, driver in found]
+    with unheard():
+        plugins = [examine(namespace, entry, driver) for entry, driver in found]
     return settle(plugins + failed, offered)
 
 
@@ -100,11 +103,30 @@ def hook_manager() -> tuple[pluggy.PluginManager, list[Plugin]]:
     manager.add_hookspecs(Hooks)
     found, failed = load(HOOKS, installed())
     for entry, plugin in found:
-        name = f"{entry.package}:{entry.name}"
         try:
-            manager.register(plugin, name)
-            manager.check_pending()
-        except (pluggy.PluginValidationError, ValueError) as error:
-            manager.unregister(name=name)
+            with unheard():
+                _register(manager, entry, plugin)
+        except Exception as error:
             failed.append(broken(HOOKS, entry, first_line(error), "ask its authors for a version that fits"))
     return manager, failed
+
+
+def _register(manager: pluggy.PluginManager, entry: Entry, plugin: Any) -> None:
+    """Take a hook object, wholly or not at all. Raises what it raises when pluggy looks at it."""
+    # One that cannot be compared would be in the way of all that come after it.
+    bool(plugin == manager)
+    name = registered_as(entry)
+    if manager.is_registered(plugin):
+        raise ValueError(f"{entry.package} offers these hooks more than once")
+    try:
+        manager.register(plugin, name)
+        manager.check_pending()
+        wraps = sorted({one.function.__name__ for caller in manager.get_hookcallers(plugin) or []
+                        for one in caller.get_hookimpls()
+                        if one.plugin is plugin and (one.wrapper or one.hookwrapper)})  # fmt: skip
+        if wraps:
+            raise ValueError(f"{', '.join(wraps)} is a wrapper: labwright calls each hook by itself")
+    except Exception:
+        if manager.get_plugin(name) is plugin:
+            manager.unregister(plugin, name)
+        raise

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
 import re
-from collections.abc import Iterator
 from importlib.metadata import EntryPoint
 from typing import Any
 
@@ -14,6 +11,7 @@ from stevedore import ExtensionManager
 from labwright.hooks import Plugin
 from labwright.host.text import plain
 from labwright.plugins.entries import Entry, Installed
+from labwright.plugins.quiet import unheard
 
 VALUE = re.compile(r"\s*[A-Za-z_]\w*(\.[A-Za-z_]\w*)*\s*(:\s*[A-Za-z_]\w*(\.[A-Za-z_]\w*)*\s*)?(\[.*\]\s*)?")
 LONGEST = 300
@@ -41,7 +39,7 @@ class _Manager(ExtensionManager[Any]):
         if not VALUE.fullmatch(ep.value):
             raise NotLoadedError(f"its entry point {plain(ep.value)!r} is no module:Class")
         try:
-            with _unheard():
+            with unheard():
                 return super()._load_one_plugin(ep, *invoke)
         except KeyboardInterrupt:
             # It cannot be told from the user's Ctrl-C, which has to work.
@@ -92,11 +90,3 @@ def first_line(error: BaseException) -> str:
         text = "(its text cannot be had)"
     lines = [line.strip() for line in plain(text).splitlines() if line.strip()]
     return f"{type(error).__name__}: {lines[0][:LONGEST]}" if lines else type(error).__name__
-
-
-@contextlib.contextmanager
-def _unheard() -> Iterator[None]:
-    """What a module prints when it is imported would end up in the JSON of a command; `plugins check` shows it."""
-    # A real text stream: modules may ask for its buffer or its encoding.
-    with contextlib.redirect_stdout(io.TextIOWrapper(io.BytesIO(), encoding="utf-8", errors="replace")):
-        yield

@@ -5,13 +5,13 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from labwright.errors import Cause, LabwrightError
 from labwright.hooks import CheckResult, Plugin
 from labwright.host.text import plain
 from labwright.interfaces import BOOTSTRAPPERS, CONFIGURATORS, PROVISIONERS, Workbench
 from labwright.plugins import INTERFACES, discover, hook_manager
+from labwright.plugins.calls import ask, listed
 from labwright.plugins.examine import UnfitError
 from labwright.plugins.load import first_line
 from labwright.testing.bench import workbench
@@ -93,15 +93,12 @@ def others(plugin: Plugin) -> list[CheckResult]:
     """What the checks of installed packages find; one that fails itself is a failed check."""
     manager, _ = hook_manager()
     found: list[CheckResult] = []
-    for one in manager.hook.labwright_check_driver.get_hookimpls():
-        try:
-            said: Any = one.function(plugin=plugin)
-            found += list(said)
-        except Exception as error:
-            found.append(
-                CheckResult(f"checks of {one.plugin_name}", "fail", f"they raise {first_line(error)}",
-                            "The package that brings these checks is at fault: report it to its authors.")
-            )  # fmt: skip
+    for answer in ask(manager.hook.labwright_check_driver, plugin=plugin):
+        said, wrong = listed(answer, CheckResult)
+        found += said
+        if wrong:
+            advice = "The package that brings these checks is at fault: report it to its authors."
+            found.append(CheckResult(f"checks of {answer.package}", "fail", f"they raise {wrong}", advice))
     return found
 
 
