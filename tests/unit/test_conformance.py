@@ -177,6 +177,20 @@ def test_a_driver_that_does_not_import_has_one_result(subject):
         assert_conforms("bootstrappers", "third")
 
 
+def test_of_two_packages_the_chosen_one_has_to_conform(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(str(tmp_path / "site"))
+    monkeypatch.delitem(sys.modules, "third_driver", raising=False)
+    code = f"{DRIVER}distribution = None"
+    lay_out(tmp_path / "site", "third_driver", code, offers("bootstrappers", "debian", "third_driver:Driver"))
+    with pytest.raises(LabwrightError, match="which debian of the bootstrappers is meant: labwright_debian"):
+        assert_conforms("bootstrappers", "debian")
+    monkeypatch.setenv("LABWRIGHT_DEBIAN_PLUGIN", "labwright-debian")
+    assert_conforms("bootstrappers", "debian")
+    monkeypatch.setenv("LABWRIGHT_DEBIAN_PLUGIN", "third-driver")
+    with pytest.raises(AssertionError, match="debian of third_driver does not conform"):
+        assert_conforms("bootstrappers", "debian")
+
+
 def test_a_type_or_interface_that_is_not_there_says_what_there_is():
     with pytest.raises(LabwrightError, match="no installed package offers the type 'nothing'") as caught:
         claims("nothing")

@@ -1,24 +1,17 @@
-"""Fixtures for the tests of plugins, there in every run of pytest where labwright is installed: so it imports nothing.
+"""The setting that names the driver under test; loaded in every run of pytest where labwright is installed.
 
-`bench` is a real workbench in the test's folder. With the driver named in the project's configuration,
+So it imports nothing, and without the setting it brings nothing either: another plugin's fixtures may have the names of
+ours. With
 
     [tool.pytest.ini_options]
     labwright_driver = "provisioners acme"
 
-`driver` is an instance of it, made as labwright makes it, and a test that takes `conformance` is run once for every
-check of the kit. A fixture of your own of the same name goes before these.
+there are the fixtures of labwright.pytest_fixtures.
 """
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
 import pytest
-
-if TYPE_CHECKING:
-    from labwright.hooks import CheckResult, Plugin
-    from labwright.interfaces import Workbench
 
 OPTION = "labwright_driver"
 
@@ -28,74 +21,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addini(OPTION, "the driver under test: its interface and its type, as in `provisioners acme`", default="")
 
 
-def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """One test a check; nothing is done for projects that do not name a driver."""
-    if "conformance" not in metafunc.fixturenames or not metafunc.config.getini(OPTION):
-        return
-    from labwright.testing import kit
-
-    interface, _ = _wanted(metafunc.config)
-    checks: list[Any] = [kit.LOADS, *kit.checks_of(kit.GROUPS[interface]), kit.others]
-    names = [kit.LOADS, *map(kit.check_name, checks[1:-1]), "checks of other packages"]
-    metafunc.parametrize("conformance", checks, ids=names, indirect=True)
-
-
-@pytest.fixture
-def bench(tmp_path: Path) -> Workbench:
-    """A workbench with folders of this test's own; what it runs is really run."""
-    from labwright.testing import workbench
-
-    return workbench(tmp_path)
-
-
-@pytest.fixture
-def driver(labwright_plugin: Plugin) -> Any:
-    """An instance of the driver under test, found by its entry point."""
-    from labwright.plugins import driver_of
-
-    return driver_of(labwright_plugin)
-
-
-@pytest.fixture(scope="session")
-def labwright_plugin(pytestconfig: pytest.Config) -> Plugin:
-    """The plugin under test, with its health."""
-    from labwright.testing import claims
-
-    interface, name = _wanted(pytestconfig)
-    return claims(name, interface)[0]
-
-
-@pytest.fixture(scope="session")
-def labwright_subject(labwright_plugin: Plugin, tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """What the checks look at; one for all, since a Python of its own imports the driver for it."""
-    from labwright.testing import workbench
-    from labwright.testing.subject import Subject
-
-    return Subject(labwright_plugin, workbench(tmp_path_factory.mktemp("conformance")))
-
-
-@pytest.fixture
-def conformance(request: pytest.FixtureRequest, labwright_subject: Any) -> CheckResult:
-    """What one check found. A test that takes it asserts that its state is not "fail"."""
-    from labwright.testing import CheckResult, kit
-
-    loaded = kit.loads(labwright_subject.plugin)
-    check: Any = getattr(request, "param", kit.LOADS)
-    if check == kit.LOADS:
-        return loaded
-    if loaded.state == "fail":
-        pytest.skip("there is no class to look at")
-    if check is not kit.others:
-        return kit.run_check(check, labwright_subject)
-    found = kit.others(labwright_subject.plugin)
-    wrong = [result for result in found if result.state == "fail"]
-    return wrong[0] if wrong else CheckResult("checks of other packages", "pass", f"{len(found)} checks")
-
-
-def _wanted(config: pytest.Config) -> tuple[str, str]:
-    """Interface and type. Raises pytest.UsageError."""
-    words = str(config.getini(OPTION)).split()
-    interfaces = ("bootstrappers", "provisioners", "configurators")
-    if len(words) != 2 or words[0] not in interfaces:
-        raise pytest.UsageError(f'{OPTION} = "INTERFACE TYPE" is wanted, INTERFACE one of {", ".join(interfaces)}')
-    return words[0], words[1]
+def pytest_configure(config: pytest.Config) -> None:
+    """Bring the fixtures to a project that names a driver."""
+    if config.getini(OPTION):
+        config.pluginmanager.import_plugin("labwright.pytest_fixtures")

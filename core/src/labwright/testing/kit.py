@@ -12,6 +12,7 @@ from labwright.host.text import plain
 from labwright.interfaces import BOOTSTRAPPERS, CONFIGURATORS, PROVISIONERS, Workbench
 from labwright.plugins import INTERFACES, discover, hook_manager
 from labwright.plugins.calls import ask, listed
+from labwright.plugins.choice import variable
 from labwright.plugins.examine import UnfitError
 from labwright.plugins.load import first_line
 from labwright.testing.bench import workbench
@@ -48,6 +49,24 @@ def claims(name: str, interface: str = "") -> list[Plugin]:
             hint=f"installed types: {known}. A package under way is installed by: pip install --editable FOLDER",
         )
     return found
+
+
+def claim(name: str, interface: str) -> Plugin:
+    """The plugin of a type that is used, or would be if it were not broken: of two packages the one that was chosen.
+
+    Raises LabwrightError (config) where there is none, or more than one and no choice.
+    """
+    found = [plugin for plugin in claims(name, interface) if plugin.health != "not chosen"]
+    if len(found) > 1:
+        packages = sorted({plugin.package for plugin in found})
+        raise LabwrightError(
+            f"which {name} of the {interface} is meant: {', '.join(f'{one.entry} of {one.package}' for one in found)}",
+            cause=Cause.CONFIG,
+            hint=f"set {variable(name)} to one of: {', '.join(packages)}; or uninstall the others"
+            if len(packages) > 1
+            else f"one package offers it more than once: mend the entry points of {packages[0]}",
+        )
+    return found[0]
 
 
 def checks_of(namespace: str) -> tuple[Check, ...]:
@@ -105,15 +124,13 @@ def others(plugin: Plugin) -> list[CheckResult]:
 def assert_conforms(interface: str, name: str) -> None:
     """Raise AssertionError with all that is amiss, for tests. interface: bootstrappers, provisioners, configurators.
 
-    Raises LabwrightError (config) where no installed package offers the type.
+    Raises LabwrightError (config) where no installed package offers the type, or more than one and none was chosen.
     """
+    plugin = claim(name, interface)
     with tempfile.TemporaryDirectory(prefix="labwright-") as folder:
-        for index, plugin in enumerate(claims(name, interface)):
-            place = Path(folder, str(index))
-            place.mkdir()
-            wrong = [str(result) for result in check_driver(plugin, workbench(place)) if result.state == "fail"]
-            if wrong:
-                raise AssertionError("\n".join([f"{name} of {plugin.package} does not conform:", *wrong]))
+        wrong = [str(result) for result in check_driver(plugin, workbench(Path(folder))) if result.state == "fail"]
+    if wrong:
+        raise AssertionError("\n".join([f"{name} of {plugin.package} does not conform:", *wrong]))
 
 
 def check_name(check: Check) -> str:
