@@ -7,6 +7,8 @@ import json
 import pytest
 from support.packages import DRIVER, lay_out, offers
 
+from labwright.interfaces import INTERFACE_VERSION
+
 BROKEN = {
     "exits": "raise SystemExit(0)",
     "leaves": "import os, sys\nsys.exit('goodbye')",
@@ -72,6 +74,29 @@ def test_each_broken_package_is_listed_with_reason_and_remedy(cli, site):
         assert plugins[package]["remedy"], package
     assert plugins["prints_plugin"]["health"] == "ready"
     assert plugins["labwright-linux"]["health"] == "partial"
+
+
+CHATTY = f"""
+import os
+from labwright.interfaces import ConfigurationResult, DriverFacts, LessonConfigurator
+class Driver(LessonConfigurator):
+    interface_version = {INTERFACE_VERSION}
+    facts = DriverFacts("Chatty")
+    def candidates(self, endpoint):
+        print("so many candidates")
+        os.system("echo and more")
+        return ("file",)
+    def configure(self, job, bench):
+        return ConfigurationResult(False, "it is down")
+"""
+
+
+def test_what_a_driver_prints_while_it_is_checked_is_not_in_the_json(cli, tmp_path, monkeypatch):
+    lay_out(tmp_path / "site", "chatty", CHATTY, offers("configurators", "chatty", "chatty:Driver"))
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "site"))
+    done = cli("plugins", "check", "chatty", "--json")
+    (checked,) = json.loads(done.stdout)
+    assert [result["check"] for result in checked["checks"] if result["state"] == "fail"] == []
 
 
 def test_the_package_of_a_type_is_chosen_by_the_environment(cli, tmp_path, monkeypatch):

@@ -17,6 +17,7 @@ from labwright.testing import assert_conforms, check_driver, checks_of, claims, 
 from labwright.testing.kit import run_check
 from labwright.testing.subject import Subject
 
+STATIC = f"{DRIVER}@staticmethod\n    "
 OURS = f"interface_version = {INTERFACE_VERSION}"
 PROVISIONER = (
     "from labwright.interfaces import DriverFacts, Provisioned, Provisioner\n"
@@ -77,6 +78,16 @@ def subject(tmp_path, monkeypatch, bench):
          "wants more, which nobody gives it"),
         (common.check_signatures, f"{DRIVER}def resolve(self, image, bench, snapshot='', more=1): pass", "pass", "as"),
         (common.check_signatures, f"{DRIVER}def resolve(self, *args, **names): pass", "pass", "as in"),
+        (common.check_signatures, f"{DRIVER}def resolve(*args, **names): pass", "pass", "as in"),
+        (common.check_signatures, f"{DRIVER}def resolve(): pass", "fail", "does not take its instance"),
+        (common.check_signatures, f"{STATIC}def resolve(image, bench, snapshot=''): pass", "pass", "as in"),
+        (common.check_signatures, f"{STATIC}def resolve(self, image, bench, snapshot=''): pass",
+         "fail", "does not take image by that name at place 1"),
+        (common.check_signatures, f"{DRIVER}@classmethod\n    def resolve(cls, image, bench, snapshot=''): pass",
+         "pass", "as in"),
+        (common.check_signatures, f"from functools import partialmethod\n{DRIVER}def any(self, more, image, bench, "
+         "snapshot=''): pass\n    resolve = partialmethod(any, 1)", "pass", "as in"),
+        (common.check_signatures, f"{DRIVER}resolve = property(print)", "fail", "resolve is no method"),
         (common.check_signatures, f"{DRIVER}resolve = 3", "fail", "resolve is no method"),
         (common.check_it_can_be_made, f"{DRIVER}def __init__(self, size): pass", "fail", "raises TypeError"),
         (common.check_it_can_be_made, f"{DRIVER}one = object()\n    def __new__(cls): return cls.one", "warning",
@@ -85,6 +96,8 @@ def subject(tmp_path, monkeypatch, bench):
          "third_driver.py:4 imports labwright.cli"),
         (common.check_imports_of_labwright, f"import labwright.pipeline.steps\n{DRIVER}pass", "fail", ":1 imports"),
         (common.check_import_is_silent, f"import os\nos.write(1, b'hello')\n{DRIVER}pass", "fail", "prints: hello"),
+        (common.check_import_is_silent, f"import warnings\nwarnings.warn('in a while')\n{DRIVER}pass", "warning",
+         "in a while"),
         (common.check_import_leaves_the_process_alone,
          f"import os, random\nos.umask(0o077)\nrandom.seed(1)\n{DRIVER}pass",
          "fail", "changes the umask, the state of random"),
@@ -143,6 +156,60 @@ def test_a_check_finds_its_fault(subject, check, code, state, found):
 def test_a_check_of_one_interface_finds_its_fault(subject, check, group, code, state, found):
     result = run_check(check, subject(code, group))
     assert (result.state, found in result.found) == (state, True), str(result)
+
+
+@pytest.fixture
+def installed(tmp_path, monkeypatch, bench):
+    """Installs a package of several files that offers acme_pack:Driver."""
+    monkeypatch.syspath_prepend(str(tmp_path / "site"))
+
+    def install(**files: str) -> Subject:
+        lay_out(tmp_path / "site", "beside", "", offers("bootstrappers", "third", "acme_pack:Driver"))
+        (tmp_path / "site/acme_pack").mkdir()
+        for name, code in files.items():
+            (tmp_path / f"site/acme_pack/{name}.py").write_text(code)
+        importlib.invalidate_caches()
+        (plugin,) = claims("third", "bootstrappers")
+        return Subject(plugin, bench)
+
+    before = dict(os.environ)
+    yield install
+    os.environ.clear()
+    os.environ.update(before)
+    for name in [name for name in sys.modules if name.partition(".")[0] == "acme_pack"]:
+        del sys.modules[name]
+
+
+def test_what_the_entry_points_module_does_counts_not_that_of_the_class(installed):
+    """The module that re-exports is the one that every command imports."""
+    subject = installed(
+        __init__="import os, sys, time\nprint('hello')\nos.environ['ACME'] = 'set'\nfrom labwright import cli\n"
+        "if 'pytest' not in sys.modules: time.sleep(1.05)\nfrom labwright_debian import DebianBootstrapper as Driver\n"
+    )
+    assert subject.driver.__module__.startswith("labwright_debian")
+    states = {check: run_check(check, subject).state for check in checks_of(BOOTSTRAPPERS)}
+    assert states[common.check_import_is_silent] == "fail"
+    assert states[common.check_import_leaves_the_process_alone] == "fail"
+    assert states[common.check_import_is_quick] == "warning"
+    assert states[common.check_imports_of_labwright] == "fail"
+
+
+@pytest.mark.parametrize("template", ["class @NAME@:\n", "\0", "\udcff"])
+def test_a_template_that_is_no_python_is_a_warning(installed, template):
+    fine = f"{DRIVER}pass\n"
+    subject = installed(__init__=fine)
+    (subject.folder / "template.py").write_bytes(template.encode(errors="surrogateescape"))
+    result = run_check(common.check_imports_of_labwright, subject)
+    assert (result.state, result.found) == ("warning", "no Python: template.py")
+    (subject.folder / "other.py").write_text("import labwright.ui\n")
+    assert run_check(common.check_imports_of_labwright, subject).state == "fail"
+
+
+def test_facts_that_hold_a_dict_as_the_interfaces_own_do_are_frozen_enough(subject):
+    code = f"{DRIVER}distribution = Distribution('T', refused={{'1': 'old'}})"
+    found = subject(f"from labwright.interfaces import Distribution\n{code}")
+    assert run_check(common.check_facts_are_frozen, found).state == "pass"
+    assert "dict" not in (common.check_facts_are_frozen.__doc__ or "")
 
 
 def test_a_type_that_cannot_be_written_in_an_image_is_no_name(subject):

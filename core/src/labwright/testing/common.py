@@ -6,8 +6,10 @@ import ast
 import dataclasses
 import inspect
 import re
+from functools import partialmethod
 from importlib import metadata
 from pathlib import Path
+from types import FunctionType
 
 from labwright.host.text import plain
 from labwright.plugins.entries import canonical, installed
@@ -73,7 +75,7 @@ def check_facts(subject: Subject) -> str:
 
 
 def check_facts_are_frozen(subject: Subject) -> str:
-    """Facts are shared by all builds of a process: a frozen dataclass that holds tuples, no lists, sets or dicts."""
+    """Facts are shared by all builds of a process: a frozen dataclass that holds tuples, and no lists or sets."""
     facts = subject.facts
     try:
         facts.title = facts.title  # type: ignore[misc]
@@ -101,7 +103,7 @@ def check_signatures(subject: Subject) -> str:
     wrong = []
     for name in sorted(_methods(subject.interface)):
         method = inspect.getattr_static(subject.driver, name, None)
-        if not inspect.isfunction(method):
+        if not isinstance(method, FunctionType | staticmethod | classmethod | partialmethod):
             wrong.append(f"{name} is no method")
         elif found := misfit(getattr(subject.interface, name), method):
             wrong.append(f"{name} {found}")
@@ -121,19 +123,32 @@ def check_it_can_be_made(subject: Subject) -> str:
 def check_imports_of_labwright(subject: Subject) -> str:
     """A plugin imports labwright.interfaces, the toolkits and labwright.host, never cli, pipeline or ui.
 
-    Those change from version to version and may not even be there where a driver runs.
+    Those change from version to version and may not even be there where a driver runs. Templates that only look like
+    Python are better called otherwise than *.py: tools stumble over them.
     """
-    wrong = [place for source in subject.sources() for place in _forbidden(source, subject.folder)]
+    wrong, unread = [], []
+    for source in subject.sources():
+        try:
+            wrong += _forbidden(source, subject.folder)
+        except (SyntaxError, ValueError):
+            unread.append(_label(source, subject.folder))
     if wrong:
         raise UnmetError("; ".join(wrong[:5]))
+    if unread:
+        raise DoubtfulError(f"no Python: {', '.join(unread[:5])}")
     return f"{len(subject.sources())} files looked at"
 
 
 def check_import_is_silent(subject: Subject) -> str:
-    """Importing the module prints nothing: it would stand in the middle of a command's JSON."""
-    output = plain(subject.imported.output).strip()
+    """Importing the module prints nothing: it would stand in the middle of a command's JSON.
+
+    What goes to standard error, such as a warning of a library, does no harm but is read by every user of labwright.
+    """
+    output, errors = plain(subject.imported.output).strip(), plain(subject.imported.errors).strip()
     if output:
         raise UnmetError(f"importing it prints: {output[:200]}")
+    if errors:
+        raise DoubtfulError(f"importing it writes to standard error: {errors[:200]}")
     return "prints nothing"
 
 
@@ -195,10 +210,14 @@ def _methods(interface: type) -> list[str]:
     return [name for name, value in vars(interface).items() if inspect.isfunction(value) and not name.startswith("_")]
 
 
+def _label(source: Path, folder: Path) -> str:
+    return str(source.relative_to(folder if folder.is_dir() else folder.parent))
+
+
 def _forbidden(source: Path, folder: Path) -> list[str]:
     """The places in a file that import what is not for plugins."""
     tree = ast.parse(source.read_bytes(), str(source))
-    label = source.relative_to(folder if folder.is_dir() else folder.parent)
+    label = _label(source, folder)
     found = []
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):

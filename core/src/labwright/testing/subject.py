@@ -7,6 +7,7 @@ import json
 import sys
 from dataclasses import dataclass
 from functools import cached_property
+from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import Any
 
@@ -28,11 +29,15 @@ class DoubtfulError(Exception):
 
 @dataclass(frozen=True)
 class Imported:
-    """What importing a module did. seconds: of the module alone; changed: what of the process is not as before."""
+    """What importing a module did. seconds: of the module alone; changed: what of the process is not as before.
+
+    output, errors: what it wrote to its standard output and standard error.
+    """
 
     seconds: float
     changed: tuple[str, ...]
     output: str
+    errors: str
 
 
 @dataclass(frozen=True)
@@ -60,10 +65,15 @@ class Subject:
             raise UnmetError(f"{facts_name(self.plugin.namespace)} is {type(facts).__name__}")
         return facts
 
+    @property
+    def module(self) -> str:
+        """The module that its entry point names, which is what labwright imports; the class may be from elsewhere."""
+        return EntryPoint("", self.plugin.entry, "").module
+
     @cached_property
     def folder(self) -> Path:
         """Its package's folder, or its module where that is all there is. Raises UnmetError."""
-        place = getattr(sys.modules.get(self.driver.__module__.partition(".")[0]), "__file__", None)
+        place = getattr(sys.modules.get(self.module.partition(".")[0]), "__file__", None)
         path = Path(place or inspect.getfile(self.driver))
         return path.parent if path.name == "__init__.py" else path
 
@@ -75,14 +85,14 @@ class Subject:
     def imported(self) -> Imported:
         """Its module, imported by a Python of its own. Raises LabwrightError where that does not end well."""
         result = self.bench.scratch / "imported.json"
-        asked = {"path": sys.path, "module": self.driver.__module__, "result": str(result)}
+        asked = {"path": sys.path, "module": self.module, "result": str(result)}
         done = self.bench.run(
             # -P: beside the probe are modules of ours, whose names must not stand in for others'.
             [sys.executable, "-P", PROBE],
             cwd=self.bench.scratch,
             stdin=json.dumps(asked),
             timeout=LONGEST_IMPORT,
-            what=f"{self.driver.__module__} cannot be imported by a Python of its own",
+            what=f"{self.module} cannot be imported by a Python of its own",
         )
         found = json.loads(result.read_text())
-        return Imported(found["seconds"], tuple(found["changed"]), done.output + done.errors)
+        return Imported(found["seconds"], tuple(found["changed"]), done.output, done.errors)

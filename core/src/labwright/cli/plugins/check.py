@@ -14,6 +14,7 @@ from rich.table import Table
 from labwright.cli.session import Json, failures, out, print_json
 from labwright.errors import Cause
 from labwright.hooks import CheckResult, Plugin
+from labwright.plugins.quiet import unheard
 from labwright.testing import check_driver, claims, workbench
 
 STYLE = {"pass": "green", "warning": "yellow", "fail": "red"}
@@ -28,7 +29,9 @@ def check_plugin(
 ) -> None:
     """Run the conformance kit against an installed driver; exit code 8 if a check fails, warnings pass."""
     with failures(json_document):
-        found = [(plugin, _results(plugin)) for plugin in claims(name, interface)]
+        with unheard():
+            # Drivers are called, and may print.
+            found = [(plugin, _results(plugin)) for plugin in claims(name, interface)]
         if json_document:
             print_json([_facts(plugin, results) for plugin, results in found])
         else:
