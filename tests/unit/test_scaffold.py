@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import errno
+import os
+
 import pytest
+from packaging.specifiers import SpecifierSet
 from support.packages import DRIVER, lay_out, offers
 
 from labwright.errors import Cause, LabwrightError
@@ -87,7 +91,47 @@ def test_a_folder_that_is_not_there_is_said_so(tmp_path):
 
 @pytest.mark.parametrize(
     ("version", "range_"),
-    [("0.1.0", ">=0.1,<0.2"), ("0.12.3", ">=0.12,<0.13"), ("1.4.0", ">=1.4,<2"), ("2.0", ">=2.0,<3")],
-)
+    [
+        ("0.1.0", ">=0.1,<0.2"), ("0.12.3", ">=0.12,<0.13"), ("1.4.0", ">=1.4,<2"), ("2.0", ">=2.0,<3"),
+        ("0.2.0rc1", ">=0.2.0rc1,<0.3"), ("0.2.0.dev3+g1a2b3c4", ">=0.2.0.dev3,<0.3"), ("1.0b2", ">=1.0b2,<2"),
+        ("0.2rc1", ">=0.2rc1,<0.3"), ("0.2.1.post1", ">=0.2,<0.3"), ("0.2.1+ubuntu.rc1", ">=0.2,<0.3"),
+    ],
+)  # fmt: skip
 def test_a_package_takes_the_labwrights_that_have_these_interfaces(version, range_):
     assert version_range(version) == range_
+    assert SpecifierSet(range_).contains(version)
+    assert not SpecifierSet(range_).contains("3.0")
+
+
+@pytest.mark.parametrize(
+    ("number", "cause"),
+    [(errno.EACCES, Cause.HOST), (errno.EROFS, Cause.HOST), (errno.ENOSPC, Cause.DISK_FULL)],
+)
+def test_a_folder_that_cannot_be_written_is_said_with_the_way_to_another(tmp_path, monkeypatch, number, cause):
+    def refused(place, *args, **names):
+        raise OSError(number, os.strerror(number), str(place))
+
+    monkeypatch.setattr("pathlib.Path.mkdir", refused)
+    with pytest.raises(LabwrightError) as caught:
+        write_package("acme", PROVISIONER, tmp_path)
+    monkeypatch.undo()
+    assert caught.value.cause is cause
+    assert caught.value.what.startswith(f"writing {tmp_path}/labwright-acme: ")
+    assert ".labwright-acme" not in caught.value.what
+    assert "--into" in caught.value.hint
+    assert "doctor" not in caught.value.hint
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_cannot_even_be_looked_into_is_too(tmp_path, monkeypatch):
+    real = os.stat
+
+    def refused(place, **names):
+        if "locked" in str(place):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(place))
+        return real(place, **names)
+
+    monkeypatch.setattr("os.stat", refused)
+    with pytest.raises(LabwrightError, match=r"locked/labwright-acme: Permission denied$") as caught:
+        write_package("acme", PROVISIONER, tmp_path / "locked")
+    assert "--into" in caught.value.hint

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Mapping
 from importlib import metadata
@@ -20,6 +21,10 @@ SUFFIX = ".in"
 HIDDEN = "dot."
 """Stands for the dot: tools would obey a .gitignore that is among these files."""
 PYTHON = ">=3.11"
+RELEASE = re.compile(r"\d+")
+WORD = re.compile(r"[a-z]+")
+AFTER = {"post", "rev", "r"}
+"""The words of versions that come after their release; all others come before it."""
 
 
 def write_package(name: str, kind: Kind, into: Path) -> Path:
@@ -28,27 +33,42 @@ def write_package(name: str, kind: Kind, into: Path) -> Path:
     Raises LabwrightError (config, host, disk full); there is then no such folder.
     """
     check_name(name)
+    files = package_files(name, kind)
     place = into / f"labwright-{name}"
-    if not into.is_dir():
-        raise LabwrightError(f"there is no folder {into}", cause=Cause.CONFIG, hint="make it, or name another: --into")
+    try:
+        _check_place(place)
+        _write(files, place)
+    except OSError as error:
+        # Without the name of the file, which is in the hidden folder.
+        said = os_error(OSError(error.errno, error.strerror), f"writing {place}")
+        hint = "mend that, or write the package elsewhere: --into"
+        raise LabwrightError(said.what, cause=said.cause, hint=hint) from error
+    return place
+
+
+def _check_place(place: Path) -> None:
+    if not place.parent.is_dir():
+        raise LabwrightError(
+            f"there is no folder {place.parent}", cause=Cause.CONFIG, hint="make it, or name another: --into"
+        )
     if place.exists() or place.is_symlink():
         raise LabwrightError(
             f"{place} is there already, and nothing is overwritten",
             cause=Cause.CONFIG,
             hint="remove or rename it, take another name, or write the package elsewhere: --into",
         )
+
+
+def _write(files: Mapping[str, str], place: Path) -> None:
     partial = beside(place)
     try:
-        for path, text in package_files(name, kind).items():
+        for path, text in files.items():
             file = partial / path
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_text(text, encoding="utf-8")
         partial.rename(place)
-    except OSError as error:
-        raise os_error(error, f"writing {place}") from error
     finally:
         shutil.rmtree(partial, ignore_errors=True)
-    return place
 
 
 def package_files(name: str, kind: Kind) -> dict[str, str]:
@@ -83,9 +103,14 @@ def words_of(name: str, kind: Kind) -> dict[str, str]:
 
 
 def version_range(version: str) -> str:
-    """The versions that have the interfaces of this one: the next minor one before 1.0, the next major one after."""
-    major, minor = (int(part) for part in version.split(".")[:2])
-    return f">={major}.{minor},<{major}.{minor + 1}" if major == 0 else f">={major}.{minor},<{major + 1}"
+    """The versions that have the interfaces of this one: the next minor one before 1.0, the next major one after.
+
+    One that comes before its own release is itself the lowest: without naming it no range has it (PEP 440).
+    """
+    public = version.partition("+")[0]
+    major, minor = (int(part) for part in RELEASE.findall(public)[:2])
+    lowest = public if set(WORD.findall(public)) - AFTER else f"{major}.{minor}"
+    return f">={lowest},<{major}.{minor + 1}" if major == 0 else f">={lowest},<{major + 1}"
 
 
 def _version(package: str) -> str:
