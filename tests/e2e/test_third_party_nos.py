@@ -26,7 +26,7 @@ from labwright.vm.device_test import slower, wait_for_login
 from labwright.vm.ssh import Login, ask, connect
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root: builds images")
-SCAFFOLD = REPOSITORY / "core/src/labwright/scaffold/nos-profile/tests/device.py.in"
+CONSOLE = REPOSITORY / "tests/support/acme_console.py"
 VENDOR = """\
 slug: acme-vendor
 description: A simulation of a vendor's device
@@ -84,7 +84,7 @@ def device(tmp_path) -> Path:
         "playbook.yml": PLAYBOOK,
         "acme.service": SERVICE,
         "system": SYSTEM,
-        "device.py": SCAFFOLD.read_text().replace("@NAME@", "acme").replace("@TITLE@", "Acme OS"),
+        "device.py": CONSOLE.read_text(),
     }
     for name, text in files.items():
         (folder / name).write_text(text)

@@ -7,7 +7,7 @@ simulated clock, so that a boot of ten minutes takes a moment and every run of i
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -93,7 +93,7 @@ class Device:
 
     name: str
     program: Callable[[Memory], Program]
-    missing: Callable[[Memory], Sequence[str]]
+    missing: Callable[[Memory], Iterable[str]]
     logs: tuple[str, ...]
     surprises: tuple[Surprise, ...] = ()
     logins: bool = True
