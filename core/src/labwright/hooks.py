@@ -102,19 +102,22 @@ class CheckResult:
 
 
 class Hooks:
-    """What a plugin may implement."""
+    """What a plugin may implement. Each implementation is called by itself: pluggy's wrappers are not taken."""
 
     @hookspec
     def labwright_event(self, event: Event) -> None:
-        """Called for every event of a build, in order, from the process that builds."""
+        """Called for every event of a build, in order, from the process that builds.
+
+        What it raises becomes one warning that names its package.
+        """
 
     @hookspec
     def labwright_lint_image(self, spec: ImageSpec) -> list[LintFinding]:  # type: ignore[empty-body]
-        """Check an image's description before anything runs."""
+        """Check an image's description before anything runs. What it raises is an error that names its package."""
 
     @hookspec
     def labwright_image_ready(self, ready: ImageReady) -> None:
-        """Called when an image has been built and has passed its tests."""
+        """Called when an image has been built and has passed its tests. What it raises becomes a warning."""
 
     @hookspec
     def labwright_check_driver(self, plugin: Plugin) -> list[CheckResult]:  # type: ignore[empty-body]
