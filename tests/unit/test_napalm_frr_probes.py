@@ -79,9 +79,9 @@ def test_a_trace_without_a_route_is_an_error() -> None:
 @pytest.mark.parametrize("name", ["-f", "a b", "$(reboot)", "a;b", "a\nb", "--", "'"])
 def test_nothing_passes_for_a_destination_that_a_shell_or_a_tool_would_obey(name: str) -> None:
     for command in (
-        lambda: probes.ping_command(name, "", 255, 2, 100, 5, ""),
+        lambda: probes.ping_command(name, [], 255, 2, 100, 5, ""),
         lambda: probes.traceroute_command("r1", name, 255, 2, ""),
-        lambda: probes.ping_command("r1", "", 255, 2, 100, 5, name),
+        lambda: probes.ping_command("r1", [], 255, 2, 100, 5, name),
     ):
         with pytest.raises(ValueError, match="neither a name nor an address"):
             command()

@@ -220,7 +220,7 @@ class FRRDriver(NetworkDriver):  # type: ignore[misc]
         source_interface: str = c.PING_SOURCE_INTERFACE,
     ) -> dict[str, Any]:
         """With the device's own ping. Raises ValueError for what is neither a name nor an address."""
-        command, seconds = probes.ping_command(destination, source or source_interface, ttl, timeout, size, count, vrf)
+        command, seconds = probes.ping_command(destination, [source_interface, source], ttl, timeout, size, count, vrf)
         answer = self._device.execute(command, timeout=seconds)
         return probes.ping(answer.code, printable(answer.out), answer.err, count)
 
