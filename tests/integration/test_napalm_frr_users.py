@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 from collections.abc import Iterator
 
@@ -61,8 +62,6 @@ def test_two_users_have_one_lock(driver: FRRDriver, one: Router, server: Server)
         user._device.limit = 1
         folder = os.open(one.sockets, os.O_RDONLY)
         try:
-            import fcntl
-
             fcntl.flock(folder, fcntl.LOCK_EX)
             with pytest.raises(ConnectionException, match="lock all the time"):
                 user.commit_config()

@@ -73,6 +73,12 @@ def test_options_of_other_drivers_are_passed_over_and_impossible_ones_are_not() 
     assert Options.parse({"secret": "x", "port": 2222}).port == 2222
     assert Options.parse({"pathspace": "r1"}).sockets == "/var/run/frr/r1"
     assert Options.parse({"pathspace": "r1"}).config == "/etc/frr/r1"
-    for wrong in ({"transport": "telnet"}, {"sudo": "x"}, {"pathspace": "../x"}, {"pathspace": "a", "config_dir": "b"}):
+    for wrong in (
+        {"transport": "telnet"},
+        {"sudo": "x"},
+        {"sudo": 1},
+        {"pathspace": "../x"},
+        {"pathspace": "a", "config_dir": "b"},
+    ):
         with pytest.raises(ValueError, match="optional_args"):
             Options.parse(wrong)

@@ -54,6 +54,13 @@ def test_no_reply_is_a_loss_and_no_name_is_an_error() -> None:
     }
 
 
+def test_a_ping_has_both_its_address_and_its_interface() -> None:
+    words, _ = probes.ping_command("r1", ["eth1", "192.0.2.1"], 255, 2, 100, 5, "")
+    assert " -I eth1 -I 192.0.2.1 " in " ".join(words)
+    with pytest.raises(ValueError, match="neither"):
+        probes.ping_command("r1", ["-f", ""], 255, 2, 100, 5, "")
+
+
 TRACE = """\
 traceroute to 8.8.8.8 (8.8.8.8), 30 hops max, 60 byte packets
  1  192.0.2.1  0.033 ms  0.008 ms *

@@ -60,9 +60,9 @@ reload() {
         --confdir "$1" --rundir "$1" "$2" --stdout --log-level error "$1/frr.conf"
 }
 
-# Where a commit waits for its confirmation: a folder of each user, which all see and only he writes. FRR's users have no
-# folder that all of them can write, and with one root would obey what others put there.
-# Not in /dev/shm: systemd empties that of a user who logs out. A reboot reverts by itself, so the boot's id is kept too.
+# Where a commit waits for its confirmation: a folder of each user, which all see and only he writes. FRR's users have
+# no folder that all of them can write, and with one root would obey what others put there. Not in /dev/shm: systemd
+# empties that of a user who logs out. A reboot reverts by itself, so the boot's id is kept too.
 find_state() {
     sockets=$(cd -P -- "${vty_socket:-/var/run/frr}" && pwd -P) && [ -r "$sockets" ] || exit 83
     instance=$(printf %s "$sockets" | sha256sum | cut -c 1-16)
@@ -78,8 +78,8 @@ find_state() {
     pending=$state/pending
 }
 
-# Only one of us changes a device at a time, the timer that reverts included. What is locked is the folder of the sockets:
-# all users of one FRR have it. From here on an end by a signal would leave half a change, so what is begun is finished.
+# Only one of us changes a device at a time, the timer that reverts included. What is locked is the folder of the
+# sockets: all users of one FRR have it. An end by a signal would leave half a change, so what is begun is finished.
 lock() {
     find_state
     exec 9<"$sockets"

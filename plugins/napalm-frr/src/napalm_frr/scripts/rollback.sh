@@ -1,5 +1,5 @@
-# Back to what was before: the pending commit's, or else what the caller sends. Wants: bytes, keep (1: save it too), token
-# (of the caller's own commit that may wait). Who has something to send does not revert another session's.
+# Back to what was before: the pending commit's, or else what the caller sends. Wants: bytes, keep (1: save it too),
+# token (of the caller's own commit that may wait). Who has something to send does not revert another session's.
 receive frr.conf "$bytes"
 find_reload
 lock
