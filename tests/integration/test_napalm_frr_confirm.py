@@ -123,6 +123,13 @@ def test_a_reboot_reverts_by_itself_so_what_waited_before_it_is_forgotten(driver
     (one.state / "pending/boot").write_text("another boot\n")
     (timer,) = timers(one)
     assert not driver.has_pending_commit()
+    # Who only looks has no lock, and what he would delete might be another commit by now.
+    assert (one.state / "pending/token").exists()
+    driver.load_merge_candidate(config="ip route 198.51.100.0/24 Null0\n")
+    driver.commit_config(revert_in=600)
+    assert driver.has_pending_commit()
+    driver.rollback()
+    assert timers(one) == [timer]
     os.killpg(timer, signal.SIGTERM)
     wait_for(lambda: timers(one) == [])
 

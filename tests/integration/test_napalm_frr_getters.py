@@ -127,6 +127,8 @@ def test_ping_counts_what_came_and_what_did_not(left: FRRDriver) -> None:
     lost = left.ping("192.0.2.2", count=2, timeout=1, size=70000)["success"]
     assert (lost["probes_sent"], lost["packet_loss"], lost["results"]) == (2, 2, [])
     assert "unreachable" in left.ping("203.0.113.1", count=1, timeout=1)["error"]
+    assert left.ping("192.0.2.2", count=1, source="192.0.2.1", source_interface="eth1")["success"]["packet_loss"] == 0
+    assert "nosuch" in left.ping("192.0.2.2", count=1, source="192.0.2.1", source_interface="nosuch")["error"]
     with pytest.raises(ValueError, match="neither a name nor an address"):
         left.ping("-f")
 

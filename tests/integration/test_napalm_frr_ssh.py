@@ -27,6 +27,7 @@ from napalm_frr import FRRDriver, transport
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root: network namespaces")
 
 ROUTE = "ip route 203.0.113.0/24 Null0\n"
+EARLIER = "ip route 198.51.100.0/24 Null0\n"
 
 
 @pytest.fixture(scope="module")
@@ -143,14 +144,18 @@ def files_of(user: str) -> list[Path]:
     return found
 
 
-def test_a_commit_is_finished_though_the_connection_dies_in_its_middle(one: Router, server: Server) -> None:
+def test_a_commit_is_finished_though_the_connection_dies_in_its_middle_and_can_be_rolled_back(
+    one: Router, server: Server
+) -> None:
     begun, wrapper = one.folder / "begun", one.folder / "slow-reload"
     wrapper.write_text(f'#!/bin/sh\n: >{begun}\nsleep 1\nexec /usr/lib/frr/frr-reload.py "$@"\n')
     wrapper.chmod(0o755)
     one.folder.chmod(0o777)
     driver = connect(one, server, frr_reload=str(wrapper))
     base = driver.get_config()["running"]
-    driver.load_replace_candidate(config=base + ROUTE)
+    driver.load_merge_candidate(config=EARLIER)
+    driver.commit_config()
+    driver.load_replace_candidate(config=base + EARLIER + ROUTE)
     failures: list[BaseException] = []
 
     def commit() -> None:
@@ -168,9 +173,11 @@ def test_a_commit_is_finished_though_the_connection_dies_in_its_middle(one: Rout
     wait_for(lambda: ROUTE in (one.config / "frr.conf").read_text())
     assert ROUTE in one.running()
     driver.close()
-    with connect(one, server) as other:
-        other.load_replace_candidate(config=base)
-        other.commit_config()
+    with driver:
+        driver.rollback()
+        assert (EARLIER in one.running(), ROUTE in one.running()) == (True, False)
+        driver.load_replace_candidate(config=base)
+        driver.commit_config()
 
 
 def test_a_large_candidate_goes_through(one: Router, server: Server) -> None:

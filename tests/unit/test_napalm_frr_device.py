@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import subprocess
+import tomllib
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -73,6 +75,19 @@ def test_options_of_other_drivers_are_passed_over_and_impossible_ones_are_not() 
     assert Options.parse({"secret": "x", "port": 2222}).port == 2222
     assert Options.parse({"pathspace": "r1"}).sockets == "/var/run/frr/r1"
     assert Options.parse({"pathspace": "r1"}).config == "/etc/frr/r1"
-    for wrong in ({"transport": "telnet"}, {"sudo": "x"}, {"pathspace": "../x"}, {"pathspace": "a", "config_dir": "b"}):
+    for wrong in (
+        {"transport": "telnet"},
+        {"sudo": "x"},
+        {"sudo": 1},
+        {"pathspace": "../x"},
+        {"pathspace": "a", "config_dir": "b"},
+    ):
         with pytest.raises(ValueError, match="optional_args"):
             Options.parse(wrong)
+
+
+def test_the_package_says_whose_it_is_and_brings_its_license() -> None:
+    root = Path(__file__).parents[2]
+    project = tomllib.loads((root / "plugins/napalm-frr/pyproject.toml").read_text())["project"]
+    assert {"authors", "classifiers", "license", "license-files"} <= project.keys()
+    assert (root / "plugins/napalm-frr/LICENSE").read_text() == (root / "LICENSE").read_text()

@@ -54,6 +54,13 @@ def test_no_reply_is_a_loss_and_no_name_is_an_error() -> None:
     }
 
 
+def test_a_ping_has_both_its_address_and_its_interface() -> None:
+    words, _ = probes.ping_command("r1", ["eth1", "192.0.2.1"], 255, 2, 100, 5, "")
+    assert " -I eth1 -I 192.0.2.1 " in " ".join(words)
+    with pytest.raises(ValueError, match="neither"):
+        probes.ping_command("r1", ["-f", ""], 255, 2, 100, 5, "")
+
+
 TRACE = """\
 traceroute to 8.8.8.8 (8.8.8.8), 30 hops max, 60 byte packets
  1  192.0.2.1  0.033 ms  0.008 ms *
@@ -79,9 +86,9 @@ def test_a_trace_without_a_route_is_an_error() -> None:
 @pytest.mark.parametrize("name", ["-f", "a b", "$(reboot)", "a;b", "a\nb", "--", "'"])
 def test_nothing_passes_for_a_destination_that_a_shell_or_a_tool_would_obey(name: str) -> None:
     for command in (
-        lambda: probes.ping_command(name, "", 255, 2, 100, 5, ""),
+        lambda: probes.ping_command(name, [], 255, 2, 100, 5, ""),
         lambda: probes.traceroute_command("r1", name, 255, 2, ""),
-        lambda: probes.ping_command("r1", "", 255, 2, 100, 5, name),
+        lambda: probes.ping_command("r1", [], 255, 2, 100, 5, name),
     ):
         with pytest.raises(ValueError, match="neither a name nor an address"):
             command()

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from napalm.base.exceptions import CommitConfirmException
 
 from napalm_frr import FRRDriver
 from support.frr.routers import LEFT, Router, router, wait_for
@@ -55,7 +56,7 @@ def driver(one: Router, base: str, tmp_path: Path, monkeypatch: pytest.MonkeyPat
     temporary.mkdir()
     monkeypatch.setenv("TMPDIR", str(temporary))
     with connect(one) as made:
-        if (one.state / "pending").exists():
+        if waits(made):
             made.rollback()
         if made.get_config()["running"] != base:
             made.load_replace_candidate(config=base)
@@ -63,6 +64,13 @@ def driver(one: Router, base: str, tmp_path: Path, monkeypatch: pytest.MonkeyPat
         yield made
     # A timer that has just reverted may still be tidying up.
     wait_for(lambda: not list(temporary.iterdir()))
+
+
+def waits(driver: FRRDriver) -> bool:
+    try:
+        return driver.has_pending_commit()
+    except CommitConfirmException:
+        return True
 
 
 def startup(one: Router) -> str:

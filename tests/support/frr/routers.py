@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 import shutil
 import signal
@@ -13,8 +14,6 @@ import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-
-from napalm_frr.options import Options
 
 DAEMONS = ("zebra", "staticd", "bgpd")
 BINARIES = Path("/usr/lib/frr")
@@ -60,7 +59,12 @@ class Router:
     @property
     def state(self) -> Path:
         """Where the driver keeps its lock and a commit that waits, when it is root."""
-        return Path("/run/napalm-frr") / Options.parse(self.paths).instance
+        return Path("/run/napalm-frr") / self.instance
+
+    @property
+    def instance(self) -> str:
+        """The driver's name for this set of daemons."""
+        return hashlib.sha256(os.fsencode(self.sockets.resolve())).hexdigest()[:16]
 
     def execute(self, *words: str | Path) -> str:
         return call("ip", "netns", "exec", self.namespace, *words)
@@ -114,6 +118,12 @@ def wait_for(condition, seconds: float = 15) -> None:  # type: ignore[no-untyped
         time.sleep(0.05)
 
 
+def forget(state: Path, instance: str) -> None:
+    """Remove the state of all users of one router."""
+    for folder in (state, *Path("/tmp").glob(f"napalm-frr-{instance}-*")):
+        shutil.rmtree(folder, ignore_errors=True)
+
+
 @contextlib.contextmanager
 def router(pathspace: bool = False, configuration: str = "") -> Iterator[Router]:
     """A running router. Everything that it made is gone afterwards."""
@@ -124,7 +134,7 @@ def router(pathspace: bool = False, configuration: str = "") -> Iterator[Router]
     with contextlib.ExitStack() as undo:
         undo.callback(shutil.rmtree, folder)
         folder.chmod(0o755)
-        undo.callback(shutil.rmtree, made.state, ignore_errors=True)
+        undo.callback(forget, made.state, made.instance)
         for place in (made.sockets, made.config):
             place.mkdir(exist_ok=True, parents=True)
             undo.callback(shutil.rmtree, place, ignore_errors=True)

@@ -16,13 +16,15 @@ from napalm.base.exceptions import CommandErrorException, ConnectionException
 
 from napalm_frr.errors import message, printable
 from napalm_frr.options import Options
-from napalm_frr.transport import Answer, Transport, timed_out
+from napalm_frr.transport import SCRIPT, Answer, Transport, timed_out
 
 T = TypeVar("T")
 
 # The codes with which the files in the folder `scripts` end.
 NO_FOLDER, CUT_SHORT, NO_RELOAD, NO_STATE, LOCKED, NOT_RUNNING = 80, 81, 82, 83, 84, 85
 PENDING, NO_HOSTNAME, CHANGED, NOT_PENDING, REFUSED, NOT_SAVED = 86, 87, 88, 89, 90, 91
+UNREADABLE, PENDING_OF_OTHER = 92, 93
+REPORTED = (0, PENDING, NO_HOSTNAME, CHANGED, NOT_PENDING, REFUSED, NOT_SAVED, PENDING_OF_OTHER)
 
 # A commit is up to six commands of FRR, one after the other, each with the limit of its own.
 COMMANDS_IN_A_SCRIPT = 6
@@ -37,12 +39,19 @@ EXPLAINED = {
     NO_FOLDER: ("The device has no place for temporary files.", "look at free space and rights of /tmp there"),
     CUT_SHORT: ("The configuration did not reach the device whole; nothing was changed.", "try again"),
     NO_RELOAD: ("The device has no frr-reload.py; nothing was changed.", PYTHONTOOLS),
-    NO_STATE: ("The folder for pending commits cannot be made, or is not the user's own.",
-               "look at /run/napalm-frr (root) or ~/.napalm-frr there"),
+    NO_STATE: ("The device cannot keep what a revert needs; nothing was changed.",
+               "look at free space and rights of /run/napalm-frr (root) or /tmp/napalm-frr-* (others) there, at the "
+               "folder of FRR's sockets (optional_args vty_socket), and for `setsid` of util-linux"),
     LOCKED: ("Another commit or revert by napalm-frr has held the device's lock all the time; nothing was changed.",
              "wait for it; it needs `flock` of util-linux there"),
     NOT_RUNNING: ("FRR does not show its running configuration; nothing was changed.", RIGHTS),
+    UNREADABLE: ("The user may not read FRR's configuration files.",
+                 "give the user rights: the group frr, or sudo without a password (optional_args sudo)"),
 }  # fmt: skip
+
+
+class NothingChanged(ConnectionException):  # type: ignore[misc]
+    """A script found the device unfit before it began."""
 
 
 @dataclass(frozen=True)
@@ -157,19 +166,23 @@ class Device:
         return parse_json(answer.out, command)
 
     def run_script(self, name: str, stdin: bytes = b"", **values: object) -> Report:
-        """Run one of our scripts. Raises ConnectionException for what is wrong with the device as such."""
+        """Run one of our scripts.
+
+        Raises NothingChanged for what is wrong with the device as such, and as the transport does; then the script may
+        have come to its end all the same.
+        """
         program, mark = self.program(name, **values)
         # Each command in a script has its own limit; the script itself is not ended, since it puts things in order.
         seconds = self.limit * COMMANDS_IN_A_SCRIPT + GRACE_SECONDS
-        answer = self.transport.run([*self._before(), "sh", "-c", program, "napalm-frr"], stdin, seconds)
+        answer = self.transport.run([*self._before(), "sh", "-c", program, SCRIPT], stdin, seconds)
         parts: dict[str, str] = {}
         for part in answer.out.split(f"\n{mark} ")[1:]:
             title, _, text = part.partition("\n")
             parts[title] = text
         if answer.code in EXPLAINED:
             what, remedy = EXPLAINED[answer.code]
-            raise ConnectionException(message(what, parts.get("words", "") + answer.err, remedy))
-        if answer.code != 0 and not PENDING <= answer.code <= NOT_SAVED:
+            raise NothingChanged(message(what, parts.get("words", "") + answer.err, remedy))
+        if answer.code not in REPORTED:
             what = f"The script {name} ended with code {answer.code} on the device."
             raise ConnectionException(
                 message(what, answer.err, "look whether sh, timeout, mktemp and vtysh work there")
@@ -181,8 +194,8 @@ class Device:
         mark = f"--napalm-frr-{secrets.token_hex(16)}"
         usual = {
             "vty_socket": self.options.sockets, "config_dir": self.options.config,
-            "frr_reload": self.options.frr_reload, "instance": self.options.instance,
-            "hostname_file": self.options.hostname_file, "limit": self.limit, "mark": mark,
+            "frr_reload": self.options.frr_reload, "hostname_file": self.options.hostname_file,
+            "limit": self.limit, "mark": mark,
         }  # fmt: skip
         return assignments(usual | values) + script(name), mark
 

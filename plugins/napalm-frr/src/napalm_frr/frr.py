@@ -51,7 +51,10 @@ class FRRDriver(NetworkDriver):  # type: ignore[misc]
         self._device.open()
 
     def close(self) -> None:
-        """Forgets the candidate; a commit that waits for its confirmation goes on waiting on the device."""
+        """Forgets the candidate, not what rollback() goes back to.
+
+        A commit that waits for its confirmation goes on waiting on the device.
+        """
         self._transaction.discard()
         self._device.transport.close()
 
@@ -85,11 +88,17 @@ class FRRDriver(NetworkDriver):  # type: ignore[misc]
         self._transaction.commit(revert_in)
 
     def confirm_commit(self) -> None:
-        """Also for a commit of another session. Raises CommitConfirmException when none waits."""
+        """Also for a commit of another session of this user, where this session has made none that was to be confirmed.
+
+        Raises CommitConfirmException when none waits that is to be confirmed so.
+        """
         self._transaction.confirm()
 
     def has_pending_commit(self) -> bool:
-        """Also for a commit of another session. Raises CommitConfirmException when the device failed to revert one."""
+        """Also for a commit of another session or user.
+
+        Raises CommitConfirmException when the device failed to revert one.
+        """
         return self._transaction.pending()
 
     def discard_config(self) -> None:
@@ -97,7 +106,10 @@ class FRRDriver(NetworkDriver):  # type: ignore[misc]
         self._transaction.discard()
 
     def rollback(self) -> None:
-        """Back to before the last commit of this session, or before the one that waits. Raises CommitError."""
+        """Back to before the last commit of this session, or without one before the one that waits. Raises CommitError.
+
+        What this session has committed is known over close() and open(), also when the connection broke in the commit.
+        """
         self._transaction.rollback()
 
     def get_config(
@@ -220,7 +232,7 @@ class FRRDriver(NetworkDriver):  # type: ignore[misc]
         source_interface: str = c.PING_SOURCE_INTERFACE,
     ) -> dict[str, Any]:
         """With the device's own ping. Raises ValueError for what is neither a name nor an address."""
-        command, seconds = probes.ping_command(destination, source or source_interface, ttl, timeout, size, count, vrf)
+        command, seconds = probes.ping_command(destination, [source_interface, source], ttl, timeout, size, count, vrf)
         answer = self._device.execute(command, timeout=seconds)
         return probes.ping(answer.code, printable(answer.out), answer.err, count)
 

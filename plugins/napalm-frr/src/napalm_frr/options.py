@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import re
 from collections.abc import Mapping
@@ -44,7 +43,7 @@ class Options:
     def __post_init__(self) -> None:
         if self.transport not in ("ssh", "local"):
             raise ValueError(f"optional_args: transport is 'ssh' or 'local', not {self.transport!r}")
-        if self.sudo not in (True, False, "auto"):
+        if not isinstance(self.sudo, bool) and self.sudo != "auto":
             raise ValueError(f"optional_args: sudo is True, False or 'auto', not {self.sudo!r}")
         if self.pathspace and (self.vty_socket or self.config_dir):
             raise ValueError("optional_args: pathspace stands for vty_socket and config_dir: say one or the other")
@@ -70,8 +69,3 @@ class Options:
     def config(self) -> str:
         """The folder of FRR's configuration files, or empty for vtysh's own."""
         return f"/etc/frr/{self.pathspace}" if self.pathspace else self.config_dir
-
-    @property
-    def instance(self) -> str:
-        """A name for this set of daemons, the same for every connection to them, from which namespace it may come."""
-        return hashlib.sha256(self.sockets.encode()).hexdigest()[:16]

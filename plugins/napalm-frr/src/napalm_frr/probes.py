@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Any
 
 from napalm_frr.errors import words
@@ -30,13 +31,15 @@ def in_vrf(vrf: str) -> list[str]:
 
 
 def ping_command(
-    destination: str, source: str, ttl: int, timeout: int, size: int, count: int, vrf: str
+    destination: str, sources: Sequence[str], ttl: int, timeout: int, size: int, count: int, vrf: str
 ) -> tuple[list[str], float]:
-    """The words, and the seconds that it may take. source: an address or an interface."""
-    checked(destination=destination, source=source, vrf=vrf)
+    """The words, and the seconds that it may take. sources: an interface, an address, both, or empty words."""
+    for source in sources:
+        checked(source=source)
+    checked(destination=destination, vrf=vrf)
     options = [
         "-n", "-c", str(int(count)), "-i", str(INTERVAL_SECONDS), "-W", str(int(timeout)), "-s", str(int(size)),
-        "-t", str(int(ttl)), *(["-I", source] if source else []),
+        "-t", str(int(ttl)), *(word for source in sources if source for word in ("-I", source)),
     ]  # fmt: skip
     return [*in_vrf(vrf), "ping", *options, "--", destination], count * INTERVAL_SECONDS + timeout + 10
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import shlex
 import time
 from collections.abc import Sequence
@@ -28,6 +29,11 @@ class _TakeAnyKey(paramiko.MissingHostKeyPolicy):  # type: ignore[misc]
 
     def missing_host_key(self, client: Any, hostname: Any, key: Any) -> None:
         """Take it, and remember nothing."""
+
+
+def _path(given: str) -> str | None:
+    # Path.expanduser() raises for a user that is not there.
+    return os.path.expanduser(given) or None  # noqa: PTH111
 
 
 class SshTransport:
@@ -56,7 +62,7 @@ class SshTransport:
             client.set_missing_host_key_policy(_TakeAnyKey())
             return
         try:
-            client.load_system_host_keys(self.options.known_hosts or None)
+            client.load_system_host_keys(_path(self.options.known_hosts))
         except OSError as error:
             raise ConnectionException(f"ssh_strict: the known-hosts file cannot be read: {error}") from error
         client.set_missing_host_key_policy(paramiko.RejectPolicy())
@@ -66,7 +72,7 @@ class SshTransport:
         try:
             client.connect(
                 self.host, self.options.port, self.username, self._password or None,
-                key_filename=self.options.key_file or None, passphrase=self.options.passphrase or None,
+                key_filename=_path(self.options.key_file), passphrase=self.options.passphrase or None,
                 allow_agent=self.options.allow_agent, look_for_keys=self.options.allow_agent,
                 timeout=self.timeout, banner_timeout=self.timeout, auth_timeout=self.timeout,
             )  # fmt: skip
@@ -138,7 +144,8 @@ class SshTransport:
         readers = {"out": (channel.recv_ready, channel.recv), "err": (channel.recv_stderr_ready, channel.recv_stderr)}
         while True:
             # Asked before the last read: what came before the end is there then.
-            ended = channel.exit_status_ready() or channel.closed
+            # OpenSSH may tell the exit status before the last data, so that alone is no end.
+            ended = channel.closed or (channel.exit_status_ready() and channel.eof_received)
             quiet = True
             for name, (ready, receive) in readers.items():
                 while ready():
@@ -150,6 +157,10 @@ class SshTransport:
                 if time.monotonic() > end:
                     raise timed_out(argv, timeout)
                 channel.status_event.wait(0.005)
-        if not channel.exit_status_ready() or channel.exit_status < 0:
+        if not channel.eof_received:
+            # A server may close a channel so; or the connection broke, which paramiko's thread says a moment later.
+            channel.get_transport().join(0.2)
+        whole = channel.eof_received or channel.get_transport().is_active()
+        if not whole or not channel.exit_status_ready() or channel.exit_status < 0:
             raise ConnectionClosedException("The connection to the device broke while a command was running.")
         return collected.answer(channel.exit_status)

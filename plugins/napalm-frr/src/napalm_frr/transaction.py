@@ -22,11 +22,13 @@ from napalm.base.exceptions import (
 
 from napalm_frr import configuration, device
 from napalm_frr.configuration import Line
-from napalm_frr.device import Device, Report
+from napalm_frr.device import Device, NothingChanged, Report
 from napalm_frr.errors import message, printable, sanitized
 
 log = logging.getLogger("napalm_frr")
 
+# A commit that ends so has changed nothing.
+UNDONE = (device.PENDING, device.PENDING_OF_OTHER, device.NO_HOSTNAME, device.CHANGED)
 AS_BEFORE = "the running configuration is as it was before"
 
 
@@ -61,7 +63,9 @@ class Transaction:
     def __init__(self, frr: Device) -> None:
         self.device = frr
         self.candidate: Candidate | None = None
+        # What ran before the last commit of this session; and the token of that commit when it was to be confirmed.
         self._undo: str | None = None
+        self._token = ""
 
     def load(self, text: str, merge: bool) -> None:
         """Check a candidate on the device and keep it. Raises MergeConfigException or ReplaceConfigException."""
@@ -138,9 +142,18 @@ class Transaction:
         candidate = self.candidate
         if candidate is None:
             raise CommitError("There is no candidate: load one first.")
-        report = self._apply(candidate, revert_in)
+        earlier = self._undo, self._token
+        token = secrets.token_hex(16)
+        # Whatever becomes of the connection from here on, the device may finish the commit.
+        self._undo, self._token = candidate.running, token if revert_in else ""
+        try:
+            report = self._apply(candidate, revert_in, token)
+        except NothingChanged:
+            self._undo, self._token = earlier
+            raise
+        if report.code in UNDONE or (report.code == device.REFUSED and not self._left(report)):
+            self._undo, self._token = earlier
         self._raise_for(candidate, report)
-        self._undo = report.part("before")
         self._verify(candidate, report.part("after"), bool(revert_in))
         self.candidate = None
         if report.code == device.NOT_SAVED:
@@ -153,9 +166,9 @@ class Transaction:
                 )
             )
 
-    def _apply(self, candidate: Candidate, revert_in: int | None) -> Report:
+    def _apply(self, candidate: Candidate, revert_in: int | None, token: str) -> Report:
         text = candidate.text if candidate.merge else configuration.target(candidate.text, candidate.running, False)
-        data, token, timer = text.encode(), secrets.token_hex(16), ""
+        data, timer = text.encode(), ""
         if revert_in:
             timer, _ = self.device.program("timer", revert_in=revert_in, token=token)
         return self.device.run_script(
@@ -168,6 +181,8 @@ class Transaction:
             raise CommitError(
                 message("Another commit waits for its confirmation.", remedy="confirm_commit() or rollback() first")
             )
+        if report.code == device.PENDING_OF_OTHER:
+            raise CommitError(self._others(report))
         if report.code == device.NO_HOSTNAME:
             remedy = "give the user sudo (optional_args sudo=True), or leave the line `hostname` out"
             raise CommitError(
@@ -185,15 +200,24 @@ class Transaction:
         if report.code == device.REFUSED:
             raise candidate.refusal(
                 message(
-                    f"FRR refused a part of the candidate; {self._state(report.part('before'), report.part('after'))}.",
+                    f"FRR refused a part of the candidate; {self._state(self._left(report))}.",
                     report.part("words"),
                     "correct the lines that it names",
                 )
             )
 
     @staticmethod
-    def _state(wanted: str, after: str) -> str:
-        left = configuration.difference(wanted, after)
+    def _others(report: Report) -> str:
+        user = printable(report.part("other").strip())
+        what = f"A commit of the device's user {user} waits for its confirmation; nothing was changed."
+        return message(what, remedy="only that user can confirm it or roll it back: do, or wait for its time to end")
+
+    @staticmethod
+    def _left(report: Report) -> str:
+        return configuration.difference(report.part("before"), report.part("after"))
+
+    @staticmethod
+    def _state(left: str) -> str:
         return f"it could NOT be put back wholly. What is left:\n{left}\nTry rollback()" if left else AS_BEFORE
 
     def _verify(self, candidate: Candidate, after: str, pending: bool) -> None:
@@ -215,10 +239,18 @@ class Transaction:
 
     def _restore(self, pending: bool) -> str:
         undo = self._undo or ""
-        data = b"" if pending else undo.encode()
-        report = self.device.run_script("rollback", data, bytes=len(data), keep=1)
-        self._undo = None
-        return self._state(undo, report.part("after"))
+        # Sent for a commit that waits too: its timer may have been faster.
+        report = self._send_back(keep="" if pending else "1")
+        if report.code in (device.PENDING, device.PENDING_OF_OTHER):
+            return "it could NOT be put back, since another commit waits for its confirmation"
+        left = configuration.difference(undo, report.part("after"))
+        if not left:
+            self._undo, self._token = None, ""
+        return self._state(left)
+
+    def _send_back(self, keep: str) -> Report:
+        data = (self._undo or "").encode()
+        return self.device.run_script("rollback", data, bytes=len(data), keep=keep, token=self._token)
 
     def pending(self) -> bool:
         """Whether a commit waits, of this session or another. Raises CommitConfirmException for a failed revert."""
@@ -228,27 +260,37 @@ class Transaction:
                 message(
                     "A commit was not confirmed, and the device failed to revert it.",
                     report.part("words"),
-                    "rollback() tries again; confirm_commit() keeps what runs now",
+                    "rollback() by its user tries again; confirm_commit() keeps what runs now",
                 )
             )
         return report.code == 0
 
     def confirm(self) -> None:
         """Keep what waits, for the next boot too. Raises CommitConfirmException."""
-        report = self.device.run_script("confirm")
+        report = self.device.run_script("confirm", token=self._token)
         if report.code == device.NOT_PENDING:
             raise CommitConfirmException("No commit waits for its confirmation: its time is over, or there was none.")
+        if report.code == device.PENDING_OF_OTHER:
+            raise CommitConfirmException(self._others(report))
+        if report.code == device.PENDING:
+            what = "This session's commit waits no more, and the one that does is another session's; it still waits."
+            raise CommitConfirmException(message(what, remedy="look at what runs; a new connection can confirm it"))
         if report.code:
             what = "The commit is NOT confirmed, since the configuration cannot be saved; the timer still runs."
             raise CommitConfirmException(message(what, report.part("words"), device.RIGHTS))
+        self._token = ""
 
     def rollback(self) -> None:
         """Back to what ran before the last commit of this session, or before the one that waits.
 
         Raises CommitError when it did not work, or when there is nothing to go back to.
         """
-        data = (self._undo or "").encode()
-        report = self.device.run_script("rollback", data, bytes=len(data), keep=1)
+        report = self._send_back(keep="1")
+        if report.code == device.PENDING_OF_OTHER:
+            raise CommitError(self._others(report))
+        if report.code == device.PENDING:
+            what = "Another session's commit waits for its confirmation, so this session's cannot be rolled back."
+            raise CommitError(message(what, remedy="a new connection can confirm it or roll it back"))
         if report.code == device.NOT_PENDING:
             raise CommitError("There is nothing to roll back: no commit in this session, and none that waits.")
         if report.code == device.NOT_SAVED:
@@ -258,3 +300,4 @@ class Transaction:
             what = f"The rollback did not work wholly. What is left:\n{left}"
             raise CommitError(message(what, report.part("words"), "rollback() again, or look at the device"))
         self.candidate = self._undo = None
+        self._token = ""

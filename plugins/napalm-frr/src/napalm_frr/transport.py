@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import selectors
-import signal
 import subprocess
 import tempfile
+import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,6 +19,9 @@ from napalm_frr.errors import message
 
 MOST_BYTES = 64 * 1024 * 1024
 CHUNK = 65536
+# The last word of the command that runs one of our scripts.
+SCRIPT = "napalm-frr"
+GRACE_SECONDS = 3
 
 
 @dataclass(frozen=True)
@@ -73,7 +77,7 @@ class Collected:
 
 def timed_out(argv: Sequence[str], seconds: float) -> CommandTimeoutException:
     """The exception for a command that did not end. Scripts are named by their purpose: nobody reads their text."""
-    what = "a script of napalm-frr" if argv[-1] == "napalm-frr" else " ".join(argv)
+    what = "a script of napalm-frr" if argv[-1] == SCRIPT else " ".join(argv)
     return CommandTimeoutException(
         message(
             f"No answer within {seconds:g} s from: {what}",
@@ -101,7 +105,7 @@ class LocalTransport:
         return self._open
 
     def run(self, argv: Sequence[str], stdin: bytes = b"", timeout: float = 60) -> Answer:
-        """As the protocol says. A command that takes too long is ended, with all that it started in its session."""
+        """As the protocol says. A command that takes too long is ended; our scripts first put things in order."""
         if not self._open:
             raise ConnectionClosedException("The driver is not open: call open() first.")
         with tempfile.TemporaryFile() as given:
@@ -114,12 +118,14 @@ class LocalTransport:
                 )
             except FileNotFoundError as error:
                 return Answer(127, "", f"{error.filename}: not found")
-        with process:
-            try:
-                return self._collect(process, argv, timeout)
-            except BaseException:
-                os.killpg(process.pid, signal.SIGKILL)
-                raise
+        try:
+            answer = self._collect(process, argv, timeout)
+        except BaseException:
+            _end(process, argv[-1] == SCRIPT)
+            raise
+        finally:
+            _close(process)
+        return answer
 
     @staticmethod
     def _collect(process: subprocess.Popen[bytes], argv: Sequence[str], timeout: float) -> Answer:
@@ -142,3 +148,29 @@ class LocalTransport:
             return collected.answer(process.wait(max(0.1, end - time.monotonic())))
         except subprocess.TimeoutExpired:
             raise timed_out(argv, timeout) from None
+
+
+def _close(process: subprocess.Popen[bytes]) -> None:
+    for stream in (process.stdout, process.stderr):
+        assert stream is not None
+        stream.close()
+
+
+def _end(process: subprocess.Popen[bytes], script: bool) -> None:
+    """End a command with SIGTERM, which sudo and timeout(1) hand on.
+
+    A script that changes nothing tidies up and ends; one in the middle of a change finishes it, as it does over SSH, so
+    nothing worse ever comes to it.
+    """
+    # Who writes must not wait for us.
+    _close(process)
+    # sudo's process is not ours to end; what failed before is worth more than that.
+    with contextlib.suppress(PermissionError):
+        process.terminate()
+    try:
+        process.wait(GRACE_SECONDS)
+    except subprocess.TimeoutExpired:
+        if not script:
+            with contextlib.suppress(PermissionError):
+                process.kill()
+        threading.Thread(target=process.wait, daemon=True).start()

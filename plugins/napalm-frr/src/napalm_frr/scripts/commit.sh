@@ -4,24 +4,32 @@
 receive candidate "$bytes"
 find_reload
 lock
+refuse_other
 if is_pending; then exit 86; fi
 if [ -n "$hostname" ] && [ ! -w /proc/sys/kernel/hostname ]; then exit 87; fi
-mkdir "$folder/undo" "$folder/new"
+mkdir "$folder/undo" "$folder/new" || exit 80
 show_running >"$folder/undo/frr.conf" 2>"$folder/words" || { section words "$folder/words"; exit 85; }
 section before "$folder/undo/frr.conf"
 seen=$(sha256sum <"$folder/undo/frr.conf")
 [ "${seen%% *}" = "$baseline" ] || exit 88
 
-# The timer first: whatever ends us from here on, the device goes back.
-if [ -n "$revert_in" ]; then
-    rm -rf "$pending" "$state/arming"
-    mkdir "$state/arming"
-    cp "$folder/undo/frr.conf" "$state/arming/frr.conf"
-    cat /proc/sys/kernel/random/boot_id >"$state/arming/boot"
-    printf '%s\n' "$token" >"$state/arming/token"
+# The timer first: whatever ends us from here on, the device goes back. Whole, or nothing is changed.
+arm() {
+    rm -rf "$state/arming" && mkdir "$state/arming" && command -v setsid >/dev/null || return 1
+    cp "$folder/undo/frr.conf" "$state/arming/frr.conf" && sum=$(sha256sum <"$state/arming/frr.conf") &&
+        [ "$sum" = "$seen" ] || return 1
+    cat /proc/sys/kernel/random/boot_id >"$state/arming/boot" && printf '%s\n' "$token" >"$state/arming/token" &&
+        [ -s "$state/arming/boot" ] && [ "$(cat "$state/arming/token")" = "$token" ] || return 1
+    chmod 644 "$state/arming/boot" && chmod 755 "$state/arming" || return 1
+    # Room for the id, which is then written in place: nothing is left to fail once the timer runs.
+    printf '%-20s\n' none >"$state/arming/pid" && [ -s "$state/arming/pid" ] || return 1
     setsid sh -c "$timer" "napalm-frr-timer-$token" </dev/null >/dev/null 2>&1 9>&- &
-    printf '%s\n' "$!" >"$state/arming/pid"
-    mv "$state/arming" "$pending" || exit 83
+    printf '%-20s\n' "$!" 1<>"$state/arming/pid"
+    mv "$state/arming" "$pending"
+}
+if [ -n "$revert_in" ] && ! arm; then
+    rm -rf "$state/arming"
+    exit 83
 fi
 
 if [ "$kind" = replace ]; then
@@ -32,8 +40,7 @@ else
 fi
 code=$?
 if [ "$code" -eq 0 ] && [ -n "$hostname" ]; then
-    : >"$state/hostname"
-    set_hostname "$hostname" 2>>"$folder/words"
+    touch "$state/hostname" 2>>"$folder/words" && set_hostname "$hostname" 2>>"$folder/words"
     code=$?
 fi
 if [ "$code" -ne 0 ]; then
@@ -42,7 +49,7 @@ if [ "$code" -ne 0 ]; then
     section undone "$folder/undone"
     if [ -n "$revert_in" ]; then
         end_timer
-        rm -rf "$pending"
+        drop_pending
     fi
 fi
 if [ "$code" -eq 0 ] && [ -z "$revert_in" ]; then

@@ -1,5 +1,5 @@
 # Sent to the device before each of the other files, after assignments of:
-#   vty_socket config_dir frr_reload instance hostname_file  where things are, or empty
+#   vty_socket config_dir frr_reload hostname_file  where things are, or empty
 #   limit  seconds that one command may take      mark  a random word before each section of the answer
 # Codes from 80 on are ours; device.py has their names.
 umask 077
@@ -60,26 +60,68 @@ reload() {
         --confdir "$1" --rundir "$1" "$2" --stdout --log-level error "$1/frr.conf"
 }
 
-# The folder where a commit waits for its confirmation. In /run for root, since a reboot reverts by itself.
+# Where a commit waits for its confirmation: a folder of each user, which all see and only he writes. FRR's users have
+# no folder that all of them can write, and with one root would obey what others put there. Not in /dev/shm: systemd
+# empties that of a user who logs out. A reboot reverts by itself, so the boot's id is kept too.
 find_state() {
-    if [ "$(id -u)" = 0 ]; then state=/run/napalm-frr; else state=$HOME/.napalm-frr; fi
-    mkdir -p "$state/$instance" && [ -O "$state" ] && [ ! -L "$state" ] || exit 83
-    state=$state/$instance
+    sockets=$(cd -P -- "${vty_socket:-/var/run/frr}" && pwd -P) && [ -r "$sockets" ] || exit 83
+    instance=$(printf %s "$sockets" | sha256sum | cut -c 1-16)
+    user=$(id -u)
+    if [ "$user" = 0 ]; then
+        state=/run/napalm-frr/$instance
+        mkdir -p "$state" && chmod 755 /run/napalm-frr || exit 83
+    else
+        state=/tmp/napalm-frr-$instance-$user
+        mkdir "$state" 2>/dev/null
+    fi
+    [ -d "$state" ] && [ ! -L "$state" ] && [ -O "$state" ] && chmod 755 "$state" || exit 83
     pending=$state/pending
 }
 
-# Only one of us changes a device at a time, the timer that reverts included.
+# Only one of us changes a device at a time, the timer that reverts included. What is locked is the folder of the
+# sockets: all users of one FRR have it. An end by a signal would leave half a change, so what is begun is finished.
 lock() {
     find_state
-    exec 9>>"$state/lock" || exit 83
+    exec 9<"$sockets"
     timeout "${1:-$limit}" flock 9 || exit 84
+    trap : HUP INT TERM
 }
 
+# waits FOLDER: is there a commit of this boot in it?
+waits() {
+    [ -f "$1/token" ] && [ -f "$1/boot" ] &&
+        [ "$(cat "$1/boot" 2>/dev/null)" = "$(cat /proc/sys/kernel/random/boot_id)" ]
+}
+
+# Wants the lock: what waited before a reboot is deleted here.
 is_pending() {
-    [ -f "$pending/token" ] || return 1
-    [ "$(cat "$pending/boot")" = "$(cat /proc/sys/kernel/random/boot_id)" ] && return 0
-    rm -rf "$pending"
+    waits "$pending" && return
+    drop_pending
     return 1
+}
+
+# The token first: whatever ends us in between, nothing seems to wait that is only half there.
+drop_pending() {
+    rm -f "$pending/token"
+    rm -rf "$pending"
+}
+
+# Does a commit of another user wait? Sets other.
+find_other() {
+    for other in "/run/napalm-frr/$instance" "/tmp/napalm-frr-$instance"-*; do
+        if [ "$other" != "$state" ] && waits "$other/pending"; then
+            stat -c %U "$other" >"$folder/other"
+            return
+        fi
+    done
+    return 1
+}
+
+refuse_other() {
+    if find_other; then
+        section other "$folder/other"
+        exit 93
+    fi
 }
 
 set_hostname() {
@@ -97,7 +139,7 @@ put_back() {
 # What is pending becomes undone; when that fails it stays, with the words in $pending/failed.
 revert_pending() {
     if put_back "$pending" >"$folder/reverting" 2>&1; then
-        rm -rf "$pending"
+        drop_pending
     else
         cp "$folder/reverting" "$pending/failed"
         return 1
@@ -106,7 +148,7 @@ revert_pending() {
 
 # The timer's own argument has the token in it, so nobody else's process of the same number is ended.
 end_timer() {
-    timer=$(cat "$pending/pid")
+    read -r timer <"$pending/pid"
     if grep -q "$(cat "$pending/token")" "/proc/$timer/cmdline" 2>/dev/null; then
         # As dash, busybox and bash all take it: `kill -TERM -- -PID` is an error in dash.
         kill -s TERM -- "-$timer" 2>/dev/null

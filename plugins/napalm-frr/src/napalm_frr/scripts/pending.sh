@@ -1,4 +1,10 @@
-# Does a commit wait for its confirmation?
+# Does a commit wait for its confirmation? Without the lock, so nothing is changed here.
 find_state
-is_pending || exit 89
-[ ! -f "$pending/failed" ] || { section words "$pending/failed"; exit 90; }
+if waits "$pending"; then
+    [ ! -f "$pending/failed" ] || { section words "$pending/failed"; exit 90; }
+elif find_other; then
+    section other "$folder/other"
+    [ ! -f "$other/pending/failed" ] || exit 90
+else
+    exit 89
+fi
