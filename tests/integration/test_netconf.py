@@ -5,12 +5,8 @@ Where a fact of NAPALM or of the server is what the product has to live with, a 
 
 from __future__ import annotations
 
-import contextlib
-import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
 from lxml.etree import XMLSyntaxError
@@ -18,21 +14,17 @@ from napalm import get_network_driver
 from napalm.base.exceptions import ConnectionException, LockError, MergeConfigException, ReplaceConfigException
 from ncclient.operations import RPCError, TimeoutExpiredError
 from ncclient.transport import SessionCloseError
-from support.netconf import NetconfServer, free_port, missing, netconf_server
+from support.netconf import NetconfServer, free_port, live, missing
 from support.netconf.driver import MendedXrDriver
+from support.netconf.live import FIRST, SECOND, eventually, lock_is_free, router, somebody_else
 
 from labwright.errors import LabwrightError
 from labwright_nos.handover import Applied, apply
 
 pytestmark = [pytest.mark.skipif(bool(missing()), reason=f"needs {missing()}"), pytest.mark.timeout(120)]
+quick, server = live.quick, live.server
 
 
-def router(inside: str) -> str:
-    return f'<config><router xmlns="urn:labwright:tests:lab">{inside}</router></config>'
-
-
-FIRST = router("<hostname>r1</hostname><contact>night shift</contact>")
-SECOND = router("<hostname>r2</hostname><interface><name>eth1</name><mtu>1400</mtu></interface>")
 LINK = "a link to an interface that is not there"
 BAD = {
     "a leaf that the model lacks": router("<hostnam>r2</hostnam>"),
@@ -47,20 +39,6 @@ HANDS_OVER_NOTHING = {
     "a comment": (SECOND.replace("<config>", "<config><!-- lesson 1 -->"), TypeError),
     "an XML declaration": ('<?xml version="1.0" encoding="UTF-8"?>' + SECOND, ValueError),
 }
-
-
-@pytest.fixture(autouse=True)
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """ncclient looks ten times a second whether there is something to send: most of the time these tests would take."""
-    monkeypatch.setattr("ncclient.transport.session.TICK", 0.01)
-
-
-@pytest.fixture
-def server() -> Iterator[NetconfServer]:
-    """Whatever a test did, no session of it may be left on the server when it is over."""
-    with netconf_server() as server:
-        yield server
-        eventually(lambda: server.sessions() == 0)
 
 
 @pytest.fixture
@@ -89,114 +67,8 @@ def fails_within(limit: float, driver, configuration: str) -> LabwrightError:
     return caught.value
 
 
-def command_lines() -> Iterator[str]:
-    for process in Path("/proc").glob("[0-9]*"):
-        with contextlib.suppress(OSError):  # it ended meanwhile
-            yield (process / "cmdline").read_text(errors="replace")
-
-
 def said(error: LabwrightError) -> str:
     return "\n".join([error.what, *error.details, error.hint])
-
-
-def eventually(what: Callable[[], bool]) -> None:
-    """A server that was cut off needs a moment to notice."""
-    deadline = time.monotonic() + 5
-    while not what():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-
-
-def somebody_else(server: NetconfServer, configuration: str) -> None:
-    """Another session changes the device."""
-    with server.session() as session:
-        session.edit_config(configuration, target="candidate")
-        session.commit()
-
-
-def lock_is_free(server: NetconfServer) -> bool:
-    """A lock can be had, and nobody's changes stand in the candidate: the server gives none where some do."""
-    with server.session() as session, session.locked("candidate"):
-        return True
-
-
-# The server itself
-
-
-def test_two_servers_at_once_know_nothing_of_each_other_and_leave_nothing():
-    with netconf_server() as one, netconf_server() as other:
-        somebody_else(one, FIRST)
-        assert one.leaves() == {"hostname": "r1", "contact": "night shift"}
-        assert other.leaves() == {}
-        assert not Path("/tmp/ncxserver.sock").exists()
-    for server in (one, other):
-        assert not server.folder.exists()
-        assert server.user not in Path("/etc/passwd").read_text()
-        assert server.sessions() == 0
-        with pytest.raises(ConnectionRefusedError), socket.create_connection((server.host, server.port)):
-            pass
-        assert not any(str(server.folder) in words for words in command_lines())
-
-
-def test_a_confirmed_commit_that_nobody_confirms_is_taken_back_after_its_time(server):
-    somebody_else(server, FIRST)
-    with server.session() as session:
-        session.edit_config(SECOND, target="candidate")
-        session.commit(confirmed=True, timeout="2")  # it counts whole seconds: the first may be short
-        assert server.leaves()["hostname"] == "r2"
-        time.sleep(3)  # asking all the time would put it off: netconfd looks at its clock when it has nothing to do
-        assert server.leaves() == {"hostname": "r1", "contact": "night shift"}
-
-
-def test_a_confirmed_commit_is_taken_back_when_its_session_dies_before_the_confirmation(server):
-    somebody_else(server, FIRST)
-    with server.session() as session:
-        session.edit_config(SECOND, target="candidate")
-        session.commit(confirmed=True, timeout="600")
-        assert server.leaves()["hostname"] == "r2"
-    eventually(lambda: server.leaves() == {"hostname": "r1", "contact": "night shift"})
-
-
-def test_a_confirmed_commit_with_a_name_outlives_its_session_until_somebody_cancels_it(server):
-    somebody_else(server, FIRST)
-    with server.session() as session:
-        session.edit_config(SECOND, target="candidate")
-        session.commit(confirmed=True, timeout="600", persist="lesson")
-    eventually(lambda: server.sessions() == 0)
-    assert server.leaves()["hostname"] == "r2"
-    with server.session() as session:
-        session.cancel_commit(persist_id="lesson")
-    assert server.leaves()["hostname"] == "r1"
-
-
-def test_a_confirmed_commit_that_is_confirmed_stays(server):
-    with server.session() as session:
-        session.edit_config(SECOND, target="candidate")
-        session.commit(confirmed=True, timeout="600")
-        session.commit()
-        with pytest.raises(RPCError):  # nothing waits for a confirmation any more
-            session.cancel_commit()
-    eventually(lambda: server.sessions() == 0)
-    assert server.leaves()["hostname"] == "r2"
-
-
-def test_a_lock_is_free_again_when_the_session_that_held_it_dies(server):
-    with server.session() as session, server.session() as other:
-        session.lock("candidate")
-        with pytest.raises(RPCError, match="lock denied"):
-            other.lock("candidate")
-    eventually(lambda: server.sessions() == 0)
-    assert lock_is_free(server)
-
-
-def test_what_was_not_saved_to_startup_is_gone_when_the_device_dies(server):
-    somebody_else(server, FIRST)
-    with server.session() as session:
-        session.copy_config("running", "startup")
-    somebody_else(server, SECOND)
-    server.dies()
-    server.starts_again()
-    assert server.leaves() == {"hostname": "r1", "contact": "night shift"}
 
 
 # The order in which a configuration is handed over
