@@ -81,6 +81,8 @@ def _send(channel: paramiko.Channel, stdin: bytes | Path) -> None:
 def _answer(channel: paramiko.Channel, deadline: Deadline) -> Answer:
     output, errors = bytearray(), bytearray()
     while True:
+        # Asked before reading: what comes between the last read and this question is read in one more round.
+        ended = channel.exit_status_ready() and (channel.eof_received or channel.closed)
         quiet = True
         if channel.recv_ready():
             output += channel.recv(CHUNK)
@@ -91,7 +93,7 @@ def _answer(channel: paramiko.Channel, deadline: Deadline) -> Answer:
         if len(output) + len(errors) > LARGEST_ANSWER:
             raise OSError("it wrote more than 64 MiB")
         if quiet:
-            if channel.exit_status_ready() and (channel.eof_received or channel.closed):
+            if ended:
                 break
             if deadline.expired:
                 raise TimeoutError
