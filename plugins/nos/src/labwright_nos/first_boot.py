@@ -24,7 +24,7 @@ from labwright_nos.dialogue.console import Console, connected
 from labwright_nos.dialogue.engine import first_boot
 from labwright_nos.dialogue.session import Session
 from labwright_nos.dialogue.transcript import Transcript
-from labwright_nos.handover import Applied, Limits, apply, driver_class
+from labwright_nos.handover import Applied, Limits, apply, driver_for
 from labwright_nos.image import configuration_text, logins_of
 from labwright_nos.profile.model import Napalm, Profile
 from labwright_nos.profile.values import SECRET, rendered
@@ -117,13 +117,7 @@ def _by_napalm(boot: Boot, napalm: Napalm, device: Device, session: Session) -> 
     text = "\n".join(part.rstrip("\n") for part in parts if part.strip())
     if not text:
         return None
-    driver = driver_class(napalm.driver)(
-        "127.0.0.1",
-        boot.image.config_user,
-        boot.image.config_password.get_secret_value(),
-        timeout=int(napalm.limit * boot.factor),
-        optional_args={**napalm.options, "port": device.ports[napalm.port]},
-    )
+    driver = driver_for(napalm, boot.image, device.ports, boot.factor)
     masked = session.console.transcript.masked
     applied = apply(
         driver,

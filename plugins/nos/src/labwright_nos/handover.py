@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 from labwright.errors import Cause, LabwrightError
 from labwright.host.text import plain
+from labwright.interfaces import ImageSpec
+from labwright_nos.profile.model import Napalm
 
 SHOWN = 12
 LONGEST = 200
@@ -50,6 +52,20 @@ def driver_class(name: str) -> type[NetworkDriver]:
             hint=f"install the package that brings it, such as napalm-{name}",
         ) from error
     return found
+
+
+def driver_for(napalm: Napalm, image: ImageSpec, ports: Mapping[str, int], factor: float) -> NetworkDriver:
+    """NAPALM's driver for a running device, not opened. ports: of loopback. factor: of time limits.
+
+    Raises LabwrightError (plugin) where no package brings it.
+    """
+    return driver_class(napalm.driver)(
+        "127.0.0.1",
+        image.config_user,
+        image.config_password.get_secret_value(),
+        timeout=int(napalm.limit * factor),
+        optional_args={**napalm.options, "port": ports[napalm.port]},
+    )
 
 
 def apply(

@@ -11,7 +11,7 @@ from labwright.interfaces import DiskRequest, DriverFacts, Hardware, ImageSpec, 
 from labwright.vm.accelerator import choose_accelerator
 from labwright.vm.device_test import slower
 from labwright_nos.first_boot import Boot, provision_device
-from labwright_nos.handover import driver_class, facts
+from labwright_nos.handover import driver_for, facts
 from labwright_nos.image import check_image, values_of
 from labwright_nos.profile.model import Profile
 
@@ -55,12 +55,4 @@ class NosProvisioner(Provisioner):
             return {}
         bench.say("asking NAPALM what it is")
         factor = slower(choose_accelerator(bench))
-        return facts(
-            driver_class(napalm.driver)(
-                "127.0.0.1",
-                image.config_user,
-                image.config_password.get_secret_value(),
-                timeout=int(napalm.limit * factor),
-                optional_args={**napalm.options, "port": ports[napalm.port]},
-            )
-        )
+        return facts(driver_for(napalm, image, ports, factor))
