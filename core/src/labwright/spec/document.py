@@ -113,7 +113,7 @@ def _compose(path: Path, text: str) -> yaml.MappingNode:
         raise LabwrightError(
             f"{path}:{line}: the file is not a list of keys and values",
             cause=Cause.CONFIG,
-            hint="begin with: slug: ...",
+            hint="begin each line with a key, a colon and its value",
         )
     return node
 

@@ -65,7 +65,11 @@ def _resolved(spec: ImageSpec, document: Document[ImageSpec]) -> ImageSpec:
             )
     if build.source is not None:
         changes["source"] = source = str(folder / Path(os.path.expanduser(build.source)))  # noqa: PTH111
-        if not Path(source).is_file() and not Path(source, FILE).is_file():
+        if Path(source).is_dir() and not Path(source, FILE).is_file():
+            refuse(
+                ("build", "from"), f"the folder {source} has no {FILE}", "name a disk image, or the folder of an image"
+            )
+        if not Path(source).is_file() and not Path(source).is_dir():
             refuse(("build", "from"), f"there is no file {source}", "put the disk image there, or mend the path")
     if build.disks:
         changes["disks"] = disks = {
