@@ -70,9 +70,12 @@ class Wish:
 
 def prepared(spec: ImageSpec) -> tuple[Bootstrapper, Release]:
     """The driver and the release. Raises LabwrightError (plugin, config)."""
-    if spec.build.source is None:
-        needs_disk(spec)
-    driver = bootstrapper(spec.build.type)
+    try:
+        driver = bootstrapper(spec.build.type)
+    except LabwrightError:
+        if spec.build.source is None:
+            needs_disk(spec)
+        raise
     return driver, choose_release(spec, driver)
 
 
