@@ -30,7 +30,7 @@ $(VENV)/.installed: requirements.lock pyproject.toml core/pyproject.toml $(wildc
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation \
 	    -e core -e plugins/debian -e plugins/centos -e plugins/linux -e plugins/nos \
-	    -e plugins/napalm-frr
+	    -e plugins/napalm-frr -e plugins/configurators
 	touch $@
 
 image: setup ## Build the debian image, test it, and say how to log in to it

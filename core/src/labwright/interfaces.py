@@ -273,22 +273,46 @@ class Endpoint:
 
 @dataclass(frozen=True)
 class ConfigurationJob:
-    """One endpoint at one stage of a lesson. lesson: a fresh copy of its folder. file: relative to it."""
+    """One endpoint at one stage of a lesson. lesson: a fresh copy of its folder. file: relative to it.
+
+    seen_at: where the commands that the bench's run() starts see that copy, /antidote for lessons; None: where it is.
+    limit: seconds for all of it. dry_run: show what would change, change nothing.
+    """
 
     endpoint: Endpoint
     lesson: Path
     stage: int
     file: Path
     dry_run: bool = False
+    seen_at: Path | None = None
+    limit: float = 600.0
+
+    @property
+    def folder(self) -> Path:
+        """The lesson as a command sees it."""
+        return self.seen_at or self.lesson
+
+    @property
+    def script(self) -> Path:
+        """The file as a command sees it."""
+        return self.folder / self.file
 
 
 @dataclass(frozen=True)
 class ConfigurationResult:
-    """How a job ended. difference: what changed, in the device's own words."""
+    """How a job ended. difference: what changed, or would change, in the device's own words.
+
+    reason: why it failed, in one sentence. where: the place in the lesson's file that did, `stage0/configs/r1.py:12`.
+    again: whether another try may help. skipped: nothing was run, and output says why (a dry run of a script).
+    """
 
     ok: bool
     output: str
     difference: str = ""
+    reason: str = ""
+    where: str = ""
+    again: bool = True
+    skipped: bool = False
 
 
 class LessonConfigurator(ABC):

@@ -1,0 +1,89 @@
+"""lesson.meta.yaml: the Antidote platform's fields. What the platform ignores is ignored here too, with a warning."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Port = Annotated[int, Field(ge=1, le=65535)]
+ENDPOINT_NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
+"""A label of DNS (RFC 1123): endpoints are found by their names."""
+
+
+class Lenient(BaseModel):
+    """Unknown keys are dropped, values are not converted, objects do not change."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True, strict=True)
+
+
+class Presentation(Lenient):
+    """A way in that learners are shown."""
+
+    name: str = Field(min_length=1, description="Name of the tab.")
+    port: Port = Field(description="Port of the endpoint.")
+    type: Literal["http", "ssh"] = Field(description="What speaks there.")
+
+
+class EndpointSpec(Lenient):
+    """A machine of the lesson."""
+
+    name: str = Field(description="Its name: unique, and found by DNS.")
+    image: str = Field(min_length=1, description="Slug of its image.")
+    configuration_type: Literal["napalm", "python", "ansible"] | None = Field(
+        None, alias="configurationType", description="What configures it; nothing does by default."
+    )
+    additional_ports: tuple[Port, ...] = Field((), alias="additionalPorts", description="Ports that others reach.")
+    presentations: tuple[Presentation, ...] = Field((), description="Ways in that learners are shown.")
+
+    @property
+    def ports(self) -> tuple[int, ...]:
+        """Every port that is declared, once."""
+        return tuple(sorted({*self.additional_ports, *(each.port for each in self.presentations)}))
+
+
+class Connection(Lenient):
+    """A cable between two endpoints; the order of an endpoint's connections is that of its interfaces."""
+
+    a: str = Field(description="Name of an endpoint.")
+    b: str = Field(description="Name of another endpoint.")
+    subnet: str | None = Field(None, description="For people: the subnet that the lesson uses there.")
+
+
+class Author(Lenient):
+    """Who wrote it."""
+
+    name: str = Field(min_length=1, description="Name.")
+    link: str | None = Field(None, description="URL.")
+
+
+class Stage(Lenient):
+    """A chapter. Its number is its index; its files are in stageN/."""
+
+    description: str = Field(min_length=1, description="Title.")
+    guide_type: Literal["markdown", "jupyter"] = Field(alias="guideType", description="guide.md or guide.ipynb.")
+    stage_video: str | None = Field(None, alias="stageVideo", description="URL of a video.")
+
+
+class LessonSpec(Lenient):
+    """One lesson, as its author wrote it."""
+
+    name: str = Field(min_length=1, description="Title.")
+    slug: str = Field(pattern=r"^[a-z-]+$", description="Name in URLs.")
+    category: Literal["fundamentals", "tools", "workflows"] = Field(description="Shelf.")
+    tier: Literal["prod", "ptr", "local"] = Field(description="Where it is loaded.")
+    description: str = Field(min_length=1, description="Text for people.")
+    short_description: str = Field(min_length=1, alias="shortDescription", description="One line for people.")
+    diagram: str | None = Field(None, description="URL of a picture.")
+    video: str | None = Field(None, description="URL of a video.")
+    collection: str | None = Field(None, description="Slug of the collection that it is part of.")
+    prereqs: tuple[str, ...] = Field((), description="Slugs of lessons to do first.")
+    tags: tuple[str, ...] = Field((), description="Words to find it by.")
+    authors: tuple[Author, ...] = Field((), description="Who wrote it.")
+    connections: tuple[Connection, ...] = Field((), description="Cables between endpoints.")
+    ready_delay: Annotated[int, Field(ge=0, le=3600)] = Field(
+        0, alias="readyDelay", description="Seconds to wait after the configuration."
+    )
+    endpoints: tuple[EndpointSpec, ...] = Field(min_length=1, description="The machines.")
+    stages: tuple[Stage, ...] = Field(min_length=1, description="The chapters, numbered from 0.")

@@ -1,0 +1,1 @@
+"""The three ways in which the Antidote platform configures a lesson's machines: napalm, python and ansible."""
