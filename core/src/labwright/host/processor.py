@@ -12,6 +12,12 @@ LEVELS = (
 """What x86-64-v2, v3 and v4 have beyond the level before, in the words of /proc/cpuinfo (x86-64 psABI, table 3.1)."""
 
 
+def model_name() -> str:
+    """What this host's processor is called."""
+    lines = Path("/proc/cpuinfo").read_text().splitlines()
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "")
+
+
 def processor_level(cpuinfo: str | None = None) -> int:
     """The level of x86-64 that this host's processor has, 1 to 4. cpuinfo: the text to read it from."""
     text = Path("/proc/cpuinfo").read_text() if cpuinfo is None else cpuinfo

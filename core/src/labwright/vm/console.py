@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 from labwright.errors import Cause, LabwrightError
 from labwright.host.text import plain
@@ -14,8 +15,13 @@ LOGIN = re.compile(r"login: ?$", re.MULTILINE)
 
 def read_console(machine: Running) -> str:
     """What was written so far, at most the last 4 MiB, without control sequences."""
+    return read_log(machine.console)
+
+
+def read_log(console: Path) -> str:
+    """As read_console, of the file itself."""
     try:
-        with machine.console.open("rb") as stream:
+        with console.open("rb") as stream:
             stream.seek(0, 2)
             stream.seek(max(0, stream.tell() - LARGEST))
             return plain(stream.read().decode(errors="replace"))

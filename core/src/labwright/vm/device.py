@@ -287,7 +287,7 @@ def _networks(
 ) -> list[str]:
     """Interfaces in bus order. Data interfaces hang on a wire with no other end, so that their links are up."""
     words: list[str] = []
-    for index, role in enumerate(_each(machine.nics, spec.data)):
+    for index, role in enumerate(each_role(machine.nics, spec.data)):
         if role == MANAGEMENT:
             backend = f"user,id=n{index},restrict=on,ipv6=off,{forwards}"
         elif role in {DATA, UNUSED}:
@@ -301,6 +301,6 @@ def _networks(
     return words
 
 
-def _each(roles: Sequence[str], data: int) -> list[str]:
+def each_role(roles: Sequence[str], data: int) -> list[str]:
     """Each interface's role: `data` stands for all of them."""
     return [each for role in roles for each in ([DATA] * data if role == DATA else [role])]

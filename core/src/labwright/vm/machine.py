@@ -144,8 +144,13 @@ def launch(spec: MachineSpec, folder: Path, ledger: Ledger) -> Iterator[Machine]
 
 
 @contextlib.contextmanager
-def start(name: str, words: Sequence[str], complaints: Path, ledger: Ledger) -> Iterator[subprocess.Popen[bytes]]:
-    """QEMU with these arguments, which ends with the body, and with us whatever happens to us."""
+def start(
+    name: str, words: Sequence[str], complaints: Path, ledger: Ledger, files: Sequence[int] = ()
+) -> Iterator[subprocess.Popen[bytes]]:
+    """QEMU with these arguments, which ends with the body, and with us whatever happens to us.
+
+    files: descriptors of ours that it keeps.
+    """
     mark = f"vm-{name}-{time.monotonic_ns()}"
     with ledger.hold("process", mark), complaints.open("wb") as stream:
         process = subprocess.Popen(
@@ -155,6 +160,7 @@ def start(name: str, words: Sequence[str], complaints: Path, ledger: Ledger) -> 
             stderr=stream,
             env=environment() | {MARK_VARIABLE: mark},
             start_new_session=True,
+            pass_fds=files,
         )
         try:
             yield process

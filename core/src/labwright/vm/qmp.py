@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Protocol
 
 from qemu.qmp import ConnectError, EventListener, ExecuteError, QMPClient, QMPError
 
@@ -19,12 +19,18 @@ PATIENCE = 30.0
 STEP = 0.05
 
 
+class Process(Protocol):
+    """QEMU's process, as far as a monitor cares."""
+
+    def poll(self) -> int | None:
+        """Its exit code; None while it runs."""
+        ...
+
+
 class Monitor:
     """A connection. Its events are kept from the connection on."""
 
-    def __init__(
-        self, runner: asyncio.Runner, client: QMPClient, events: EventListener, process: subprocess.Popen[bytes]
-    ) -> None:
+    def __init__(self, runner: asyncio.Runner, client: QMPClient, events: EventListener, process: Process) -> None:
         self._runner = runner
         self._client = client
         self._events = events
@@ -39,6 +45,14 @@ class Monitor:
             raise LabwrightError(
                 f"QEMU does not do {command}: {error or 'no answer'}", cause=Cause.HOST, hint="did the machine end?"
             ) from error
+
+    def hand_over(self, name: str, descriptor: int) -> None:
+        """Give QEMU a file that is open here, under a name for later orders. Raises LabwrightError (host)."""
+        try:
+            self._client.send_fd_scm(descriptor)
+        except (QMPError, OSError) as error:
+            raise LabwrightError(f"QEMU takes no file: {error}", cause=Cause.HOST, hint="did it end?") from error
+        self.execute("getfd", {"fdname": name})
 
     def wait_for(self, event: str, seconds: float) -> bool:
         """Whether the machine reports this event within a time, or has reported it since the connection.
@@ -63,7 +77,7 @@ class Monitor:
 
 
 @contextlib.contextmanager
-def monitor(path: Path, process: subprocess.Popen[bytes], seconds: float = PATIENCE) -> Iterator[Monitor]:
+def monitor(path: Path, process: Process, seconds: float = PATIENCE) -> Iterator[Monitor]:
     """Connect to a machine that has just been started. Raises LabwrightError (host) where it never listens.
 
     process: QEMU's, which may have ended at once.

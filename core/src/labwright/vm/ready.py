@@ -89,14 +89,14 @@ class Greeting:
 
     A connection alone proves nothing: user-mode networking accepts before the guest is up, and then asks the guest at
     longer and longer intervals, up to many seconds. So a closed port is asked often, and the server only when the
-    network is up. knock: the forwarded port of CLOSED_PORT; 0 for none.
+    network is up. knock: the forwarded port of CLOSED_PORT; 0 for none. host: the address of loopback.
     """
 
     name = "SSH"
 
-    def __init__(self, port: int, knock: int = 0) -> None:
-        self._server = _Attempt(port, PATIENCE)
-        self._knock = _Attempt(knock, KNOCK_SECONDS)
+    def __init__(self, port: int, knock: int = 0, host: str = "127.0.0.1") -> None:
+        self._server = _Attempt(host, port, PATIENCE)
+        self._knock = _Attempt(host, knock, KNOCK_SECONDS)
         self._network_up = not knock
 
     def seen(self) -> bool:
@@ -117,8 +117,8 @@ class Greeting:
 class _Attempt:
     """One connection at a time to a port of loopback, polled."""
 
-    def __init__(self, port: int, patience: float) -> None:
-        self._port = port
+    def __init__(self, host: str, port: int, patience: float) -> None:
+        self._place = (host, port)
         self._patience = patience
         self._socket: socket.socket | None = None
         self._started = time.monotonic()
@@ -136,7 +136,7 @@ class _Attempt:
         if self._socket is None:
             self._started = time.monotonic()
             try:
-                self._socket = socket.create_connection(("127.0.0.1", self._port), timeout=1)
+                self._socket = socket.create_connection(self._place, timeout=1)
             except OSError:
                 # Nothing listens on the host's side: QEMU is still starting.
                 return None

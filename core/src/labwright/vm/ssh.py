@@ -18,6 +18,7 @@ class Login:
     port: int
     user: str
     password: str = field(repr=False)
+    host: str = "127.0.0.1"
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,7 @@ def connect(login: Login, seconds: float) -> Iterator[paramiko.SSHClient]:
     client.set_missing_host_key_policy(paramiko.AutoAddPolicy())  # noqa: S507
     try:
         client.connect(
-            "127.0.0.1",
+            login.host,
             login.port,
             login.user,
             login.password,

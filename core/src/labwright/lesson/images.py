@@ -1,0 +1,114 @@
+"""The image of an endpoint: a disk that was built, what its report says of it, and its logins."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from labwright.errors import Cause, LabwrightError
+from labwright.foreign.inspect import inspect_image
+from labwright.spec.document import read_document
+from labwright.spec.hardware import Hardware
+from labwright.spec.load import FILE
+from labwright.spec.platform_image import PlatformImage
+
+LEAST_MEMORY = 128
+BOOT_SECONDS = 120
+HELP = "docs/write-an-image.md lists the keys"
+
+
+@dataclass(frozen=True)
+class LabImage:
+    """An image to boot. disks: by their names in the hardware. kernel: to start it directly, without a boot loader.
+
+    interfaces: names of the data interfaces in bus order. user, password: of learners; config_user, config_password:
+    of configuration jobs. shell: whether both are users of a Linux system.
+    """
+
+    slug: str
+    disks: Mapping[str, Path]
+    hardware: Hardware
+    kernel: Path | None
+    interfaces: tuple[str, ...]
+    user: str
+    password: str = field(repr=False)
+    config_user: str
+    config_password: str = field(repr=False)
+    shell: bool = True
+
+
+def find_image(slug: str, out: Path, folders: Sequence[Path]) -> LabImage:
+    """The image of this slug. out: where builds put images. folders: that hold images' folders, with their logins.
+
+    Raises LabwrightError (config) where it was not built, or is not what its report says.
+    """
+    disk = out / f"{slug}.qcow2"
+    if not disk.is_file():
+        known = sorted(path.stem for path in out.glob("*.qcow2")) if out.is_dir() else []
+        here = next((folder / slug for folder in folders if (folder / slug / FILE).is_file()), None)
+        build = f"labwright build {here}" if here else f"write images/{slug}/{FILE} and build it"
+        raise LabwrightError(
+            f"there is no image {slug}: {disk} is not there",
+            cause=Cause.CONFIG,
+            hint=f"{build}; or name the folder with it: --images DIR. {out} has: {', '.join(known) or 'none'}",
+        )
+    inspect_image(disk)
+    report = _report(disk)
+    hardware = _hardware(disk, report)
+    disks = {"system": disk}
+    for name in hardware.more_disks:
+        disks[name] = disk.with_name(f"{disk.stem}-{name}.qcow2")
+        inspect_image(disks[name])
+    kernel = disk.with_name(f"{slug}-kernel") / "vmlinux"
+    logins = _logins(slug, folders)
+    user = str(report.get("user", "antidote"))
+    linux = not report.get("hardware")
+    return LabImage(
+        slug=slug,
+        disks=disks,
+        hardware=hardware,
+        kernel=kernel if linux and report.get("ours") is True and kernel.is_file() else None,
+        interfaces=tuple(str(name) for name in report.get("interfaces", ["eth0", "eth1"])[1:]),
+        user=logins.ssh_user if logins else user,
+        password=(logins or PlatformImage(slug=slug)).ssh_password.get_secret_value(),
+        config_user=logins.config_user if logins else user,
+        config_password=(logins or PlatformImage(slug=slug)).config_password.get_secret_value(),
+        shell=linux or hardware.shell,
+    )
+
+
+def _report(disk: Path) -> dict[str, Any]:
+    try:
+        report = json.loads(disk.with_suffix(".json").read_text())
+    except (OSError, ValueError):
+        return {}
+    return report if isinstance(report, dict) else {}
+
+
+def _hardware(disk: Path, report: Mapping[str, Any]) -> Hardware:
+    """A device's own, or a PC with virtio."""
+    if not report.get("hardware"):
+        memory = max(LEAST_MEMORY, int(report.get("memory", LEAST_MEMORY)))
+        machine = {"name": "machine", "memory": memory, "board": "q35", "model": "host"}
+        facts: dict[str, Any] = {"machines": [machine], "boot": BOOT_SECONDS, "shell": True}
+    else:
+        facts = report["hardware"]
+    try:
+        return Hardware.model_validate_json(json.dumps(facts))
+    except ValidationError as error:
+        raise LabwrightError(
+            f"{disk.with_suffix('.json')} describes no hardware that labwright knows",
+            cause=Cause.CONFIG,
+            hint="build the image again with this labwright",
+        ) from error
+
+
+def _logins(slug: str, folders: Sequence[Path]) -> PlatformImage | None:
+    """What the first image.meta.yaml of this slug says; its other keys are for the builder."""
+    path = next((folder / slug / FILE for folder in folders if (folder / slug / FILE).is_file()), None)
+    return read_document(path, PlatformImage, absent="", help_=HELP).value if path else None

@@ -1,0 +1,147 @@
+"""A lab's process: starts its QEMUs, notes when one ends, does what it is asked, and takes all along when it ends."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import time
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from labwright.host.clock import Deadline
+from labwright.host.files import write_whole
+from labwright.host.ledger import Ledger
+from labwright.host.text import plain
+from labwright.lesson.command import MEMORY, Order
+from labwright.lesson.keeper.doors import open_door
+from labwright.lesson.keeper.frames import Wire
+from labwright.lesson.keeper.plan import KeeperPlan, read_plan
+from labwright.vm.machine import start
+
+LONGEST_REQUEST = 65536
+LISTENS = 20.0
+"""Seconds for a QEMU to make its sockets, before the next one of the same device connects to them."""
+
+
+def main(folder: Path) -> None:
+    """Hold the lab in this folder."""
+    plan = read_plan(folder)
+    # Ctrl-C is for the command in the foreground; a lab ends by SIGTERM.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    ledger = Ledger(plan.ledger)
+    with contextlib.ExitStack() as held:
+        held.enter_context(ledger.hold("folder", plan.folder))
+        held.enter_context(ledger.hold("folder", plan.sockets))
+        asyncio.run(Keeper(plan, ledger, held).run())
+
+
+class Keeper:
+    """All that a lab holds. held: gives it back, last first."""
+
+    def __init__(self, plan: KeeperPlan, ledger: Ledger, held: contextlib.ExitStack) -> None:
+        self._plan = plan
+        self._ledger = ledger
+        self._held = held
+        self._over = asyncio.Event()
+        self._wires: dict[str, Wire] = {}
+        self._open: set[str] = set()
+
+    async def run(self) -> None:
+        """Until it is told to end."""
+        loop = asyncio.get_running_loop()
+        loop.add_signal_handler(signal.SIGTERM, self._over.set)
+        self._wires = {plan.name: Wire(loop, plan) for plan in self._plan.wires}
+        for number, order in enumerate(self._plan.orders):
+            process = self._start(order)
+            watched = os.pidfd_open(process.pid)
+            loop.add_reader(watched, self._ended, watched, order, process)
+            others = self._plan.orders[number + 1 :]
+            if others and others[0].endpoint == order.endpoint:
+                await _until_there(order.control, process)
+        control = self._plan.sockets / "keeper"
+        server = await asyncio.start_unix_server(self._answer, control, limit=LONGEST_REQUEST)
+        control.chmod(0o600)
+        async with server:
+            await self._over.wait()
+        for wire in self._wires.values():
+            wire.close()
+
+    def _start(self, order: Order) -> subprocess.Popen[bytes]:
+        files: list[int] = []
+        argv = list(order.argv)
+        if order.memory:
+            files.append(os.open(order.memory, os.O_RDONLY))
+            argv = [f"fd:{files[0]}" if word == MEMORY else word for word in argv]
+        name = f"{order.endpoint}-{order.machine}"
+        process = self._held.enter_context(start(name, argv, order.complaints, self._ledger, files))
+        for descriptor in files:
+            os.close(descriptor)
+        return process
+
+    def _ended(self, watched: int, order: Order, process: subprocess.Popen[bytes]) -> None:
+        asyncio.get_running_loop().remove_reader(watched)
+        os.close(watched)
+        process.wait()
+        if (self._plan.folder / f"ended-{order.endpoint}").exists():
+            return
+        said = [plain(line) for line in order.complaints.read_text(errors="replace").splitlines() if line.strip()]
+        how = f"exit code {process.returncode}" if process.returncode >= 0 else f"signal {-process.returncode}"
+        words = f"its QEMU ended ({how})" + (f": {said[-1][:200]}" if said else "")
+        write_whole(self._plan.folder / f"ended-{order.endpoint}", words)
+
+    async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """One request, one answer, each a line of JSON. Only we can open the socket."""
+        with contextlib.suppress(OSError, ValueError, asyncio.LimitOverrunError):
+            request = json.loads(await reader.readline())
+            try:
+                answer = {"ok": True} | await self._do(request)
+            except (KeyError, TypeError, ValueError, OSError) as error:
+                answer = {"ok": False, "error": str(error)}
+            writer.write(json.dumps(answer).encode() + b"\n")
+            await writer.drain()
+        writer.close()
+
+    async def _do(self, request: dict[str, Any]) -> dict[str, Any]:
+        match request["do"]:
+            case "open":
+                await self._let_in(request["endpoint"])
+            case "link":
+                self._wires[request["link"]].change(**request["change"])
+            case "capture":
+                path = request["path"]
+                self._wires[request["link"]].capture(Path(path) if path else None)
+            case "links":
+                return {"links": {name: _facts(wire) for name, wire in self._wires.items()}, "time": time.time()}
+            case other:
+                raise ValueError(f"the keeper does not know {other!r}")
+        return {}
+
+    async def _let_in(self, endpoint: str) -> None:
+        if endpoint in self._open:
+            return
+        self._open.add(endpoint)
+        for door in self._plan.doors:
+            if door.endpoint == endpoint:
+                await open_door(door)
+
+
+def _facts(wire: Wire) -> dict[str, Any]:
+    capture = wire.there.capture
+    return {
+        "conditions": asdict(wire.conditions),
+        "there": asdict(wire.there.traffic),
+        "back": asdict(wire.back.traffic),
+        "capture": str(capture.path) if capture else None,
+    }
+
+
+async def _until_there(path: Path, process: subprocess.Popen[bytes]) -> None:
+    limit = Deadline(LISTENS)
+    while not path.exists() and process.poll() is None and not limit.expired:
+        await asyncio.sleep(0.02)

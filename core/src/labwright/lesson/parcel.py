@@ -1,0 +1,168 @@
+"""What a guest gets when it is up: the lesson's files, the other endpoints' names and, where it was resumed from a
+snapshot, everything that makes a copy a machine of its own. One archive and one fixed script.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import secrets
+import tarfile
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519
+
+from labwright.errors import Cause, LabwrightError
+
+PLACE = "/antidote"
+LARGEST = 256 << 20
+"""Bytes of a lesson's files: they are put on the disk of every machine of it."""
+SEED = 512
+"""Bytes for the guest's random numbers: copies of one snapshot would go on with the same ones."""
+SCRIPT = r"""
+set -eu
+umask 077
+user=$1 how=$2 now=$3 first=$4 mac=$5
+work=$(mktemp -d /run/labwright.XXXXXX)
+trap 'rm -rf "$work"' EXIT
+tar -x -o -f - -C "$work"
+cd "$work"
+if [ "$how" = resumed ]; then
+    date -s "@$now" > /dev/null
+    cat seed > /dev/urandom
+    # RNDRESEEDCRNG of random(4): take what was just written into use now.
+    perl -e 'open(my $r, ">", "/dev/urandom"); ioctl($r, 0x5207, 0)' 2> /dev/null ||
+        python3 -c 'import fcntl; fcntl.ioctl(open("/dev/urandom", "w"), 0x5207)' 2> /dev/null || :
+    cat machine-id > /etc/machine-id
+    [ ! -f /var/lib/dbus/machine-id ] || [ -L /var/lib/dbus/machine-id ] || cat machine-id > /var/lib/dbus/machine-id
+    rm -f /etc/ssh/ssh_host_*_key /etc/ssh/ssh_host_*_key.pub
+    cp keys/* /etc/ssh/
+    chmod 644 /etc/ssh/ssh_host_*_key.pub
+    ip -batch addresses
+fi
+{ grep -v ' # lesson$' /etc/hosts || :; cat hosts; } > hosts.new
+cat hosts.new > /etc/hosts
+if [ -d lesson ]; then
+    umask 022
+    mkdir -p /antidote
+    find /antidote -mindepth 1 -maxdepth 1 -exec rm -rf {} +
+    cp -R -p lesson/. /antidote/
+    chown -R "$user:" /antidote
+fi
+if [ "$how" = resumed ]; then
+    if [ -s /run/sshd.pid ]; then
+        kill -HUP "$(cat /run/sshd.pid)"
+    else
+        systemctl reload ssh 2> /dev/null || systemctl reload sshd
+    fi
+    (
+        trap - EXIT
+        sleep 0.2
+        ip link set dev "$first" down
+        ip link set dev "$first" address "$mac"
+        ip link set dev "$first" up
+    ) < /dev/null > /dev/null 2>&1 &
+fi
+"""
+"""Run as root, with values as arguments and files on its standard input. Its last act may cut the connection."""
+
+
+@dataclass(frozen=True)
+class Identity:
+    """What a copy of a snapshot is given. keys: files of host keys; public: the public ones, as in known_hosts(5)."""
+
+    machine_id: str
+    public: tuple[str, ...]
+    keys: Mapping[str, bytes] = field(repr=False)
+
+
+def new_identity() -> Identity:
+    """A machine's own. Made here, where random numbers are good and processors fast."""
+    kinds = {"ed25519": ed25519.Ed25519PrivateKey.generate(), "ecdsa": ec.generate_private_key(ec.SECP256R1())}
+    keys, public = {}, []
+    for kind, key in kinds.items():
+        encoded = key.public_key().public_bytes(serialization.Encoding.OpenSSH, serialization.PublicFormat.OpenSSH)
+        keys[f"ssh_host_{kind}_key"] = key.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.OpenSSH, serialization.NoEncryption()
+        )
+        keys[f"ssh_host_{kind}_key.pub"] = encoded + b" lesson\n"
+        public.append(encoded.decode())
+    return Identity(uuid.uuid4().hex, tuple(public), keys)
+
+
+def parcel(
+    names: Mapping[str, str], lesson: Path | None, identity: Identity | None, addresses: Mapping[str, str]
+) -> bytes:
+    """The archive. names: addresses of the other endpoints. addresses: MAC addresses of data interfaces, by name.
+
+    Raises LabwrightError (config) for lesson files that are too large together.
+    """
+    stream = io.BytesIO()
+    with tarfile.open(fileobj=stream, mode="w", format=tarfile.PAX_FORMAT) as archive:
+        hosts = "".join(f"{address} {name} # lesson\n" for name, address in names.items())
+        _add(archive, "hosts", hosts.encode())
+        if identity:
+            _add(archive, "machine-id", f"{identity.machine_id}\n".encode())
+            _add(archive, "seed", secrets.token_bytes(SEED))
+            for name, content in identity.keys.items():
+                _add(archive, f"keys/{name}", content)
+            changes = "".join(f"link set dev {name} address {mac}\n" for name, mac in addresses.items())
+            _add(archive, "addresses", changes.encode())
+        if lesson:
+            for path, name in lesson_files(lesson):
+                archive.add(path, f"lesson/{name}", recursive=False, filter=_plain)
+    return stream.getvalue()
+
+
+def lesson_files(lesson: Path) -> Iterator[tuple[Path, str]]:
+    """The files and folders of a lesson that machines and jobs see: all but hidden ones at the top.
+
+    Raises LabwrightError (config) for what is too large, and for a link that leads out of the lesson.
+    """
+    total, root = 0, lesson.resolve()
+    yield lesson, ""
+    for parent, folders, files in os.walk(lesson):
+        top = Path(parent) == lesson
+        folders[:] = sorted(name for name in folders if not (top and name.startswith(".")))
+        for name in (*folders, *sorted(files)):
+            path = Path(parent, name)
+            if top and name.startswith("."):
+                continue
+            if path.is_symlink() and not path.resolve().is_relative_to(root):
+                raise LabwrightError(
+                    f"{path} is a link that leads out of the lesson",
+                    cause=Cause.CONFIG,
+                    hint="put the file itself there",
+                )
+            total += path.lstat().st_size
+            if total > LARGEST:
+                raise LabwrightError(
+                    f"the files of {lesson} are larger than {LARGEST >> 20} MiB",
+                    cause=Cause.CONFIG,
+                    hint="they are copied to every machine of the lesson: put large ones into its images",
+                )
+            if path.is_symlink() or path.is_file() or path.is_dir():
+                yield path, str(path.relative_to(lesson))
+
+
+def _plain(member: tarfile.TarInfo) -> tarfile.TarInfo:
+    """Owners are the guest's; who may read a file here says nothing of who may there."""
+    member.uid = member.gid = 0
+    member.uname = member.gname = ""
+    member.mode |= 0o644 | (0o111 if member.isdir() else 0)
+    return member
+
+
+def _add(archive: tarfile.TarFile, name: str, content: bytes) -> None:
+    member = tarfile.TarInfo(name)
+    member.size, member.mode = len(content), 0o600
+    archive.addfile(member, io.BytesIO(content))
+
+
+def arguments(user: str, resumed: bool, now: float, names: Sequence[str], mac: str) -> list[str]:
+    """What SCRIPT is called with. names: of all interfaces, the management one first. mac: that one's."""
+    return [user, "resumed" if resumed else "booted", f"{now:.3f}", names[0], mac]

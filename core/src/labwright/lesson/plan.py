@@ -1,0 +1,129 @@
+"""What a lesson needs, before anything runs: machines with their addresses, links, memory. Nothing here has effects."""
+
+from __future__ import annotations
+
+import secrets
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from labwright.errors import Cause, LabwrightError
+from labwright.lesson.images import LabImage
+from labwright.spec.lesson import LessonSpec
+from labwright.vm.ready import CLOSED_PORT
+
+SSH = 22
+MOST_ENDPOINTS = 100
+GUEST, GATEWAY = "10.0.0.15", "10.0.0.2"
+"""On every management network, as in the platform's own wrapper of virtual machines."""
+OVERHEAD = 90
+"""MiB that QEMU takes beside the memory of its guest (measured with 7.2 and TCG: 60 to 110)."""
+
+
+@dataclass(frozen=True)
+class MachinePlan:
+    """An endpoint. address: in the lab's network. peer_address: by which other guests reach it, on their management
+    networks. ports: that are reached. macs: of all its interfaces in bus order, management first.
+    """
+
+    name: str
+    image: LabImage
+    address: str
+    peer_address: str
+    ports: tuple[int, ...]
+    macs: tuple[str, ...]
+    data: int
+
+
+@dataclass(frozen=True)
+class End:
+    """One end of a link. interface: its number, 1 for the first data interface."""
+
+    endpoint: str
+    interface: int
+
+
+@dataclass(frozen=True)
+class LinkPlan:
+    """A cable. name: of its ends, numbered where two have the same ends."""
+
+    name: str
+    a: End
+    b: End
+    subnet: str = ""
+
+    @property
+    def ends(self) -> tuple[End, End]:
+        """Both."""
+        return self.a, self.b
+
+
+@dataclass(frozen=True)
+class LabPlan:
+    """A lab. memory: MiB that its guests and their QEMUs take at most. processors: virtual ones."""
+
+    machines: tuple[MachinePlan, ...]
+    links: tuple[LinkPlan, ...]
+
+    @property
+    def memory(self) -> int:
+        """MiB."""
+        machines = [one for each in self.machines for one in each.image.hardware.machines]
+        return sum(one.memory + OVERHEAD for one in machines)
+
+    @property
+    def processors(self) -> int:
+        """How many."""
+        return sum(one.processors for each in self.machines for one in each.image.hardware.machines)
+
+
+def plan_lab(spec: LessonSpec, images: Mapping[str, LabImage]) -> LabPlan:
+    """The lab of a lesson that was read and checked. images: by slug. Raises LabwrightError (config)."""
+    if len(spec.endpoints) > MOST_ENDPOINTS:
+        raise LabwrightError(
+            f"{spec.slug} has {len(spec.endpoints)} endpoints, and a lab has at most {MOST_ENDPOINTS}",
+            cause=Cause.CONFIG,
+            hint="split the lesson",
+        )
+    links = _links(spec)
+    used = Counter(end.endpoint for link in links for end in link.ends)
+    machines = []
+    for number, endpoint in enumerate(spec.endpoints, 1):
+        image = images[endpoint.image]
+        # All interfaces that its author named are there, so that one snapshot serves every lesson with this image.
+        data = max(len(image.interfaces), used[endpoint.name])
+        machines.append(
+            MachinePlan(
+                name=endpoint.name,
+                image=image,
+                address=f"127.0.1.{number}",
+                peer_address=f"10.0.0.{100 + number}",
+                ports=tuple(sorted({SSH, *image.hardware.ports.values(), *endpoint.ports} - {CLOSED_PORT})),
+                macs=_macs(1 + data),
+                data=data,
+            )
+        )
+    return LabPlan(tuple(machines), links)
+
+
+def _links(spec: LessonSpec) -> tuple[LinkPlan, ...]:
+    """An endpoint's interfaces are used in the order of its connections."""
+    used: Counter[str] = Counter()
+    named: Counter[str] = Counter()
+    links = []
+    for connection in spec.connections:
+        ends = []
+        for name in (connection.a, connection.b):
+            used[name] += 1
+            ends.append(End(name, used[name]))
+        name = f"{connection.a}--{connection.b}"
+        named[name] += 1
+        number = f"-{named[name]}" if named[name] > 1 else ""
+        links.append(LinkPlan(f"{name}{number}", ends[0], ends[1], connection.subnet or ""))
+    return tuple(links)
+
+
+def _macs(count: int) -> tuple[str, ...]:
+    """Locally administered addresses that no other machine has: 32 random bits, then the number of the interface."""
+    body = ":".join(f"{byte:02x}" for byte in secrets.token_bytes(4))
+    return tuple(f"52:{body}:{index:02x}" for index in range(count))
