@@ -12,12 +12,14 @@ from html import escape
 from labwright.host.text import plain
 from labwright.spec.lesson import Connection, EndpointSpec, LessonSpec
 
-CHARACTER, HEIGHT = 7.6, 44.0
-"""Width of a character and height of a box, in pixels; a typeface is not to be measured here."""
-SPACE, MARGIN = 130.0, 24.0
-"""Pixels between boxes that are connected, where labels have to fit, and around the whole."""
+CHARACTER, HEIGHT, LABEL = 7.6, 44.0, 18.0
+"""Width of a character, heights of a box and of a label, in pixels; a typeface is not to be measured here."""
+SPACE, MARGIN = 90.0, 24.0
+"""Pixels between boxes that are connected, beside a subnet, and around the whole."""
 BEND = 46.0
 """Pixels between the middles of two links of the same endpoints."""
+CROWDED = 300
+"""Labels and boxes; with more of them nobody reads the drawing, and looking for room takes too long."""
 LONGEST = 40
 """Characters of a text; the rest is cut off."""
 # Every text stands on a shape of a colour of its own, so that the drawing reads on a light and on a dark page.
@@ -43,6 +45,39 @@ class Link:
 
 
 @dataclass(frozen=True)
+class Area:
+    """A rectangle: its middle and its size in pixels."""
+
+    at: Point
+    width: float
+    height: float
+
+    def overlaps(self, other: Area) -> bool:
+        """Whether both cover something."""
+        return (
+            abs(self.at[0] - other.at[0]) < (self.width + other.width) / 2
+            and abs(self.at[1] - other.at[1]) < (self.height + other.height) / 2
+        )
+
+
+@dataclass(frozen=True)
+class Curve:
+    """A link's line: a quadratic Bézier curve, straight where `pull` is in the middle."""
+
+    start: Point
+    pull: Point
+    end: Point
+
+    def at(self, share: float) -> Point:
+        """The point after a share of the way, 0 to 1."""
+        one, two, three = (1 - share) ** 2, 2 * share * (1 - share), share**2
+        return (
+            one * self.start[0] + two * self.pull[0] + three * self.end[0],
+            one * self.start[1] + two * self.pull[1] + three * self.end[1],
+        )
+
+
+@dataclass(frozen=True)
 class Box:
     """An endpoint in the drawing: its middle and its width in pixels."""
 
@@ -50,13 +85,10 @@ class Box:
     width: float
     endpoint: EndpointSpec
 
-    def edge(self, towards: Point, gap: float) -> Point:
-        """The point `gap` pixels outside of the box on the way to another point."""
-        (x, y), (dx, dy) = self.at, (towards[0] - self.at[0], towards[1] - self.at[1])
-        length = math.hypot(dx, dy) or 1.0
-        sides = [half / abs(way) for half, way in ((self.width / 2, dx), (HEIGHT / 2, dy)) if way]
-        share = min(sides, default=0.0) + gap / length
-        return x + dx * share, y + dy * share
+    @property
+    def area(self) -> Area:
+        """What it covers."""
+        return Area(self.at, self.width, HEIGHT)
 
 
 def links(connections: tuple[Connection, ...]) -> tuple[Link, ...]:
@@ -75,11 +107,7 @@ def draw(spec: LessonSpec) -> str:
     """The endpoints and the links between them, as an SVG file; the management network is not drawn."""
     boxes = _boxes(spec)
     drawn = tuple(link for link in links(spec.connections) if {link.a, link.b} <= set(boxes))
-    lines, labels = [], []
-    for link, aside in _bends(drawn):
-        line, texts = _link(link, boxes[link.a], boxes[link.b], aside)
-        lines.append(line)
-        labels += texts
+    curves = [(link, _curve(boxes[link.a].at, boxes[link.b].at, aside)) for link, aside in _bends(drawn)]
     left, top, width, height = _frame(list(boxes.values()), drawn)
     return "\n".join(
         (
@@ -87,9 +115,9 @@ def draw(spec: LessonSpec) -> str:
             f'width="{width:.0f}" height="{height:.0f}" role="img">',
             f"<title>{_text(spec.name)}</title>",
             f"<style>{STYLE}</style>",
-            *lines,
+            *(_line(curve) for _, curve in curves),
             *(_box(box) for box in boxes.values()),
-            *labels,
+            *_labels(curves, [box.area for box in boxes.values()]),
             "</svg>\n",
         )
     )
@@ -114,7 +142,8 @@ def _boxes(spec: LessonSpec) -> dict[str, Box]:
         name: CHARACTER * max(len(_cut(name)), len(_cut(endpoint.image)), 6) + 24
         for name, endpoint in endpoints.items()
     }
-    places = _circle(order, max((widths[name] for name in order), default=0.0))
+    apart = SPACE + max((_width(each.subnet or "") for each in spec.connections), default=0.0)
+    places = _circle(order, max((widths[name] for name in order), default=0.0) + apart)
     alone = [name for name in endpoints if name not in places]
     below = max((y for _, y in places.values()), default=-HEIGHT) + HEIGHT + 2 * MARGIN
     x = -sum(widths[name] + MARGIN for name in alone) / 2
@@ -143,10 +172,10 @@ def _order(endpoints: Mapping[str, EndpointSpec], connections: tuple[Connection,
     return list(order)
 
 
-def _circle(names: list[str], widest: float) -> dict[str, Point]:
-    """Middles on a circle on which neighbours have room between them; two are side by side."""
+def _circle(names: list[str], apart: float) -> dict[str, Point]:
+    """Middles on a circle, neighbours so many pixels apart; two are side by side."""
     count = len(names)
-    radius = (widest + SPACE) / 2 / math.sin(math.pi / count) if count > 1 else 0.0
+    radius = apart / 2 / math.sin(math.pi / count) if count > 1 else 0.0
     start = math.pi if count == 2 else -math.pi / 2
     angles = [start + 2 * math.pi * index / max(count, 1) for index in range(count)]
     return {
@@ -166,25 +195,51 @@ def _bends(drawn: tuple[Link, ...]) -> Iterator[tuple[Link, float]]:
         yield link, aside if link.a <= link.b else -aside
 
 
-def _link(link: Link, a: Box, b: Box, aside: float) -> tuple[str, list[str]]:
-    """A line, and the labels at its ends and in its middle."""
-    (ax, ay), (bx, by) = a.at, b.at
+def _curve(a: Point, b: Point, aside: float) -> Curve:
+    (ax, ay), (bx, by) = a, b
     length = math.hypot(bx - ax, by - ay) or 1.0
     across = (-(by - ay) / length, (bx - ax) / length)
-    middle = ((ax + bx) / 2 + aside * across[0], (ay + by) / 2 + aside * across[1])
     # A curve's middle is half as far aside as the point that pulls it.
-    pull = ((ax + bx) / 2 + 2 * aside * across[0], (ay + by) / 2 + 2 * aside * across[1])
-    line = f'<path class="link" d="M{ax:.1f} {ay:.1f} Q{pull[0]:.1f} {pull[1]:.1f} {bx:.1f} {by:.1f}"/>'
-    ends = ((a.edge(pull, 16), str(link.a_interface)), (b.edge(pull, 16), str(link.b_interface)))
-    labels = [_label(at, number, "interface") for at, number in ends]
-    return line, [*labels, _label(middle, link.subnet, "subnet")] if link.subnet else labels
+    return Curve(a, ((ax + bx) / 2 + 2 * aside * across[0], (ay + by) / 2 + 2 * aside * across[1]), b)
 
 
-def _label(at: Point, text: str, kind: str) -> str:
-    width = CHARACTER * len(_cut(text)) + 10
+def _line(curve: Curve) -> str:
+    (ax, ay), (x, y), (bx, by) = curve.start, curve.pull, curve.end
+    return f'<path class="link" d="M{ax:.1f} {ay:.1f} Q{x:.1f} {y:.1f} {bx:.1f} {by:.1f}"/>'
+
+
+def _labels(curves: list[tuple[Link, Curve]], taken: list[Area]) -> Iterator[str]:
+    """Interfaces at the ends of links and subnets in their middles, each on its line and on nothing else."""
+    taken = list(taken)
+    from_end = [step / 100 for step in range(50)]
+    from_middle = sorted((step / 100 for step in range(20, 81)), key=lambda share: abs(share - 0.5))
+    for link, curve in curves:
+        texts = [
+            (str(link.a_interface), "interface", from_end),
+            (str(link.b_interface), "interface", [1 - share for share in from_end]),
+        ]
+        if link.subnet:
+            texts.append((link.subnet, "subnet", from_middle))
+        for text, kind, shares in texts:
+            areas = [Area(curve.at(share), _width(text), LABEL) for share in shares]
+            free = (area for area in areas if not any(area.overlaps(other) for other in taken))
+            # Where there is no room anywhere, on the line is still better than not at all.
+            area = areas[len(areas) // 2] if len(taken) > CROWDED else next(free, areas[len(areas) // 2])
+            taken.append(area)
+            yield _label(area, text, kind)
+
+
+def _width(text: str) -> float:
+    """Of a label."""
+    return CHARACTER * len(_cut(text)) + 10
+
+
+def _label(area: Area, text: str, kind: str) -> str:
+    (x, y), width, height = area.at, area.width, area.height
     return (
-        f'<rect class="label" x="{at[0] - width / 2:.1f}" y="{at[1] - 9:.1f}" width="{width:.1f}" height="18" rx="9"/>'
-        f'<text class="{kind}" x="{at[0]:.1f}" y="{at[1]:.1f}">{_text(text)}</text>'
+        f'<rect class="label" x="{x - width / 2:.1f}" y="{y - height / 2:.1f}" width="{width:.1f}" '
+        f'height="{height:.0f}" rx="{height / 2:.0f}"/>'
+        f'<text class="{kind}" x="{x:.1f}" y="{y:.1f}">{_text(text)}</text>'
     )
 
 
@@ -204,5 +259,5 @@ def _text(text: str) -> str:
 
 def _cut(text: str) -> str:
     """One line of what XML allows, which has no escape for the rest (XML 1.0, 2.2)."""
-    text = re.sub(r"[\ud800-\udfff\ufffe\uffff]", "", plain(" ".join(text.split())))
+    text = re.sub(r"[\ufffe\uffff]", "", plain(" ".join(text.split())))
     return text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"

@@ -95,7 +95,7 @@ def _missing(folder: Path, names: Collection[str], endpoint: EndpointSpec) -> tu
     else:
         tried = f"{place}/{names_tried(endpoint)[0]}"
     elsewhere = _elsewhere(folder, names_tried(endpoint))
-    close = difflib.get_close_matches(names_tried(endpoint)[0], names, 1, LIKE)
+    close = [name for one in names_tried(endpoint) for name in difflib.get_close_matches(one, names, 1, LIKE)]
     if elsewhere:
         remedy = f"move {folder.name}/{elsewhere} there"
     elif close:
@@ -142,7 +142,7 @@ def _looks_like(name: str, endpoints: Collection[EndpointSpec], unserved: Collec
         return None
     wanted = stem.rpartition("-")[0] if driver else stem
     alike = [one.name for one in endpoints if SUFFIXES.get(one.configuration_type or "") == suffix]
-    if close := difflib.get_close_matches(wanted, alike, 1, LIKE):
+    if close := difflib.get_close_matches(wanted, alike, 1, 0.6 if driver else LIKE):
         best = difflib.get_close_matches(name, names_tried(by_name[close[0]]), 1, 0)[0]
         return f"no endpoint is called {wanted!r}: nothing takes this file; did you mean {best}?", "rename or remove it"
     if driver:

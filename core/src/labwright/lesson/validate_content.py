@@ -45,7 +45,7 @@ def content_findings(lesson: Lesson, taken: tuple[Taken, ...]) -> Iterator[Findi
         folder = lesson.stage_folder(number)
         # Those that are taken may import or copy the others.
         for path in sorted(folder.glob("configs/**/*.py")):
-            if path not in used:
+            if path not in used and path.is_file():
                 yield from _looked_at(path, lesson.folder, partial(_not_taken, path))
         guide = folder / GUIDES[stage.guide_type]
         yield from _looked_at(guide, lesson.folder, partial(_guide, guide))
@@ -61,7 +61,7 @@ def _looked_at(path: Path, folder: Path, look: Callable[[bytes], Iterable[Findin
             if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
                 return
             data = stream.read(LARGEST + 1)
-    except FileNotFoundError:
+    except (FileNotFoundError, IsADirectoryError):
         return
     except (RuntimeError, OSError) as error:
         reason = (error.strerror if isinstance(error, OSError) else "") or "a link leads in a circle"

@@ -249,11 +249,13 @@ def _sentence(details: ErrorDetails, data: Any, model: type[BaseModel]) -> str:
         return f"{field}: this key is missing"
     if place and place[-1] in SECRET_FIELDS:
         return f"{field}: not a password that can be used: text on one line, without colons"
+    if kind in {"too_short", "string_too_short"} and not _at(data, place):
+        return f"{field}: {'the list is' if kind == 'too_short' else 'the text is'} empty"
     message = details["msg"].removeprefix("Value error, ")
     if kind in {"string_type", "int_type", "bool_type", "tuple_type"}:
         wanted = {"string_type": "text", "int_type": "a number", "bool_type": "true or false", "tuple_type": "a list"}
         message = f"{wanted[kind]} is wanted, not {_name_of(_at(data, place))}"
-        if kind == "string_type":
+        if kind == "string_type" and _at(data, place) is not None:
             message += "; put it in quotes"
     return f"{field}: {message}"
 
