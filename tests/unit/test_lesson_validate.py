@@ -146,13 +146,15 @@ def test_links_that_lead_astray_are_found_and_what_they_lead_to_is_not_read(tmp_
     (folder / "data").symlink_to("/etc")
     (folder / "gone").symlink_to("nowhere")
     (folder / "circle").symlink_to("circle")
+    (folder / "there").symlink_to(tmp_path / "not" / "yet")
     (folder / "good").symlink_to("stage0")
     found = {said(folder, finding)[1:3]: (finding.level, finding.message) for finding in validate(folder).findings}
-    assert {name for _, name in found} == {"stage0/configs/leaf1.py", "data", "gone", "circle"}
+    assert {name for _, name in found} == {"stage0/configs/leaf1.py", "data", "gone", "circle", "there"}
     assert found["link", "data"] == ("error", "this link leads out of the lesson, to /etc")
-    assert found["link", "gone"][0] == "warning"
+    assert found["link", "there"][0] == "error"
+    assert (found["link", "gone"][0], found["link", "circle"][0]) == ("warning", "warning")
     assert ("link", "stage0/configs/leaf1.py") in found
-    assert len(found) == 4
+    assert len(found) == 5
 
 
 def test_pipes_folders_and_large_files_do_not_keep_us(tmp_path):
@@ -181,6 +183,19 @@ def test_everything_is_found_at_once_and_sorted(tmp_path):
         ("lesson.meta.yaml", 37),
         ("stage0/configs/leaf1.py", 1),
         ("stage0/guide.md", 1),
+    ]
+
+
+def test_what_is_wrong_with_a_lesson_s_description_hides_nothing_of_its_files(tmp_path):
+    meta = META.replace("tier: local", "tier: x").replace("slug: first-steps\n", "")
+    folder = write(tmp_path, FILES | {"lesson.meta.yaml": meta, "stage0/configs/leaf1.py": "(", "stage9/x": ""})
+    (folder / "stage0/guide.md").unlink()
+    assert [said(folder, finding)[1:3] for finding in validate(folder).findings] == [
+        ("meta", "lesson.meta.yaml"),
+        ("meta", "lesson.meta.yaml"),
+        ("undeclared-stage", "lesson.meta.yaml"),
+        ("guide", "lesson.meta.yaml"),
+        ("python", "stage0/configs/leaf1.py"),
     ]
 
 

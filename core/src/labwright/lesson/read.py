@@ -11,7 +11,7 @@ from pathlib import Path
 from labwright.errors import Cause, LabwrightError
 from labwright.lesson.finding import Finding, of_reading
 from labwright.spec.document import Document, Location, examine_document
-from labwright.spec.lesson import ENDPOINT_NAME, FILE, LessonSpec, Stage
+from labwright.spec.lesson import ENDPOINT_NAME, FILE, LessonBody, LessonSpec, Stage
 
 GUIDES = {"markdown": "guide.md", "jupyter": "guide.ipynb"}
 """The file of each type of guide."""
@@ -43,9 +43,13 @@ class Lesson:
 
 @dataclass(frozen=True)
 class Examined:
-    """What a lesson's folder holds. lesson: None where lesson.meta.yaml cannot be read."""
+    """What a lesson's folder holds. lesson: None where lesson.meta.yaml cannot be used.
+
+    body: the lesson, or what can be looked at of one that cannot be used: its endpoints, connections and stages.
+    """
 
     lesson: Lesson | None
+    body: Lesson | None
     findings: tuple[Finding, ...]
 
 
@@ -73,11 +77,20 @@ def examine_lesson(folder: Path) -> Examined:
     absent = f"name a folder that holds {FILE}"
     reading = examine_document(folder / FILE, LessonSpec, absent=absent, help_=HELP)
     findings = list(of_reading(reading))
-    if reading.document is None:
-        return Examined(None, tuple(sorted(findings)))
-    lesson = Lesson(folder, reading.document.value, reading.document.lines)
-    findings += [*_endpoints(lesson), *_connections(lesson), *_stages(lesson)]
-    return Examined(lesson, tuple(sorted(findings)))
+    document = reading.document
+    lesson = Lesson(folder, document.value, document.lines) if document else None
+    body = lesson or _body(folder)
+    if body is not None:
+        findings += [*_endpoints(body), *_connections(body), *_stages(body)]
+    return Examined(lesson, body, tuple(sorted(findings)))
+
+
+def _body(folder: Path) -> Lesson | None:
+    """What runs of a lesson about which something wrong is said, so that its other mistakes come at once too."""
+    document = examine_document(folder / FILE, LessonBody, absent="", help_=HELP).document
+    if document is None:
+        return None
+    return Lesson(folder, LessonSpec.model_construct(**dict(document.value)), document.lines)
 
 
 def _endpoints(lesson: Lesson) -> Iterator[Finding]:

@@ -73,7 +73,7 @@ def _curriculum(place: Path) -> Report:
 def _inside(examined: Examined) -> Iterator[Finding]:
     """What a lesson's own folder shows."""
     yield from examined.findings
-    if (one := examined.lesson) is not None:
+    if (one := examined.body) is not None:
         taken, findings = select(one)
         yield from findings
         yield from undeclared(one)

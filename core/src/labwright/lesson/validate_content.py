@@ -223,13 +223,13 @@ def _links(folder: Path) -> Iterator[Finding]:
 
 def _link(path: Path, within: Path) -> Iterator[Finding]:
     try:
-        target = path.resolve()
+        target, exists = path.resolve(), path.exists()
     except (RuntimeError, OSError):
-        yield Finding(path, 1, "error", "link", "this link leads in a circle", "remove it")
-        return
+        # A circle of links, before Python 3.13.
+        target, exists = within, False
     if not target.is_relative_to(within):
         message = f"this link leads out of the lesson, to {plain(str(path.readlink()))}"
         yield Finding(path, 1, "error", "link", message, "put the file itself here: the lesson is copied alone")
-    elif not target.exists():
+    elif not exists:
         message = f"this link leads nowhere: there is no {plain(str(path.readlink()))}"
         yield Finding(path, 1, "warning", "link", message, "mend or remove it")

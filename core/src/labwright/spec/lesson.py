@@ -82,7 +82,15 @@ class Stage(Lenient):
     stage_video: str | None = Field(None, alias="stageVideo", description="URL of a video.")
 
 
-class LessonSpec(Lenient):
+class LessonBody(Lenient):
+    """What runs of a lesson, without what is said of it."""
+
+    connections: tuple[Connection, ...] = Field((), description="Cables between endpoints.")
+    endpoints: tuple[EndpointSpec, ...] = Field(min_length=1, description="The machines.")
+    stages: tuple[Stage, ...] = Field(min_length=1, description="The chapters, numbered from 0.")
+
+
+class LessonSpec(LessonBody):
     """One lesson, as its author wrote it."""
 
     name: str = Field(min_length=1, description="Title.")
@@ -97,9 +105,6 @@ class LessonSpec(Lenient):
     prereqs: tuple[str, ...] = Field((), description="Slugs of lessons to do first.")
     tags: tuple[str, ...] = Field((), description="Words to find it by.")
     authors: tuple[Author, ...] = Field((), description="Who wrote it.")
-    connections: tuple[Connection, ...] = Field((), description="Cables between endpoints.")
     ready_delay: Annotated[int, Field(ge=0, le=3600)] = Field(
         0, alias="readyDelay", description="Seconds to wait after the configuration."
     )
-    endpoints: tuple[EndpointSpec, ...] = Field(min_length=1, description="The machines.")
-    stages: tuple[Stage, ...] = Field(min_length=1, description="The chapters, numbered from 0.")
