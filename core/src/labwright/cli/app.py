@@ -20,6 +20,7 @@ from labwright.cli import (
     enter,
     explain,
     kernel,
+    lesson,
     lock,
     plan,
     plugins,
@@ -44,6 +45,7 @@ app.command("test")(test.test)
 app.command("convert")(convert.convert)
 app.command("enter")(enter.enter)
 app.add_typer(kernel.app, name="kernel")
+app.add_typer(lesson.app, name="lesson")
 app.add_typer(plugins.app, name="plugins")
 app.command("doctor")(doctor.doctor)
 app.command("clean")(clean.clean)

@@ -13,6 +13,7 @@ UNSAFE = re.compile(
     r"|\x1b[\]PX^_][^\x07\x1b\x9c\n]*(?:\x07|\x1b\\|\x9c)?"  # strings for the terminal: titles, clipboard (5.6)
     r"|\x1b[ -/]*[0-~]"  # character sets and other two-character sequences
     rf"|{CONTROLS}"
+    r"|[\ud800-\udfff]"  # half characters, in names of files that are not UTF-8: no stream takes them
 )
 
 

@@ -1,21 +1,37 @@
-"""lesson.meta.yaml: the Antidote platform's fields. What the platform ignores is ignored here too, with a warning."""
+"""lesson.meta.yaml: the Antidote platform's fields."""
 
 from __future__ import annotations
 
 import re
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, Field
 
+from labwright.spec.lenient import Lenient
+
+FILE = "lesson.meta.yaml"
 Port = Annotated[int, Field(ge=1, le=65535)]
 ENDPOINT_NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 """A label of DNS (RFC 1123): endpoints are found by their names."""
+IMAGE_NAME = re.compile(r"[A-Za-z0-9-]+")
+LESSON_SLUG = re.compile(r"[a-z-]+")
 
 
-class Lenient(BaseModel):
-    """Unknown keys are dropped, values are not converted, objects do not change."""
+def _slug(slug: str) -> str:
+    if not LESSON_SLUG.fullmatch(slug):
+        raise ValueError("a slug has the letters a to z and hyphens, nothing else, as the platform wants it")
+    return slug
 
-    model_config = ConfigDict(extra="ignore", frozen=True, strict=True)
+
+def _image(slug: str) -> str:
+    if not IMAGE_NAME.fullmatch(slug):
+        raise ValueError("an image is named by its slug: letters, digits and hyphens, without a registry or a version")
+    return slug
+
+
+Slug = Annotated[str, AfterValidator(_slug), Field(json_schema_extra={"pattern": "^[a-z-]+$"})]
+ImageSlug = Annotated[str, AfterValidator(_image), Field(json_schema_extra={"pattern": "^[A-Za-z0-9-]+$"})]
+Tier = Literal["prod", "ptr", "local"]
 
 
 class Presentation(Lenient):
@@ -30,7 +46,7 @@ class EndpointSpec(Lenient):
     """A machine of the lesson."""
 
     name: str = Field(description="Its name: unique, and found by DNS.")
-    image: str = Field(min_length=1, description="Slug of its image.")
+    image: ImageSlug = Field(description="Slug of its image.")
     configuration_type: Literal["napalm", "python", "ansible"] | None = Field(
         None, alias="configurationType", description="What configures it; nothing does by default."
     )
@@ -66,13 +82,21 @@ class Stage(Lenient):
     stage_video: str | None = Field(None, alias="stageVideo", description="URL of a video.")
 
 
-class LessonSpec(Lenient):
+class LessonBody(Lenient):
+    """What runs of a lesson, without what is said of it."""
+
+    connections: tuple[Connection, ...] = Field((), description="Cables between endpoints.")
+    endpoints: tuple[EndpointSpec, ...] = Field(min_length=1, description="The machines.")
+    stages: tuple[Stage, ...] = Field(min_length=1, description="The chapters, numbered from 0.")
+
+
+class LessonSpec(LessonBody):
     """One lesson, as its author wrote it."""
 
     name: str = Field(min_length=1, description="Title.")
-    slug: str = Field(pattern=r"^[a-z-]+$", description="Name in URLs.")
+    slug: Slug = Field(description="Name in URLs.")
     category: Literal["fundamentals", "tools", "workflows"] = Field(description="Shelf.")
-    tier: Literal["prod", "ptr", "local"] = Field(description="Where it is loaded.")
+    tier: Tier = Field(description="Where it is loaded.")
     description: str = Field(min_length=1, description="Text for people.")
     short_description: str = Field(min_length=1, alias="shortDescription", description="One line for people.")
     diagram: str | None = Field(None, description="URL of a picture.")
@@ -81,9 +105,6 @@ class LessonSpec(Lenient):
     prereqs: tuple[str, ...] = Field((), description="Slugs of lessons to do first.")
     tags: tuple[str, ...] = Field((), description="Words to find it by.")
     authors: tuple[Author, ...] = Field((), description="Who wrote it.")
-    connections: tuple[Connection, ...] = Field((), description="Cables between endpoints.")
     ready_delay: Annotated[int, Field(ge=0, le=3600)] = Field(
         0, alias="readyDelay", description="Seconds to wait after the configuration."
     )
-    endpoints: tuple[EndpointSpec, ...] = Field(min_length=1, description="The machines.")
-    stages: tuple[Stage, ...] = Field(min_length=1, description="The chapters, numbered from 0.")
