@@ -124,7 +124,7 @@ def booted_guest(
         bench.say("booting the disk")
         with launch(spec, bench.scratch / "guest", bench.ledger) as machine:
             limit = BOOT_SECONDS * accelerator.factor
-            wait_until(machine, [Greeting(*ports)], Deadline(limit), Heartbeat(bench.say))
+            wait_until(machine, [Greeting(ports[0], ports[1])], Deadline(limit), Heartbeat(bench.say))
             with _logged_in(machine, Login(ports[0], user, password), accelerator.factor) as guest:
                 yield guest
                 guest.execute(["sh", "-c", OFF])

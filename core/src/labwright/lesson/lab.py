@@ -145,7 +145,16 @@ def find_lab(lesson: Path, paths: Paths) -> Lab | None:
 
     Raises LabwrightError (host) where it cannot be read.
     """
-    path = folder_of(lesson, paths) / "lab.json"
+    return _read(folder_of(lesson, paths) / "lab.json")
+
+
+def all_labs(paths: Paths) -> list[Lab]:
+    """Every lab of this user, by name. Raises LabwrightError (host) for one that cannot be read."""
+    found = [_read(path) for path in sorted((paths.root / "labs").glob("*/lab.json"))]
+    return [lab for lab in found if lab]
+
+
+def _read(path: Path) -> Lab | None:
     try:
         return TypeAdapter(Lab).validate_json(path.read_text())
     except FileNotFoundError:

@@ -76,7 +76,8 @@ def start_lab(launch: Launch, ports: Sequence[int], paths: Paths, ledger: Ledger
             undo.callback(ledger.release, entry)
         folder.mkdir(mode=0o700, parents=True)
         sockets.mkdir(mode=0o700)
-        started, outside = [], dict(zip(_doors(launch.plan), ports, strict=True))
+        started: list[Order] = []
+        outside = dict(zip(_doors(launch.plan), ports, strict=True))
         machines = []
         for number, machine in enumerate(launch.plan.machines, 1):
             made = _orders(launch, machine, number, sockets, folder)
@@ -127,10 +128,6 @@ def _machine(
     outside: dict[tuple[int, str, int], int],
 ) -> LabMachine:  # fmt: skip
     place = Place(sockets, folder, f"{number}a")
-    shell = machine.image.shell
-    names = names_of(machine) if shell else [f"nic{index}" for index in range(1 + machine.data)]
-    if not shell:
-        names[1 : 1 + len(machine.image.interfaces)] = machine.image.interfaces
     return LabMachine(
         name=machine.name,
         image=machine.image.slug,
@@ -138,14 +135,14 @@ def _machine(
         address=machine.address,
         peer_address=machine.peer_address,
         macs=machine.macs,
-        interfaces=tuple(names),
+        interfaces=tuple(names_of(machine)),
         ports={port: outside[number - 1, machine.name, port] for port in machine.ports},
         console=place.console,
         serial=place.socket,
         controls=tuple(order.control for order in made),
         data=_data_control(machine, made),
         seats=data_seats(machine),
-        shell=shell,
+        shell=machine.image.shell,
         quick=machine.name in launch.snapshots,
     )
 

@@ -119,7 +119,7 @@ def _check(machine: Machine, plan: BootPlan, ports: Sequence[int], bench: Workbe
     # Where a foreign system's console is, is its own choice.
     signs: list[Sign] = [Prompt(machine)] if plan.ours or plan.proof == "login" else []
     if plan.proof != "login":
-        signs.append(Greeting(*ports))
+        signs.append(Greeting(ports[0], ports[1]))
     times = wait_until(machine, signs, Deadline(BOOT_SECONDS * factor), Heartbeat(bench.say))
     report = BootReport(plan.firmware, machine.spec.memory, times.get(Prompt.name, 0.0), times.get(Greeting.name, 0.0))
     if plan.proof == "login":

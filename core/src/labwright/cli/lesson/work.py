@@ -1,0 +1,140 @@
+"""Configuring and verifying a lab that is up, for the commands that do."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from labwright.cli.lesson.common import images_of, logs_of
+from labwright.cli.session import Session
+from labwright.errors import Cause, LabwrightError
+from labwright.hooks import Event
+from labwright.interfaces import Endpoint, Workbench
+from labwright.lesson.configure import ConfigureContext, StageWork, configure_stage
+from labwright.lesson.guests import last_lines
+from labwright.lesson.lab import Lab, write_lab
+from labwright.lesson.outcome import EndpointOutcome, VerifyOutcome, failure
+from labwright.lesson.plan import SSH
+from labwright.lesson.read import Lesson
+from labwright.lesson.room import open_rooms
+from labwright.lesson.verify import verify_stage
+
+ROOM = Path("/antidote")
+LIMIT = 600.0
+"""Seconds for the configuration of an endpoint, as the platform waits for one to boot."""
+
+
+@dataclass(frozen=True)
+class Work:
+    """A lab, its lesson, and what jobs run with."""
+
+    lab: Lab
+    lesson: Lesson
+    endpoints: dict[str, Endpoint]
+    context: ConfigureContext
+    running: Session
+
+    def emit(self, kind: Any, step: str, text: str, **facts: Any) -> None:
+        """Tell whoever listens."""
+        self.running.workshop.emit(Event(kind, self.lab.name, step, text, **facts))
+
+    def stage_work(self, stage: int, dry_run: bool = False, limit: float = LIMIT) -> StageWork:
+        """What is to be done at a stage."""
+        return StageWork(self.lesson.folder, self.lesson.spec, stage, self.endpoints, dry_run, limit)
+
+
+@contextmanager
+def work_on(lab: Lab, lesson: Lesson, running: Session, bench: Workbench) -> Iterator[Work]:
+    """Rooms for the jobs of a lab. We are in its network."""
+    images = images_of(lesson, lab.images)
+    specs = {endpoint.name: endpoint for endpoint in lesson.spec.endpoints}
+    endpoints = {}
+    for machine in lab.machines:
+        if machine.name not in specs:
+            raise LabwrightError(
+                f"the lab has an endpoint {machine.name}, and the lesson has none any more",
+                cause=Cause.CONFIG,
+                hint="the lesson was changed after it came up: down, then up again",
+            )
+        image = images[specs[machine.name].image]
+        endpoints[machine.name] = Endpoint(
+            machine.name, machine.address, SSH, image.config_user, image.config_password
+        )
+    hosts = {machine.name: machine.address for machine in lab.machines}
+    with open_rooms(hosts, bench.scratch, bench.ledger) as rooms:
+
+        def run_for(copy: Path) -> Callable[..., Any]:
+            def run(*argv: Any, **options: Any) -> Any:
+                return rooms.run(*argv, lesson=copy, **options)
+
+            return run
+
+        context = ConfigureContext(
+            ledger=bench.ledger, scratch=bench.scratch, say=bench.say, logs=logs_of(lab, running), run_for=run_for,
+            seen_at=ROOM, alive=lambda name: dead(lab, name),
+        )  # fmt: skip
+        yield Work(lab, lesson, endpoints, context, running)
+
+
+def dead(lab: Lab, endpoint: str) -> LabwrightError | None:
+    """Why a machine is no more, with its last words; None while it runs."""
+    words = lab.ended(endpoint)
+    if not words:
+        return None
+    return LabwrightError(
+        f"{endpoint}: the machine died: {words}",
+        cause=Cause.GUEST,
+        details=last_lines(lab.machine(endpoint).console),
+        hint="labwright lesson down, then up again",
+    )
+
+
+def configure(work: Work, stage: int, dry_run: bool = False, limit: float = LIMIT) -> tuple[EndpointOutcome, ...]:
+    """Configure a stage. Raises LabwrightError (guest) once all endpoints are done, for those that failed."""
+    count = sum(1 for each in work.lesson.spec.endpoints if each.configuration_type)
+    verb = "Show what would change at" if dry_run else "Configure"
+    work.emit("step-started", "configure", f"{verb} stage {stage}: {count} endpoints")
+    started = time.monotonic()
+    outcomes = configure_stage(work.stage_work(stage, dry_run, limit), work.context)
+    if not all(outcome.ok for outcome in outcomes):
+        work.emit("step-failed", "configure", "")
+        raise failure(outcomes)
+    seconds = time.monotonic() - started
+    work.emit("step-finished", "configure", f"{verb} stage {stage}", outcome="ran", seconds=seconds)
+    return outcomes
+
+
+def configured(work: Work, stage: int, limit: float = LIMIT) -> tuple[Lab, tuple[EndpointOutcome, ...]]:
+    """Configure a stage, wait as the lesson says, and write down that the lab is ready at it, or that it failed."""
+    write_lab(replace(work.lab, phase="configuring", stage=stage))
+    try:
+        outcomes = configure(work, stage, limit=limit)
+    except LabwrightError as error:
+        write_lab(replace(work.lab, phase="failed", stage=stage, problem=error.what))
+        raise
+    except BaseException:
+        write_lab(replace(work.lab, phase="failed", stage=stage, problem="the configuration was stopped"))
+        raise
+    if work.lesson.spec.ready_delay:
+        work.emit("step-started", "delay", f"Wait {work.lesson.spec.ready_delay} s, as readyDelay says")
+        time.sleep(work.lesson.spec.ready_delay)
+    return write_lab(replace(work.lab, phase="ready", stage=stage, problem="")), outcomes
+
+
+def verify(work: Work, stage: int) -> tuple[VerifyOutcome, ...]:
+    """Run the checks of a stage. Which passed is for the caller to look at."""
+    work.emit("step-started", "verify", f"Verify stage {stage}")
+    return verify_stage(work.stage_work(stage), work.context)
+
+
+def outcome_facts(outcome: EndpointOutcome) -> dict[str, object]:
+    """An outcome as data."""
+    return {
+        "endpoint": outcome.endpoint, "ok": outcome.ok, "tries": outcome.tries, "seconds": round(outcome.seconds, 2),
+        "file": str(outcome.file), "difference": outcome.result.difference, "reason": outcome.result.reason,
+        "where": outcome.result.where, "skipped": outcome.result.skipped, "log": str(outcome.log),
+    }  # fmt: skip
