@@ -303,15 +303,17 @@ def test_lessons_that_need_each_other_are_named_with_the_whole_circle(tmp_path):
     ]
 
 
-def test_a_lesson_that_cannot_be_read_hides_no_other(tmp_path):
-    folder = curriculum(tmp_path)
+def test_what_cannot_be_read_hides_no_other_and_is_not_missed_by_those_that_name_it(tmp_path):
+    folder = curriculum(tmp_path, one="", two="prereqs: [one]\ncollection: acme\n")
+    for name in ("collections/acme/collection.meta.yaml", "images/frr/image.meta.yaml"):
+        write(folder, {name: "a: ["})
     write(folder, {"lessons/one/lesson.meta.yaml": "a: [", "lessons/two/stage0/guide.md": ""})
     report = validate(folder)
     assert (report.lessons, report.stages) == (2, 2)
-    # Nobody can tell whether there is a lesson with that slug; two is told so all the same.
     assert [said(folder, finding)[1:3] for finding in report.findings] == [
+        ("meta", "collections/acme/collection.meta.yaml"),
+        ("meta", "images/frr/image.meta.yaml"),
         ("meta", "lessons/one/lesson.meta.yaml"),
-        ("prerequisite", "lessons/two/lesson.meta.yaml"),
         ("guide", "lessons/two/stage0/guide.md"),
     ]
 

@@ -66,7 +66,8 @@ def _curriculum(place: Path) -> Report:
     findings = [*strays, *around.findings]
     for one in examined:
         findings += _inside(one)
-    findings += across(tuple(one.lesson for one in examined if one.lesson), around)
+    unread = tuple(folder.name for folder, one in zip(folders, examined, strict=True) if one.lesson is None)
+    findings += across(tuple(one.lesson for one in examined if one.lesson), unread, around)
     return _report(place, examined, tuple(findings))
 
 

@@ -70,6 +70,9 @@ def surroundings(place: Path) -> Surroundings:
         if reading.document:
             findings += _twice(reading.document, reading.document.value.slug, collections)
             findings += picture(reading.document, "image", reading.document.value.image)
+        else:
+            # Lessons that name it are not to blame; folders are mostly called by their slugs.
+            collections.setdefault(path.name, path / collection.FILE)
     images: dict[str, Path] = {}
     folders = _folders(place / "images")
     for path in folders:
@@ -79,13 +82,13 @@ def surroundings(place: Path) -> Surroundings:
     return Surroundings(tuple(collections), tuple(images), bare, tuple(findings))
 
 
-def across(lessons: tuple[Lesson, ...], around: Surroundings) -> Iterator[Finding]:
-    """What lessons say of each other and of what is around them."""
+def across(lessons: tuple[Lesson, ...], unread: tuple[str, ...], around: Surroundings) -> Iterator[Finding]:
+    """What lessons say of each other and of what is around them. unread: folders of lessons that cannot be used."""
     slugs: dict[str, Path] = {}
     for one in lessons:
         yield from _twice(Document(one.file, one.spec, one.lines), one.spec.slug, slugs)
     for one in lessons:
-        yield from _prerequisites(one, list(slugs))
+        yield from _prerequisites(one, [*slugs, *unread])
         yield from _collection(one, around)
         yield from _images(one, around)
     yield from _circles({one.spec.slug: one for one in lessons})
@@ -133,7 +136,6 @@ def _image(path: Path, images: dict[str, Path]) -> Iterator[Finding]:
     reading = examine_document(path, platform_image.PlatformImage, absent="write it", help_=HELP)
     yield from of_reading(reading)
     if reading.document is None:
-        # Lessons that name it are not to blame.
         images.setdefault(path.parent.name, path)
         return
     slug, document = reading.document.value.slug, reading.document
