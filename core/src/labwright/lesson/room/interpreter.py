@@ -70,6 +70,7 @@ def script_of(request: Request) -> Script | None:
             return None
         if is_module:
             return None if name.partition(".")[0] in _loaded() else Script(name, None, arguments, request)
+        name = _absolute(name)
         code = _compile(name)
     except (OSError, SyntaxError, ValueError, MemoryError, RecursionError):
         # A new interpreter says it in its own words.
@@ -97,6 +98,11 @@ def _shadows(folder: Path) -> bool:
 
 def _is_package(folder: Path) -> bool:
     return any((folder / f"__init__{suffix}").exists() for suffix in SUFFIXES)
+
+
+def _absolute(name: str) -> str:
+    """A file's name as scripts see it in __file__: _Py_abspath() of CPython's fileutils.c, which tidies nothing."""
+    return name if name.startswith("/") else f"{os.getcwd()}/{name.removeprefix('./')}"  # noqa: PTH109
 
 
 def _compile(name: str) -> CodeType | None:
@@ -162,7 +168,7 @@ def _bind_streams() -> None:
         file: Any = open(number, "wb" if number else "rb", buffering=0 if number else -1, closefd=False)  # noqa: SIM115
         (file if number else file.raw).name = f"<{name}>"
         stream: Any = io.TextIOWrapper(file, encoding=old.encoding, errors=old.errors, newline="\n",
-                                       write_through=number != 0)  # fmt: skip
+                                       write_through=True)  # fmt: skip
         stream.mode = "w" if number else "r"
         setattr(sys, name, stream)
         setattr(sys, f"__{name}__", stream)
@@ -208,15 +214,14 @@ class Ending:
     """The last thing that a script's process does before the interpreter takes itself down."""
 
     def __init__(self) -> None:
-        """Before anything else of atexit is registered, so that it comes last, and before modules are warmed."""
+        """Before anything else of atexit is registered, so that it comes last: before modules are warmed."""
         self.interrupted = False
-        self._before = frozenset(sys.modules)
         self._kept: list[ModuleType] = []
         atexit.register(self._end)
 
     def keep_modules(self) -> None:
         """All modules are loaded that a script may find."""
-        self._kept = [sys.modules[name] for name in sys.modules.keys() - self._before]
+        self._kept = [module for name, module in sys.modules.items() if name not in {"__main__", "builtins", "sys"}]
 
     def _end(self) -> None:
         if self.interrupted:

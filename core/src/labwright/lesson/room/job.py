@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import resource
@@ -51,7 +52,11 @@ def _take_streams(descriptors: list[int]) -> None:
     high = [fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, STATUS + 1) for descriptor in descriptors]
     for number, descriptor in enumerate(high):
         os.dup2(descriptor, number, inheritable=number != STATUS)
-    os.closerange(STATUS + 1, os.sysconf("SC_OPEN_MAX"))
+    # One by one: where Python was built without close_range(2), os.closerange() tries each up to the limit.
+    for descriptor in map(int, os.listdir("/proc/self/fd")):  # noqa: PTH208
+        if descriptor > STATUS:
+            with contextlib.suppress(OSError):
+                os.close(descriptor)
 
 
 def _be_first(child: int, status: socket.socket) -> None:

@@ -64,7 +64,7 @@ def set_attributes(target: Path, attributes: int, recursive: bool = True) -> Non
 def change_root(root: Path) -> None:
     """Make a mount point the root and let go of the old one, as pivot_root(2) says under `pivot_root(".", ".")`."""
     os.chdir(root)
-    _checked(libc.syscall(SYS_PIVOT_ROOT[os.uname().machine], b".", b"."), root)
+    _checked(libc.syscall(SYS_PIVOT_ROOT.get(os.uname().machine, -1), b".", b"."), root)
     _checked(libc.umount2(b".", MNT_DETACH), root)
     os.chdir("/")
 

@@ -12,6 +12,8 @@ import labwright
 
 OWN = {"/tmp": 0o1777, "/var/tmp": 0o1777, "/run": 0o755, "/root": 0o700}  # noqa: S108
 """Empty folders of each room, with their modes. /root is HOME: what reads the table of users goes there too."""
+HIDDEN = ("/home", "/media", "/mnt")
+"""Homes, and disks that users put in; under /mnt, Windows's own (WSL)."""
 SECRET = ("/etc/shadow", "/etc/shadow-", "/etc/gshadow", "/etc/gshadow-", "/etc/sudoers", "/etc/ssl/private",
           "/etc/ssh/ssh_host_rsa_key", "/etc/ssh/ssh_host_ecdsa_key", "/etc/ssh/ssh_host_ed25519_key")  # fmt: skip
 """Root of the host could read these in a room; in a user namespace nobody can."""
@@ -24,7 +26,7 @@ def own(places: Iterable[str] = tuple(OWN)) -> list[Path]:
 
 def hidden(scratch: Path) -> list[Path]:
     """Folders that are empty in a room: homes, and what else we keep."""
-    wanted = [Path("/home"), Path(os.environ.get("HOME", "/root")), scratch]
+    wanted = [*map(Path, HIDDEN), Path(os.environ.get("HOME", "/root")), scratch]
     found = list(dict.fromkeys(place.resolve() for place in wanted if place.is_dir()))
     return [place for place in found if not _holds_system(place) and not _in_any(place, own())]
 
@@ -47,19 +49,26 @@ def _python() -> Iterator[Path]:
     yield from map(Path, (sys.prefix, sys.base_prefix, sys.exec_prefix, sys.base_exec_prefix))
     yield Path(sys.base_prefix).resolve()
     yield Path(labwright.__file__).parents[1]
-    yield from (Path(entry) for entry in sys.path if Path(entry).is_absolute())
-    yield from (Path(entry) for entry in os.environ.get("PYTHONPATH", "").split(":") if Path(entry).is_absolute())
+    # Not the first, which Python itself put there: the folder of whatever program has called us.
+    program = Path(sys.argv[0]).resolve().parent
+    yield from (Path(entry) for entry in sys.path if Path(entry).is_absolute() and Path(entry) != program)
+    yield from _named()
     link = Path(sys.executable)
     while link.is_symlink():
         link = Path(os.path.normpath(link.parent / link.readlink()))
         yield link.parent
 
 
+def _named() -> list[Path]:
+    """The folders of PYTHONPATH; relative ones count from where we are, and a room is somewhere else."""
+    return [Path.cwd() / entry for entry in os.environ.get("PYTHONPATH", "").split(":") if entry]
+
+
 def python_variables() -> dict[str, str]:
     """What Python's start must be told so that it finds in a room what it finds here."""
     variables = {"PYTHONUNBUFFERED": "1", "PYTHONDONTWRITEBYTECODE": "1"}
-    if path := os.environ.get("PYTHONPATH"):
-        variables["PYTHONPATH"] = path
+    if named := _named():
+        variables["PYTHONPATH"] = ":".join(map(str, named))
     if site.ENABLE_USER_SITE and site.getusersitepackages() in sys.path:
         variables["PYTHONUSERBASE"] = site.getuserbase()
     return variables

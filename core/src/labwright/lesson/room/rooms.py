@@ -61,6 +61,7 @@ class Rooms:
         self._control = control
         self._errors = errors
         self._lock = threading.Lock()
+        self._closed = False
 
     def run(
         self,
@@ -175,7 +176,13 @@ class Rooms:
             return False
         return True
 
+    def close(self) -> None:
+        """Let no job begin any more; those that run end with the server."""
+        self._closed = True
+
     def _dead(self, subject: str) -> LabwrightError:
+        if self._closed:
+            return LabwrightError(f"{subject}: stopped", cause=Cause.INTERRUPTED, hint="run it again")
         return LabwrightError(
             f"{subject}: the process from which jobs are started is gone or can start none", cause=Cause.HOST,
             details=_last_lines(self._errors),
@@ -205,7 +212,11 @@ def open_rooms(hosts: Mapping[str, str], scratch: Path, ledger: Ledger, warm: Se
                         tuple(warm))  # fmt: skip
         with _server(folder, mark, errors) as (server, control):
             _await_ready(control, layout, errors)
-            yield Rooms(server, control, errors)
+            rooms = Rooms(server, control, errors)
+            try:
+                yield rooms
+            finally:
+                rooms.close()
 
 
 @contextlib.contextmanager

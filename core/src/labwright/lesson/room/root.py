@@ -22,6 +22,8 @@ LESSON = "/antidote"
 SPECIAL = frozenset({"antidote", "dev", "proc", "root", "run", "tmp"})
 """Top-level folders that are not the host's."""
 HOST_NAME = "labwright"
+OWN_SIZE = "1g"
+"""Of each folder that is a room's own: it is memory."""
 HOSTS, EMPTY = ".hosts", ".empty"
 """Files in a room's root that lie over others."""
 MOST_LINKS = 40
@@ -145,9 +147,9 @@ def enter(layout: Layout, lesson: Path) -> None:
     # A nested mount namespace copies propagation as it is: private, as prepare() made it.
     for place in places.own():
         mode = places.OWN.get(str(place), 0o755)
-        kernel.mount("own", _at(root, place), "tmpfs", MS_NOSUID | MS_NODEV, f"mode={mode:o}")
+        kernel.mount("own", _at(root, place), "tmpfs", MS_NOSUID | MS_NODEV, f"mode={mode:o},size={OWN_SIZE}")
         _show(root, place, layout.visible)
-    kernel.mount("own", root / "dev/shm", "tmpfs", MS_NOSUID | MS_NODEV, "mode=1777")
+    kernel.mount("own", root / "dev/shm", "tmpfs", MS_NOSUID | MS_NODEV, f"mode=1777,size={OWN_SIZE}")
     kernel.mount("own", root / "dev/pts", "devpts", MS_NOSUID | MS_NOEXEC, "newinstance,ptmxmode=0666,mode=620")
     kernel.bind(lesson, _at(root, Path(LESSON)), kernel.MOUNT_ATTR_NOSUID | kernel.MOUNT_ATTR_NODEV)
     # Root of the host may write settings of the kernel in there without any capability, as their owner.
