@@ -17,7 +17,7 @@ from pathlib import Path
 
 from labwright.errors import Cause, LabwrightError, os_error
 from labwright.host.environment import environment, find_tool
-from labwright.host.streams import Streams
+from labwright.host.streams import Pipes, Streams
 from labwright.host.teardown import MARK_VARIABLE, PATIENCE, end_processes
 
 CONTAINED_PATIENCE = 0.5
@@ -98,7 +98,9 @@ def run(
     with Streams(log, subject, on_line, unlogged) as streams:
         try:
             process = _start([*(contained_prefix() if contained else []), *words], cwd, env, mark, stdin, subject)
-            streams.attach(process, stdin.encode() if isinstance(stdin, str) else stdin)
+            pipes = Pipes(process.stdin, process.stdout, process.stderr,
+                          end=lambda: os.killpg(process.pid, signal.SIGKILL))  # fmt: skip
+            streams.attach(pipes, stdin.encode() if isinstance(stdin, str) else stdin)
             try:
                 process.wait(timeout)
             except subprocess.TimeoutExpired:
@@ -111,10 +113,9 @@ def run(
     if streams.failure is not None:
         raise streams.failure
     if timed_out:
-        raise LabwrightError(f"{subject}: no end after {timeout:.0f} s", cause=cause, details=done.log_tail[-10:],
-                             log=log, hint=hint or "is the machine overloaded? run it again")  # fmt: skip
+        raise out_of_time(done, subject, timeout or 0, cause, hint, log)
     if code not in set(accept):
-        raise _failure(done, subject, cause, hint, log)
+        raise failure(done, subject, cause, hint, log)
     return done
 
 
@@ -174,10 +175,19 @@ def recognise(lines: Iterable[str]) -> tuple[Cause, str] | None:
     return None
 
 
-def _failure(done: Completed, subject: str, cause: Cause, hint: str, log: Path | None) -> LabwrightError:
+def failure(done: Completed, subject: str, cause: Cause, hint: str, log: Path | None) -> LabwrightError:
+    """The error for an exit code that is not fine."""
     seen = recognise(done.log_tail)
     if done.code == -signal.SIGKILL:
         seen = (Cause.MEMORY, "something killed it, most likely for want of memory (dmesg | tail shows): give it more")
     kind, remedy = seen or (cause, hint)
     return LabwrightError(f"{subject} (exit code {done.code})", cause=kind, hint=remedy or hint,
                           details=done.log_tail[-12:], log=log)  # fmt: skip
+
+
+def out_of_time(
+    done: Completed, subject: str, timeout: float, cause: Cause, hint: str, log: Path | None
+) -> LabwrightError:
+    """The error for a child that was ended after `timeout` seconds."""
+    return LabwrightError(f"{subject}: no end after {timeout:.0f} s", cause=cause, details=done.log_tail[-10:],
+                          log=log, hint=hint or "is the machine overloaded? run it again")  # fmt: skip

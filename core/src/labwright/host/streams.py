@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import io
-import os
-import signal
-import subprocess
 import threading
 from collections import deque
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
@@ -23,6 +21,16 @@ LARGEST_ERRORS = 1024 * 1024
 """Characters of standard error that are kept; the rest is in the log."""
 JOIN_SECONDS = 10.0
 """For a process that is not ours to end and holds a stream: a set-user-ID one, say."""
+
+
+@dataclass(frozen=True)
+class Pipes:
+    """Our ends of a child's streams. end: ends the child at once, with all that it started."""
+
+    stdin: IO[bytes] | None
+    stdout: IO[bytes] | None
+    stderr: IO[bytes] | None
+    end: Callable[[], None]
 
 
 class Streams:
@@ -42,7 +50,7 @@ class Streams:
         self._tail: deque[str] = deque(maxlen=KEEP_LINES)
         self._lock = threading.Lock()
         self._threads: list[threading.Thread] = []
-        self._process: subprocess.Popen[bytes] | None = None
+        self._pipes: Pipes | None = None
         self._log = _open_log(log, subject)
 
     def __enter__(self) -> Streams:
@@ -71,13 +79,13 @@ class Streams:
         """The last lines of both streams, oldest first."""
         return tuple(self._tail)
 
-    def attach(self, process: subprocess.Popen[bytes], stdin: bytes | None) -> None:
+    def attach(self, pipes: Pipes, stdin: bytes | None) -> None:
         """Read the child's streams from now on, and write its standard input."""
-        self._process = process
-        self._start(self._read, process.stdout, True)
-        self._start(self._read, process.stderr, False)
+        self._pipes = pipes
+        self._start(self._read, pipes.stdout, True)
+        self._start(self._read, pipes.stderr, False)
         if stdin is not None:
-            self._start(_write, process.stdin, stdin)
+            self._start(_write, pipes.stdin, stdin)
 
     def _start(self, work: Callable[..., None], *arguments: object) -> None:
         thread = threading.Thread(target=work, args=arguments, daemon=True)
@@ -132,9 +140,9 @@ class Streams:
 
     def _give_up(self, error: BaseException) -> None:
         self.failure = error
-        if self._process is not None:
+        if self._pipes is not None:
             with contextlib.suppress(ProcessLookupError):
-                os.killpg(self._process.pid, signal.SIGKILL)
+                self._pipes.end()
 
 
 def _write(stream: IO[bytes], data: bytes) -> None:

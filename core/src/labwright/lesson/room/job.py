@@ -1,0 +1,107 @@
+"""The processes of one job: process 1 of its room, and the job itself."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import resource
+import signal
+import socket
+from pathlib import Path
+
+from labwright.lesson.room import kernel, root
+from labwright.lesson.room.interpreter import Script, script_of
+from labwright.lesson.room.wire import Layout, Request, receive, reply
+
+STATUS = 3
+"""The descriptor of the channel to the caller, after the three streams."""
+CAPABILITIES = sum(1 << number for number in (0, 1, 3, 4, 5, 6, 7, 10, 13))
+"""chown, dac_override, fowner, fsetid, kill, setgid, setuid, net_bind_service, net_raw: what root had in the platform's
+pods, but for those that reach beyond a room (linux/capability.h)."""
+REFUSED = 125
+"""Exit code of a process that never became the job; the reason went to the caller."""
+
+
+def start(layout: Layout, descriptors: list[int]) -> Script | None:
+    """In process 1 of a new process namespace: make the room, start the job, and end with it.
+
+    Returns in the job alone, with the script that is to run in place; None where the caller is gone.
+    """
+    _take_streams(descriptors)
+    status = socket.socket(fileno=STATUS)
+    try:
+        request = Request(**receive(status))
+    except (EOFError, OSError):
+        os._exit(REFUSED)
+    try:
+        root.enter(layout, Path(request.lesson))
+        child = os.fork()
+    except OSError as error:
+        reply(status, refused=f"{error.filename or 'a process'}: {error.strerror}", number=error.errno)
+        os._exit(REFUSED)
+    if child == 0:
+        return _become(request, status)
+    _be_first(child, status)
+    return None
+
+
+def _take_streams(descriptors: list[int]) -> None:
+    """Make the four descriptors 0 to 3, and close all others: they are the server's."""
+    # Out of the way first: one of them may be another's new number.
+    high = [fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, STATUS + 1) for descriptor in descriptors]
+    for number, descriptor in enumerate(high):
+        os.dup2(descriptor, number, inheritable=number != STATUS)
+    # One by one: where Python was built without close_range(2), os.closerange() tries each up to the limit.
+    for descriptor in map(int, os.listdir("/proc/self/fd")):  # noqa: PTH208
+        if descriptor > STATUS:
+            with contextlib.suppress(OSError):
+                os.close(descriptor)
+
+
+def _be_first(child: int, status: socket.socket) -> None:
+    """Process 1: reap orphans until the job ends. What is left of it then, the kernel ends with this process."""
+    # Process 1 does not see signals from inside for which it has no handler (pid_namespaces(7)).
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    kernel.forbid_inspection()
+    os.closerange(0, STATUS)
+    while True:
+        process, outcome = os.wait()
+        if process == child:
+            break
+    try:
+        reply(status, code=os.waitstatus_to_exitcode(outcome))
+    finally:
+        os._exit(0)
+
+
+def _become(request: Request, status: socket.socket) -> Script:
+    """The job: give up what it must not have, then be the program; returns a script to run in place."""
+    try:
+        os.setsid()
+        os.umask(0o022)
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        kernel.forbid_new_privileges()
+        # Without new privileges no program has more than this one: the bounding set need not be touched.
+        kernel.keep_capabilities(CAPABILITIES)
+        os.chdir(request.cwd)
+        script = script_of(request)
+        if script is None:
+            _execute(request)
+    except OSError as error:
+        reply(status, missing=f"{error.filename or request.argv[0]}: {error.strerror}")
+        os._exit(REFUSED)
+    status.close()
+    assert script is not None
+    return script
+
+
+def _execute(request: Request) -> None:
+    for number in (signal.SIGPIPE, signal.SIGXFSZ):
+        # Python ignores them, and what is ignored stays so for a new program.
+        signal.signal(number, signal.SIG_DFL)
+    try:
+        os.execvpe(request.argv[0], request.argv, request.env)  # noqa: S606
+    except OSError as error:
+        error.filename = request.argv[0]
+        raise
