@@ -67,7 +67,9 @@ def failure_of(ran: Ran, folder: Path, file: Path, limit: float) -> Failure:
     """Why a script did not end well. folder: the lesson as it saw it; file: relative to that; limit: seconds."""
     if ran.code is None:
         after = f"; the last that it said: {ran.last}" if ran.last else ""
-        return Failure(f"no end after {limit:g} s{after}"[:LONGEST_REASON], _hung(ran.lines, folder) or str(file))
+        return Failure(
+            f"no end after {round(limit, 1):g} s{after}"[:LONGEST_REASON], _hung(ran.lines, folder) or str(file)
+        )
     if ran.code < 0:
         return Failure(f"it was ended by signal {-ran.code}", str(file))
     raised = last_traceback(ran.errors.splitlines() or ran.lines, folder)

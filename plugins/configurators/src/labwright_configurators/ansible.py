@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import importlib
 import sys
+import sysconfig
 import tempfile
 import uuid
 from collections.abc import Iterator
@@ -53,7 +54,7 @@ class AnsibleConfigurator(LessonConfigurator):
                 shown=reader.see,
             )
         if ran.code is None:
-            reason = f"no end after {job.limit:g} s" + (f", in task '{reader.task}'" if reader.task else "")
+            reason = f"no end after {round(job.limit, 1):g} s" + (f", in task '{reader.task}'" if reader.task else "")
         else:
             reason = reader.reason(ran.code)
         if not reason:
@@ -68,8 +69,13 @@ def arguments(job: ConfigurationJob) -> list[str | Path]:
     """The platform's command, and what a dry run and a password add. No secret is in it."""
     more = [*(["--check", "--diff"] if job.dry_run else []),
             *(["--connection-password-file", "-"] if job.endpoint.password else [])]  # fmt: skip
-    return [sys.executable, "-P", "-m", "ansible", "playbook", "-vvvv", "-i", f"{job.endpoint.host},", *more,
-            job.script]  # fmt: skip
+    return [*program(), "-vvvv", "-i", f"{job.endpoint.host},", *more, job.script]
+
+
+def program() -> list[str | Path]:
+    """ansible-playbook of this Python. For a password ssh runs the program `ansible` that lies beside it."""
+    script = Path(sysconfig.get_path("scripts")) / "ansible-playbook"
+    return [sys.executable, script] if script.is_file() else [sys.executable, "-P", "-m", "ansible", "playbook"]
 
 
 def settings(endpoint: Endpoint, temporary: Path) -> dict[str, str]:
@@ -78,8 +84,9 @@ def settings(endpoint: Endpoint, temporary: Path) -> dict[str, str]:
         # A default: what the playbook says comes first.
         "ANSIBLE_REMOTE_USER": endpoint.user,
         "ANSIBLE_REMOTE_PORT": str(endpoint.port),
-        # Since 2.19 there is another mechanism, which 2.18 does not know and which runs sys.argv[0].
-        "ANSIBLE_SSH_PASSWORD_MECHANISM": "sshpass",
+        # With sshpass, all that 2.18 knows, a failing task is taken for a host that cannot be reached: its exit status
+        # is one that sshpass has for itself.
+        "ANSIBLE_SSH_PASSWORD_MECHANISM": "ssh_askpass",
         # What is read afterwards has to look as it is expected to.
         "ANSIBLE_STDOUT_CALLBACK": "ansible.builtin.default",
         "ANSIBLE_CALLBACK_RESULT_FORMAT": "json",

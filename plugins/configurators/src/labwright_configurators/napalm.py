@@ -84,7 +84,7 @@ def driver_of(file: Path) -> str:
 def result_of(ran: Ran, mark: str, job: ConfigurationJob) -> ConfigurationResult:
     """What the process answered; where it gave no answer, why."""
     if ran.code is None:
-        reason = f"NAPALM gave no answer within {job.limit:g} s"
+        reason = f"NAPALM gave no answer within {round(job.limit, 1):g} s"
         return ConfigurationResult(False, ran.text or reason, reason=reason, where=str(job.file))
     answer = answer_in(ran.output, mark)
     if answer is None:
