@@ -19,7 +19,7 @@ from support.netconf.driver import MendedXrDriver
 from support.netconf.live import FIRST, SECOND, eventually, lock_is_free, router, somebody_else
 
 from labwright.errors import LabwrightError
-from labwright_nos.handover import Applied, apply
+from labwright.guest.napalm import Applied, apply
 
 pytestmark = [pytest.mark.skipif(bool(missing()), reason=f"needs {missing()}"), pytest.mark.timeout(120)]
 quick, server = live.quick, live.server

@@ -275,6 +275,7 @@ class Endpoint:
 class ConfigurationJob:
     """One endpoint at one stage of a lesson. lesson: a fresh copy of its folder. file: relative to it.
 
+    addresses: of all endpoints of the lesson, by their names.
     seen_at: where the commands that the bench's run() starts see that copy, /antidote for lessons; None: where it is.
     limit: seconds for all of it. dry_run: show what would change, change nothing.
     """
@@ -286,6 +287,7 @@ class ConfigurationJob:
     dry_run: bool = False
     seen_at: Path | None = None
     limit: float = 600.0
+    addresses: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def folder(self) -> Path:

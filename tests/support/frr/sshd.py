@@ -94,17 +94,18 @@ def server(router: Router, groups: str = "frr,frrvty") -> Iterator[Server]:
         (folder / "authorized").chmod(0o644)
         Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)
         made = Server(name, password, folder / "client", folder / "known_hosts")
-        undo.enter_context(listening(made, router, folder / "config"))
+        words = ["ip", "netns", "exec", router.namespace, "/usr/sbin/sshd", "-i", "-f", str(folder / "config")]
+        undo.enter_context(listening(made, words))
         key = (folder / "host.pub").read_text()
         made.known_hosts.write_text(f"[{made.host}]:{made.port} {key}")
         yield made
 
 
 @contextlib.contextmanager
-def listening(made: Server, router: Router, config: Path) -> Iterator[None]:
+def listening(made: Server, words: list[str]) -> Iterator[None]:
+    """words: the command of an sshd for one connection."""
     listener = socket.create_server((made.host, 0))
     made.port = listener.getsockname()[1]
-    words = ["ip", "netns", "exec", router.namespace, "/usr/sbin/sshd", "-i", "-f", str(config)]
 
     def accept() -> None:
         with contextlib.suppress(OSError):

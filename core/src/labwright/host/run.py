@@ -24,6 +24,9 @@ CONTAINED_PATIENCE = 0.5
 """PATIENCE for a command in namespaces of its own: what it would clean up goes with them, and as process 1 of them it
 does not see a SIGTERM that it has no handler for (pid_namespaces(7))."""
 
+STOP_PAUSE = 0.5
+"""Seconds between two questions whether a command is to stop."""
+
 
 @dataclass(frozen=True)
 class Completed:
@@ -75,6 +78,7 @@ def run(
     cause: Cause = Cause.HOST,
     on_line: Callable[[str], None] | None = None,
     unlogged: str = "",
+    stop: Callable[[], LabwrightError | None] | None = None,
 ) -> Completed:
     """Run a command to its end.
 
@@ -84,7 +88,8 @@ def run(
     timeout: seconds. contained: in namespaces of its own (see contained_prefix). accept: exit codes that are fine.
     what: the words for an error, by default the command's name. cause, hint: of that error, unless the output shows a
     better one. on_line: called with every line of either stream; what it raises ends the command and is raised here.
-    unlogged: lines that begin so are for on_line alone.
+    unlogged: lines that begin so are for on_line alone. stop: asked twice a second; an error that it gives ends the
+    command and is raised.
     Processes that the command left in the background are ended with it.
     Raises LabwrightError on another exit code, on a missing tool, on the time limit and when the log cannot be written.
     """
@@ -94,7 +99,7 @@ def run(
     mark = uuid.uuid4().hex
     env = ({"TMPDIR": str(temporary)} if temporary else {}) | dict(env or {})
     started = time.monotonic()
-    timed_out = False
+    timed_out, stopped = False, None
     with Streams(log, subject, on_line, unlogged) as streams:
         try:
             process = _start([*(contained_prefix() if contained else []), *words], cwd, env, mark, stdin, subject)
@@ -102,7 +107,7 @@ def run(
                           end=lambda: os.killpg(process.pid, signal.SIGKILL))  # fmt: skip
             streams.attach(pipes, stdin.encode() if isinstance(stdin, str) else stdin)
             try:
-                process.wait(timeout)
+                stopped = _wait(process, timeout, stop)
             except subprocess.TimeoutExpired:
                 timed_out = True
         finally:
@@ -112,11 +117,33 @@ def run(
     done = Completed(words, code, streams.output, streams.tail, time.monotonic() - started, streams.errors)
     if streams.failure is not None:
         raise streams.failure
+    if stopped is not None:
+        raise stopped
     if timed_out:
         raise out_of_time(done, subject, timeout or 0, cause, hint, log)
     if code not in set(accept):
         raise failure(done, subject, cause, hint, log)
     return done
+
+
+def _wait(
+    process: subprocess.Popen[bytes], timeout: float | None, stop: Callable[[], LabwrightError | None] | None
+) -> LabwrightError | None:
+    """Until it has ended, or why it is to end. Raises subprocess.TimeoutExpired."""
+    if stop is None:
+        process.wait(timeout)
+        return None
+    until = None if timeout is None else time.monotonic() + timeout
+    while (error := stop()) is None:
+        left = STOP_PAUSE if until is None else min(STOP_PAUSE, until - time.monotonic())
+        try:
+            process.wait(max(0.0, left))
+        except subprocess.TimeoutExpired:
+            if until is not None and time.monotonic() >= until:
+                raise
+        else:
+            return None
+    return error
 
 
 def _start(

@@ -9,7 +9,14 @@ import pluggy
 
 from labwright.errors import Cause, LabwrightError
 from labwright.hooks import HOOKS, Hooks, Plugin
-from labwright.interfaces import BOOTSTRAPPERS, PROVISIONERS, Bootstrapper, Provisioner
+from labwright.interfaces import (
+    BOOTSTRAPPERS,
+    CONFIGURATORS,
+    PROVISIONERS,
+    Bootstrapper,
+    LessonConfigurator,
+    Provisioner,
+)
 from labwright.plugins.calls import registered_as
 from labwright.plugins.choice import settle
 from labwright.plugins.entries import Entry, Installed, installed
@@ -18,9 +25,16 @@ from labwright.plugins.load import broken, first_line, load
 from labwright.plugins.quiet import unheard
 
 __all__ = [
-    "INTERFACES", "Plugin", "bootstrapper", "discover", "discover_all", "driver_of", "find", "hook_manager",
-    "provisioner",
+    "INTERFACES", "Plugin", "bootstrapper", "configurator", "discover", "discover_all", "driver_of", "find",
+    "hook_manager", "provisioner",
 ]  # fmt: skip
+
+WORDS = {
+    BOOTSTRAPPERS: ("makes images of type", "build.type"),
+    PROVISIONERS: ("makes images of type", "build.type"),
+    CONFIGURATORS: ("configures endpoints by", "configurationType"),
+}
+"""What a driver of an interface does, and where a user names it."""
 
 
 def discover(namespace: str, offered: Installed | None = None) -> list[Plugin]:
@@ -50,6 +64,12 @@ def provisioner(name: str) -> Provisioner:
     return driver
 
 
+def configurator(name: str) -> LessonConfigurator:
+    """The stage 3 driver of a configuration type. Raises LabwrightError when there is none or it cannot be used."""
+    driver: LessonConfigurator = driver_of(find(CONFIGURATORS, name))
+    return driver
+
+
 def driver_of(plugin: Plugin) -> Any:
     """An instance of a plugin's driver. Raises LabwrightError (plugin) when its class makes none."""
     try:
@@ -69,12 +89,13 @@ def find(namespace: str, name: str) -> Plugin:
     plugins = discover(namespace)
     found = sorted((plugin for plugin in plugins if plugin.name == name), key=_use)
     if not found:
+        does, where = WORDS[namespace]
         close = difflib.get_close_matches(name, [plugin.name for plugin in plugins], 1)
         known = ", ".join(sorted({plugin.name for plugin in plugins})) or "none"
         raise LabwrightError(
-            f"no plugin makes images of type {name!r}" + (f"; did you mean {close[0]!r}?" if close else ""),
+            f"no plugin {does} {name!r}" + (f"; did you mean {close[0]!r}?" if close else ""),
             cause=Cause.CONFIG,
-            hint=f"installed types: {known}. Mend build.type, or install the package that brings the type",
+            hint=f"installed types: {known}. Mend {where}, or install the package that brings the type",
         )
     plugin = found[0]
     if plugin.health == "broken":

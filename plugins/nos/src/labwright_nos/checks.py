@@ -31,7 +31,7 @@ def _named(plugin: Plugin) -> CheckResult:
 
 
 def _reached(plugin: Plugin) -> CheckResult:
-    from labwright_nos.handover import driver_class  # noqa: PLC0415
+    from labwright.guest.napalm import driver_class  # noqa: PLC0415
 
     napalm = plugin.driver.profile.napalm
     if napalm is None:

@@ -12,6 +12,7 @@ from pathlib import Path
 import paramiko
 
 from labwright.errors import Cause, LabwrightError
+from labwright.guest.napalm import Applied, Limits, apply
 from labwright.host.clock import Deadline
 from labwright.interfaces import DiskRequest, ImageSpec, Workbench
 from labwright.vm.accelerator import Accelerator
@@ -24,7 +25,7 @@ from labwright_nos.dialogue.console import Console, connected
 from labwright_nos.dialogue.engine import first_boot
 from labwright_nos.dialogue.session import Session
 from labwright_nos.dialogue.transcript import Transcript
-from labwright_nos.handover import Applied, Limits, apply, driver_for
+from labwright_nos.handover import driver_for
 from labwright_nos.image import configuration_text, logins_of
 from labwright_nos.profile.model import Napalm, Profile
 from labwright_nos.profile.values import SECRET, rendered

@@ -7,11 +7,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import ClassVar
 
+from labwright.guest.napalm import facts
 from labwright.interfaces import DiskRequest, DriverFacts, Hardware, ImageSpec, Provisioned, Provisioner, Workbench
 from labwright.vm.accelerator import choose_accelerator
 from labwright.vm.device_test import slower
 from labwright_nos.first_boot import Boot, provision_device
-from labwright_nos.handover import driver_for, facts
+from labwright_nos.handover import driver_for
 from labwright_nos.image import check_image, values_of
 from labwright_nos.profile.model import Profile
 

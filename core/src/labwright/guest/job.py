@@ -1,0 +1,109 @@
+"""A command that a lesson brings with it: run to its end or to its time limit, its output kept without passwords."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from labwright.errors import Cause, LabwrightError
+from labwright.host.mask import Mask, basic
+from labwright.host.text import plain
+from labwright.interfaces import Endpoint, Workbench
+
+ANY = range(-64, 256)
+"""Exit codes, of signals too: how a script ended is for its author, and no failure of ours."""
+KEPT_LINES = 400
+LONGEST = 2000
+"""Characters of a line that is kept for people; the log has the rest."""
+
+
+@dataclass(frozen=True)
+class Ran:
+    """How a command ended. code: None at the time limit. errors: the beginning of standard error. lines: the last of
+    both streams. seconds: how long it ran. No password is in any of it, and nothing that a terminal would obey.
+    """
+
+    code: int | None
+    output: str
+    errors: str
+    lines: tuple[str, ...]
+    seconds: float
+
+    @property
+    def text(self) -> str:
+        """The last lines of both streams."""
+        return "\n".join(self.lines)
+
+    @property
+    def last(self) -> str:
+        """The last line that says something."""
+        return next((line.strip() for line in reversed(self.lines) if line.strip()), "")
+
+
+def mask_for(endpoint: Endpoint | None) -> Mask:
+    """Takes an endpoint's password out of what its job says."""
+    return Mask((endpoint.password, basic(endpoint.user, endpoint.password)) if endpoint else ())
+
+
+def run_job(
+    argv: Sequence[str | Path],
+    bench: Workbench,
+    mask: Mask,
+    limit: float,
+    *,
+    cwd: Path,
+    env: Mapping[str, str],
+    stdin: str | None = None,
+    shown: Callable[[str], bool] = bool,
+    unlogged: str = "",
+) -> Ran:
+    """Run a command of a lesson. limit: seconds. shown: which lines people see as they come; the log gets all of them.
+
+    unlogged: lines that begin so are in `output` alone. Raises LabwrightError for what is no fault of the command: a
+    tool that is not there, a full disk, a machine that died.
+    """
+    listener = _Listener(bench, mask, shown, unlogged)
+    started = time.monotonic()
+    try:
+        done = bench.run(
+            argv, cwd=cwd, env=env, stdin=stdin, timeout=limit, log=None, on_line=listener.take, accept=ANY,
+            what=f"{Path(argv[0]).name} of a lesson",
+        )  # fmt: skip
+    except LabwrightError as error:
+        seconds = time.monotonic() - started
+        if error.cause in {Cause.DISK_FULL, Cause.MEMORY, Cause.INTERRUPTED} or seconds < limit:
+            raise _masked(error, mask) from None
+        return Ran(None, "", "", tuple(listener.lines), seconds)
+    return Ran(done.code, mask(done.output), mask(plain(done.errors)), tuple(listener.lines), done.seconds)
+
+
+class _Listener:
+    """Takes lines as they come. Not from two threads at once: run() sees to that."""
+
+    def __init__(self, bench: Workbench, mask: Mask, shown: Callable[[str], bool], unlogged: str) -> None:
+        self._bench, self._mask, self._shown, self._unlogged = bench, mask, shown, unlogged
+        self.lines: deque[str] = deque(maxlen=KEPT_LINES)
+
+    def take(self, line: str) -> None:
+        if self._unlogged and line.startswith(self._unlogged):
+            return
+        said = plain(self._mask(line))
+        if self._bench.log is not None:
+            with self._bench.log.open("a", encoding="utf-8") as log:
+                log.write(f"{said}\n")
+        self.lines.append(said[:LONGEST])
+        if self._shown(said):
+            self._bench.say(said[:LONGEST])
+
+
+def _masked(error: LabwrightError, mask: Mask) -> LabwrightError:
+    return LabwrightError(
+        mask(error.what),
+        cause=error.cause,
+        hint=error.hint,
+        details=[plain(mask(line)) for line in error.details],
+        log=error.log,
+    )

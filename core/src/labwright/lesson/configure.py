@@ -1,0 +1,289 @@
+"""A stage of a lesson brought into its machines: every file is found first, then all endpoints at once, three tries."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import inspect
+import threading
+import time
+import traceback
+import uuid
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeVar
+
+from labwright.errors import Cause, LabwrightError, os_error
+from labwright.guest.job import mask_for
+from labwright.host.clock import Deadline
+from labwright.host.ledger import Ledger
+from labwright.host.run import Completed
+from labwright.host.teardown import remove_folder
+from labwright.interfaces import ConfigurationJob, ConfigurationResult, Endpoint, LessonConfigurator, Workbench
+from labwright.lesson.configure_copy import copy_lesson
+from labwright.lesson.configure_record import Voice
+from labwright.lesson.outcome import EndpointOutcome
+from labwright.lesson.select import file_for
+from labwright.plugins import configurator
+from labwright.spec.lesson import LessonSpec
+
+TRIES = 3
+"""As the platform has."""
+STOPPED = "it was stopped"
+Run = Callable[..., Completed]
+Stop = Callable[[], LabwrightError | None]
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True)
+class StageWork:
+    """What is to be done. lesson: its folder. endpoints: by their names. limit: seconds for an endpoint, all its tries
+    together. dry_run: show what would change, change nothing.
+    """
+
+    lesson: Path
+    spec: LessonSpec
+    stage: int
+    endpoints: Mapping[str, Endpoint]
+    dry_run: bool = False
+    limit: float = 600.0
+
+    @property
+    def addresses(self) -> dict[str, str]:
+        """Of all endpoints, by their names."""
+        return {name: endpoint.host for name, endpoint in self.endpoints.items()}
+
+
+@dataclass(frozen=True)
+class ConfigureContext:
+    """What it works with. scratch: a folder that is ours, for copies of the lesson. say: for people, from any thread.
+    logs: a folder that stays. run_for: gives the run() of jobs that work on a copy. seen_at: where jobs see their copy;
+    None: where it is. alive: why an endpoint's machine is no more, None while it runs. driver: by configuration type.
+    pause: seconds between two tries.
+    """
+
+    ledger: Ledger
+    scratch: Path
+    say: Callable[[str], None]
+    logs: Path
+    run_for: Callable[[Path], Run]
+    seen_at: Path | None = None
+    alive: Callable[[str], LabwrightError | None] = field(default=lambda _: None)
+    driver: Callable[[str], LessonConfigurator] = configurator
+    pause: float = 1.0
+
+
+@dataclass(frozen=True)
+class _Prepared:
+    """An endpoint, its driver, its file, and where its output goes."""
+
+    endpoint: Endpoint
+    driver: LessonConfigurator
+    file: Path
+    log: Path
+
+
+def configure_stage(work: StageWork, context: ConfigureContext) -> tuple[EndpointOutcome, ...]:
+    """Configure every endpoint that has a configurationType, all at once. Outcomes in the order of the lesson.
+
+    A failure of one endpoint is its outcome, and stops no other. Raises LabwrightError (config, plugin) before anything
+    runs, where a file or a driver is not there; and KeyboardInterrupt once all jobs have ended and no copy is left.
+    """
+    prepared = prepare(work, context)
+    if not prepared:
+        return ()
+    with stage_copies(context) as folder:
+        return all_at_once(prepared, lambda one, stop: _configure(one, work, context, folder, stop), context.alive)
+
+
+def prepare(work: StageWork, context: ConfigureContext) -> list[_Prepared]:
+    """Find every driver and every file. Raises LabwrightError (config, plugin); with all missing files at once."""
+    if not 0 <= work.stage < len(work.spec.stages):
+        raise LabwrightError(
+            f"the lesson {work.spec.slug} has no stage {work.stage}",
+            cause=Cause.CONFIG,
+            hint=f"its stages are 0 to {len(work.spec.stages) - 1}",
+        )
+    wanted = [spec for spec in work.spec.endpoints if spec.configuration_type]
+    drivers = {kind: context.driver(kind) for kind in sorted({str(spec.configuration_type) for spec in wanted})}
+    prepared, mistakes = [], []
+    for spec in wanted:
+        endpoint, driver = _endpoint(work, spec.name), drivers[str(spec.configuration_type)]
+        try:
+            file = file_for(work.lesson, spec.name, driver.candidates(endpoint), work.stage)
+        except LabwrightError as error:
+            mistakes.append(error)
+        else:
+            prepared.append(_Prepared(endpoint, driver, file, fresh_log(context, f"stage{work.stage}-{spec.name}")))
+    if len(mistakes) > 1:
+        raise LabwrightError(
+            f"stage {work.stage}: {len(mistakes)} endpoints cannot be configured, so none was",
+            cause=Cause.CONFIG,
+            details=[line for error in mistakes for line in (error.what, *(f"    {each}" for each in error.details))],
+            hint=mistakes[0].hint,
+        )
+    if mistakes:
+        raise mistakes[0]
+    return prepared
+
+
+def _endpoint(work: StageWork, name: str) -> Endpoint:
+    endpoint = work.endpoints.get(name)
+    if endpoint is None:
+        raise LabwrightError(
+            f"the endpoint {name} has no machine", cause=Cause.CONFIG, hint="launch the whole lesson again"
+        )
+    return endpoint
+
+
+def fresh_log(context: ConfigureContext, name: str) -> Path:
+    """An empty log file. Raises LabwrightError (disk full, host)."""
+    log = context.logs / f"{name}.log"
+    try:
+        context.logs.mkdir(parents=True, exist_ok=True)
+        log.unlink(missing_ok=True)
+        log.touch(mode=0o600)
+    except OSError as error:
+        raise os_error(error, "the log of a job cannot be made") from error
+    return log
+
+
+@contextlib.contextmanager
+def stage_copies(context: ConfigureContext) -> Iterator[Path]:
+    """A folder for the copies of one stage, one entry of the ledger for all of them; gone at the end."""
+    folder = context.scratch / f"stage-{uuid.uuid4().hex[:12]}"
+    with context.ledger.hold("folder", folder):
+        folder.mkdir(mode=0o700, parents=True)
+        yield folder
+
+
+def all_at_once(
+    items: Sequence[Item],
+    work: Callable[[Item, Callable[[str], Stop]], Result],
+    alive: Callable[[str], LabwrightError | None],
+) -> tuple[Result, ...]:
+    """Do the work for every item in a thread of its own; results in the order of the items.
+
+    The work is given what makes, for the name of an endpoint, the question whether to stop. On Ctrl-C every job is told
+    to stop, and KeyboardInterrupt is raised after the last has ended. Raises what a work raises.
+    """
+    interrupted = threading.Event()
+    results: dict[int, Result] = {}
+    raised: list[BaseException] = []
+
+    def stop_for(name: str) -> Stop:
+        def stop() -> LabwrightError | None:
+            if interrupted.is_set():
+                return LabwrightError(STOPPED, cause=Cause.INTERRUPTED, hint="run the stage again")
+            return alive(name) if name else None
+
+        return stop
+
+    def body(number: int) -> None:
+        try:
+            results[number] = work(items[number], stop_for)
+        except BaseException as error:
+            raised.append(error)
+
+    threads = [threading.Thread(target=body, args=(number,), daemon=True) for number in range(len(items))]
+    try:
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    except BaseException:
+        interrupted.set()
+        for thread in threads:
+            if thread.ident is not None:
+                thread.join()
+        raise
+    if raised:
+        raise raised[0]
+    return tuple(results[number] for number in range(len(items)))
+
+
+def _configure(
+    one: _Prepared, work: StageWork, context: ConfigureContext, folder: Path, stop_for: Callable[[str], Stop]
+) -> EndpointOutcome:
+    name, clock = one.endpoint.name, Deadline(work.limit)
+    voice = Voice(name, context.say, one.log)
+    stop = stop_for(name)
+    tries = 0
+    result, cause = ConfigurationResult(False, ""), Cause.GUEST
+    while tries < TRIES:
+        tries += 1
+        note(one.log, f"--- {one.file}, try {tries} of {TRIES} ---")
+        result, cause = _try(one, work, context, folder / f"{name}-{tries}", voice, stop, clock.left)
+        if result.ok or not result.again or clock.left <= context.pause:
+            break
+        if tries < TRIES:
+            voice.say(f"{result.reason}; trying again")
+            time.sleep(context.pause)
+    voice.end()
+    note(one.log, f"--- {'ok' if result.ok else result.reason}, {clock.passed:.1f} s ---")
+    return EndpointOutcome(name, result.ok, tries, clock.passed, result, one.log, one.file, cause)
+
+
+def _try(
+    one: _Prepared,
+    work: StageWork,
+    context: ConfigureContext,
+    folder: Path,
+    voice: Voice,
+    stop: Stop,
+    limit: float,
+) -> tuple[ConfigurationResult, Cause]:
+    """One run of a job on a copy of its own. Whatever goes wrong is a result."""
+    try:
+        if error := stop():
+            raise error
+        with bench_for(work, context, folder, voice, one.log, stop) as (copy, bench):
+            job = ConfigurationJob(
+                one.endpoint, copy, work.stage, one.file, work.dry_run, context.seen_at, limit, work.addresses
+            )
+            return one.driver.configure(job, bench), Cause.GUEST
+    except LabwrightError as error:
+        said = "\n".join([*error.details, error.what])
+        return ConfigurationResult(False, said, reason=error.what, where=str(one.file), again=False), error.cause
+    except Exception as error:
+        # A plugin's mistake is no reason to leave the other endpoints alone; its authors want to see all of it.
+        mask = mask_for(one.endpoint)
+        note(one.log, mask(traceback.format_exc()))
+        reason = mask(f"the plugin {type(one.driver).__name__} raises {type(error).__name__}: {error}")
+        return ConfigurationResult(False, reason, reason=reason, where=str(one.file), again=False), Cause.PLUGIN
+
+
+@contextlib.contextmanager
+def bench_for(
+    work: StageWork, context: ConfigureContext, folder: Path, voice: Voice, log: Path, stop: Stop
+) -> Iterator[tuple[Path, Workbench]]:
+    """A fresh copy of the lesson in a folder, and the workbench of a job that works on it; both gone at the end."""
+    copy, scratch, downloads = folder / "lesson", folder / "scratch", folder / "downloads"
+    try:
+        for place in (folder, scratch, downloads):
+            place.mkdir(mode=0o700)
+        copy_lesson(work.lesson, copy, context.seen_at, functools.partial(note, log))
+        run = stoppable(context.run_for(copy), stop)
+        yield copy, Workbench(run, scratch, downloads, context.ledger, voice.say, 0, 1, log)
+    except OSError as error:
+        raise os_error(error, "the job's folder cannot be made") from error
+    finally:
+        remove_folder(folder)
+
+
+def stoppable(run: Run, stop: Stop) -> Run:
+    """The run() that asks now and then whether to stop, where it can."""
+    takes = inspect.signature(run).parameters
+    able = "stop" in takes or any(each.kind is inspect.Parameter.VAR_KEYWORD for each in takes.values())
+    return functools.partial(run, stop=stop) if able else run
+
+
+def note(log: Path, text: str) -> None:
+    """Add a line to a log. Raises LabwrightError (disk full, host)."""
+    try:
+        with log.open("a", encoding="utf-8") as stream:
+            stream.write(f"{text}\n")
+    except OSError as error:
+        raise os_error(error, "the log of a job cannot be written") from error

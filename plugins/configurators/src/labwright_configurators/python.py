@@ -1,0 +1,62 @@
+"""The configurator `python`: a script of the lesson, run as the platform runs it."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import ClassVar
+
+from labwright.guest.job import mask_for, run_job
+from labwright.guest.script import failure_of, script_environment
+from labwright.interfaces import (
+    ConfigurationJob,
+    ConfigurationResult,
+    DriverFacts,
+    Endpoint,
+    LessonConfigurator,
+    Workbench,
+)
+from labwright_configurators.reach import silence
+
+DRY = "a script cannot be tried without effect: it was not run"
+
+
+class PythonConfigurator(LessonConfigurator):
+    """`python FILE`, with the endpoint in its environment. Its exit status says how it went."""
+
+    interface_version: ClassVar[int] = 5
+    facts: ClassVar[DriverFacts] = DriverFacts("Python scripts")
+
+    def candidates(self, endpoint: Endpoint) -> tuple[str, ...]:
+        """`<endpoint>.py`."""
+        return (f"{endpoint.name}.py",)
+
+    def configure(self, job: ConfigurationJob, bench: Workbench) -> ConfigurationResult:
+        """Run it. Raises LabwrightError for what is no fault of the script's."""
+        if job.dry_run:
+            return ConfigurationResult(True, DRY, skipped=True)
+        mask = mask_for(job.endpoint)
+        ran = run_job(
+            [sys.executable, job.script],
+            bench,
+            mask,
+            job.limit,
+            cwd=job.folder,
+            env=script_environment(job.folder, job.stage, job.addresses, job.endpoint),
+        )
+        if ran.code == 0:
+            # One that says nothing and does nothing would be fine on a machine that is down.
+            quiet = silence(job.endpoint) if says_nothing(job.lesson / job.file) else ""
+            return ConfigurationResult(not quiet, ran.text or quiet, reason=quiet, where=str(job.file) if quiet else "")
+        failure = failure_of(ran, job.folder, job.file, job.limit)
+        quiet = silence(job.endpoint)
+        reason = f"{quiet}: {failure.reason}" if quiet else failure.reason
+        return ConfigurationResult(
+            False, ran.text or reason, reason=reason, where=failure.where, again=failure.again
+        )  # fmt: skip
+
+
+def says_nothing(script: Path) -> bool:
+    """Whether a script has nothing but comments."""
+    lines = script.read_bytes().splitlines()
+    return all(not line.strip() or line.lstrip().startswith(b"#") for line in lines)
