@@ -161,4 +161,8 @@ def data_seats(machine: MachinePlan) -> tuple[int, ...]:
 def names_of(machine: MachinePlan) -> Sequence[str]:
     """The names of all interfaces, the management one first; those that its image does not name are Linux's."""
     named = machine.image.interfaces
-    return ["eth0" if machine.image.shell else "management", *named, *(f"eth{index}" for index in range(len(named) + 1, machine.data + 1))]
+    return [
+        "eth0" if machine.image.shell else "management",
+        *named,
+        *(f"eth{index}" for index in range(len(named) + 1, machine.data + 1)),
+    ]

@@ -82,7 +82,10 @@ class Identity:
 
 def new_identity() -> Identity:
     """A machine's own. Made here, where random numbers are good and processors fast."""
-    kinds: dict[str, ed25519.Ed25519PrivateKey | ec.EllipticCurvePrivateKey] = {"ed25519": ed25519.Ed25519PrivateKey.generate(), "ecdsa": ec.generate_private_key(ec.SECP256R1())}
+    kinds: dict[str, ed25519.Ed25519PrivateKey | ec.EllipticCurvePrivateKey] = {
+        "ed25519": ed25519.Ed25519PrivateKey.generate(),
+        "ecdsa": ec.generate_private_key(ec.SECP256R1()),
+    }
     keys, public = {}, []
     for kind, key in kinds.items():
         encoded = key.public_key().public_bytes(serialization.Encoding.OpenSSH, serialization.PublicFormat.OpenSSH)

@@ -19,5 +19,3 @@ def down(lesson_dir: LessonFolder, json_lines: Json = False) -> None:
             )
         end_lab(lab, running.workshop.ledger)
         running.result(f"{lab.name} is down", lab=lab.name)
-
-

@@ -96,8 +96,8 @@ def _talk(machine: LabMachine) -> None:
 def _copy(line: socket.socket) -> None:
     """Both ways, byte by byte as they are: a terminal is what it is for."""
     while True:
-        ready, _, _ = select.select([0, line], [], [])
-        if 0 in ready:
+        ready, _, _ = select.select([sys.stdin, line], [], [])
+        if sys.stdin in ready:
             typed = os.read(0, 4096)
             if not typed or LEAVE in typed:
                 return
@@ -111,6 +111,4 @@ def _copy(line: socket.socket) -> None:
 
 def _must_run(lab: Lab, machine: LabMachine) -> None:
     if words := lab.ended(machine.name):
-        raise LabwrightError(
-            f"{machine.name}: {words}", cause=Cause.GUEST, hint="labwright lesson down, then up again"
-        )
+        raise LabwrightError(f"{machine.name}: {words}", cause=Cause.GUEST, hint="labwright lesson down, then up again")

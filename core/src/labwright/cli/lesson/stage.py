@@ -91,9 +91,12 @@ def _work(lesson_dir: Path, running: Session) -> Iterator[Work]:
         )
     enter(lab)
     lesson = read_lesson(lesson_dir)
-    with alone(lesson.folder, running), workbench(running, lab.name, "jobs") as bench:
-        with work_on(lab, lesson, running, bench) as work:
-            yield work
+    with (
+        alone(lesson.folder, running),
+        workbench(running, lab.name, "jobs") as bench,
+        work_on(lab, lesson, running, bench) as work,
+    ):
+        yield work
 
 
 def _say(running: Session, text: str, outcomes: Sequence[EndpointOutcome], **facts: object) -> None:

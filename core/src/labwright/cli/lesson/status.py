@@ -99,8 +99,8 @@ def describe(lab: Lab) -> str:
 
 def _show(lab: Lab) -> None:
     facts = facts_of(lab)
-    out.print(f"[bold]{escape(lab.name)}[/bold]: {escape(facts['state'])}, stage {lab.stage}  ({escape(str(lab.lesson))})",
-              highlight=False, soft_wrap=True)  # fmt: skip
+    head = f"[bold]{escape(lab.name)}[/bold]: {escape(facts['state'])}, stage {lab.stage}"
+    out.print(f"{head}  ({escape(str(lab.lesson))})", highlight=False, soft_wrap=True)
     if lab.problem:
         out.print(f"  {escape(lab.problem)}", highlight=False, soft_wrap=True)
     table = Table("endpoint", "image", "state", "ports of 127.0.0.1", "management MAC", box=None, pad_edge=False)
@@ -119,6 +119,7 @@ def _link_line(link: dict[str, Any]) -> str:
     odd = "cut" if conditions.get("cut") else ", ".join(
         f"{name} {value:g}" for name, value in conditions.items() if name != "cut" and value
     )  # fmt: skip
-    line = f"{link['name']}: {link['a']} {link['a_interface']} - {link['b']} {link['b_interface']}, frames {frames[0]}/{frames[1]}"
+    ends = f"{link['a']} {link['a_interface']} - {link['b']} {link['b_interface']}"
+    line = f"{link['name']}: {ends}, frames {frames[0]}/{frames[1]}"
     line += f", {odd}" if odd else ""
     return line + (f", captured in {link['capture']}" if link.get("capture") else "")

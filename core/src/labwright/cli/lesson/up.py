@@ -17,7 +17,8 @@ from labwright.cli.lesson.work import LIMIT, configured, work_on
 from labwright.cli.session import Json, Session, session
 from labwright.errors import Cause, LabwrightError
 from labwright.hooks import Event
-from labwright.interfaces import Workbench
+from labwright.host.run import Completed
+from labwright.interfaces import Endpoint, Workbench
 from labwright.lesson.budget import check_budget
 from labwright.lesson.configure import ConfigureContext, StageWork, prepare
 from labwright.lesson.down import end_lab
@@ -122,8 +123,7 @@ def _configure(
 
 
 def _give_up(lab: Lab, error: BaseException, keep: bool, running: Session) -> None:
-    """A lab whose configuration failed stays, to be looked at and configured again; one that did not boot, or was
-    stopped, goes."""
+    """A lab whose configuration failed stays, to be looked at and configured again; any other one goes."""
     now = find_lab(lab.lesson, running.workshop.paths)
     stays = isinstance(error, LabwrightError) and now is not None and now.phase == "failed"
     if stays or (keep and isinstance(error, LabwrightError)):
@@ -149,11 +149,9 @@ def _port(door: int) -> int:
         return int(listener.getsockname()[1])
 
 
-def _nobody(name: str):  # type: ignore[no-untyped-def]
-    from labwright.interfaces import Endpoint  # noqa: PLC0415
-
+def _nobody(name: str) -> Endpoint:
     return Endpoint(name, "", 0, "", "")
 
 
-def _never(*_: object, **__: object) -> None:
+def _never(*_: object, **__: object) -> Completed:
     raise AssertionError("nothing runs before the machines do")
