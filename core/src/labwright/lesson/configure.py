@@ -77,12 +77,11 @@ class ConfigureContext:
 
 @dataclass(frozen=True)
 class _Prepared:
-    """An endpoint, its driver, its file, and where its output goes."""
+    """An endpoint, its driver, and its file."""
 
     endpoint: Endpoint
     driver: LessonConfigurator
     file: Path
-    log: Path
 
 
 def configure_stage(work: StageWork, context: ConfigureContext) -> tuple[EndpointOutcome, ...]:
@@ -91,14 +90,14 @@ def configure_stage(work: StageWork, context: ConfigureContext) -> tuple[Endpoin
     A failure of one endpoint is its outcome, and stops no other. Raises LabwrightError (config, plugin) before anything
     runs, where a file or a driver is not there; and KeyboardInterrupt once all jobs have ended and no copy is left.
     """
-    prepared = prepare(work, context)
+    prepared = find_files(work, context.driver)
     if not prepared:
         return ()
     with stage_copies(context) as folder:
         return all_at_once(prepared, lambda one, stop: _configure(one, work, context, folder, stop), context.alive)
 
 
-def prepare(work: StageWork, context: ConfigureContext) -> list[_Prepared]:
+def find_files(work: StageWork, driver: Callable[[str], LessonConfigurator] = configurator) -> list[_Prepared]:
     """Find every driver and every file. Raises LabwrightError (config, plugin); with all missing files at once."""
     if not 0 <= work.stage < len(work.spec.stages):
         raise LabwrightError(
@@ -107,16 +106,16 @@ def prepare(work: StageWork, context: ConfigureContext) -> list[_Prepared]:
             hint=f"its stages are 0 to {len(work.spec.stages) - 1}",
         )
     wanted = [spec for spec in work.spec.endpoints if spec.configuration_type]
-    drivers = {kind: context.driver(kind) for kind in sorted({str(spec.configuration_type) for spec in wanted})}
+    drivers = {kind: driver(kind) for kind in sorted({str(spec.configuration_type) for spec in wanted})}
     prepared, mistakes = [], []
     for spec in wanted:
-        endpoint, driver = _endpoint(work, spec.name), drivers[str(spec.configuration_type)]
+        endpoint, chosen = _endpoint(work, spec.name), drivers[str(spec.configuration_type)]
         try:
-            file = file_for(work.lesson, spec.name, driver.candidates(endpoint), work.stage)
+            file = file_for(work.lesson, spec.name, chosen.candidates(endpoint), work.stage)
         except LabwrightError as error:
             mistakes.append(error)
         else:
-            prepared.append(_Prepared(endpoint, driver, file, fresh_log(context, f"stage{work.stage}-{spec.name}")))
+            prepared.append(_Prepared(endpoint, chosen, file))
     if len(mistakes) > 1:
         raise LabwrightError(
             f"stage {work.stage}: {len(mistakes)} endpoints cannot be configured, so none was",
@@ -208,22 +207,23 @@ def _configure(
     one: _Prepared, work: StageWork, context: ConfigureContext, folder: Path, stop_for: Callable[[str], Stop]
 ) -> EndpointOutcome:
     name, clock = one.endpoint.name, Deadline(work.limit)
-    voice = Voice(name, context.say, one.log)
+    log = fresh_log(context, f"stage{work.stage}-{name}")
+    voice = Voice(name, context.say, log)
     stop = stop_for(name)
     tries = 0
     result, cause = ConfigurationResult(False, ""), Cause.GUEST
     while tries < TRIES:
         tries += 1
-        note(one.log, f"--- {one.file}, try {tries} of {TRIES} ---")
-        result, cause = _try(one, work, context, folder / f"{name}-{tries}", voice, stop, clock.left)
+        note(log, f"--- {one.file}, try {tries} of {TRIES} ---")
+        result, cause = _try(one, work, context, folder / f"{name}-{tries}", voice, log, stop, clock.left)
         if result.ok or not result.again or clock.left <= context.pause:
             break
         if tries < TRIES:
             voice.say(f"{result.reason}; trying again")
             time.sleep(context.pause)
     voice.end()
-    note(one.log, f"--- {'ok' if result.ok else result.reason}, {clock.passed:.1f} s ---")
-    return EndpointOutcome(name, result.ok, tries, clock.passed, result, one.log, one.file, cause)
+    note(log, f"--- {'ok' if result.ok else result.reason}, {clock.passed:.1f} s ---")
+    return EndpointOutcome(name, result.ok, tries, clock.passed, result, log, one.file, cause)
 
 
 def _try(
@@ -232,6 +232,7 @@ def _try(
     context: ConfigureContext,
     folder: Path,
     voice: Voice,
+    log: Path,
     stop: Stop,
     limit: float,
 ) -> tuple[ConfigurationResult, Cause]:
@@ -239,7 +240,7 @@ def _try(
     try:
         if error := stop():
             raise error
-        with bench_for(work, context, folder, voice, one.log, stop) as (copy, bench):
+        with bench_for(work, context, folder, voice, log, stop) as (copy, bench):
             job = ConfigurationJob(
                 one.endpoint, copy, work.stage, one.file, work.dry_run, context.seen_at, limit, work.addresses
             )
@@ -250,7 +251,7 @@ def _try(
     except Exception as error:
         # A plugin's mistake is no reason to leave the other endpoints alone; its authors want to see all of it.
         mask = mask_for(one.endpoint)
-        note(one.log, mask(traceback.format_exc()))
+        note(log, mask(traceback.format_exc()))
         reason = mask(f"the plugin {type(one.driver).__name__} raises {type(error).__name__}: {error}")
         return ConfigurationResult(False, reason, reason=reason, where=str(one.file), again=False), Cause.PLUGIN
 

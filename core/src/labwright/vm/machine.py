@@ -161,6 +161,8 @@ def start(
             env=environment() | {MARK_VARIABLE: mark},
             start_new_session=True,
             pass_fds=files,
+            # Its sockets are for us alone: the monitor can do anything with the machine.
+            umask=0o077,
         )
         try:
             yield process

@@ -73,8 +73,7 @@ def _capture(lab: Lab, found: LabLink, path: Path | None) -> None:
 def _sentence(facts: dict[str, Any]) -> str:
     conditions = facts["conditions"]
     odd = [f"{key} {value:g}" for key, value in conditions.items() if key != "cut" and value]
-    state = (
-        "is cut" if conditions["cut"] else f"carries every frame, {', '.join(odd)}" if odd else "carries every frame"
-    )
-    passed = f"{facts['there']['frames']} and {facts['back']['frames']} frames, {facts['there']['lost'] + facts['back']['lost']} lost"
+    there, back = facts["there"], facts["back"]
+    state = "is cut" if conditions["cut"] else ", ".join(["carries every frame", *odd])
+    passed = f"{there['frames']} and {back['frames']} frames, {there['lost'] + back['lost']} lost"
     return f"{facts['link']} {state}: {passed}" + (f"; captured in {facts['capture']}" if facts["capture"] else "")

@@ -17,10 +17,9 @@ from labwright.cli.lesson.work import LIMIT, configured, work_on
 from labwright.cli.session import Json, Session, session
 from labwright.errors import Cause, LabwrightError
 from labwright.hooks import Event
-from labwright.host.run import Completed
 from labwright.interfaces import Endpoint, Workbench
 from labwright.lesson.budget import check_budget
-from labwright.lesson.configure import ConfigureContext, StageWork, prepare
+from labwright.lesson.configure import StageWork, find_files
 from labwright.lesson.down import end_lab
 from labwright.lesson.images import LabImage
 from labwright.lesson.lab import Lab, find_lab, write_lab
@@ -76,10 +75,8 @@ def _check(lesson: Lesson, stage: int, running: Session) -> None:
         )
     if lab:
         end_lab(lab, running.workshop.ledger)
-    nowhere = Path(os.devnull)
     endpoints = {each.name: _nobody(each.name) for each in lesson.spec.endpoints}
-    context = ConfigureContext(running.workshop.ledger, nowhere, lambda _: None, nowhere, lambda _: _never)
-    prepare(StageWork(lesson.folder, lesson.spec, stage, endpoints), context)
+    find_files(StageWork(lesson.folder, lesson.spec, stage, endpoints))
 
 
 def _bring_up(
@@ -151,7 +148,3 @@ def _port(door: int) -> int:
 
 def _nobody(name: str) -> Endpoint:
     return Endpoint(name, "", 0, "", "")
-
-
-def _never(*_: object, **__: object) -> Completed:
-    raise AssertionError("nothing runs before the machines do")
