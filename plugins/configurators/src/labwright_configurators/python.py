@@ -18,6 +18,7 @@ from labwright.interfaces import (
 )
 from labwright_configurators.reach import silence
 
+RUNNER = "labwright_configurators.script"
 DRY = "a script cannot be tried without effect: it was not run"
 
 
@@ -37,7 +38,7 @@ class PythonConfigurator(LessonConfigurator):
             return ConfigurationResult(True, DRY, skipped=True)
         mask = mask_for(job.endpoint)
         ran = run_job(
-            [sys.executable, job.script],
+            [sys.executable, "-m", RUNNER, job.script],
             bench,
             mask,
             job.limit,
