@@ -1,4 +1,4 @@
-"""Keeps the cache below a size: what was used longest ago goes, and nothing that a running build uses."""
+"""Keeps the cache below a size: what was used longest ago goes, and nothing that is used now."""
 
 from __future__ import annotations
 
@@ -57,9 +57,12 @@ def limit() -> int:
 
 
 def prune(workshop: Workshop, size: int | None = None) -> Pruned:
-    """Remove outputs, fetched packages and mirrors' lists, the longest unused first, until the rest is below `size`."""
+    """Remove outputs, packages, mirrors' lists and snapshots, the longest unused first, until the rest is below `size`."""
     most = limit() if size is None else size
-    items = sorted((*_outputs(workshop), *_packages(workshop), *_lists(workshop)), key=lambda item: item.used)
+    items = sorted(
+        (*_outputs(workshop), *_packages(workshop), *_lists(workshop), *_snapshots(workshop)),
+        key=lambda item: item.used,
+    )
     left, freed = sum(item.size for item in items), 0
     removed: list[str] = []
     in_use: list[str] = []
@@ -105,6 +108,16 @@ def _lists(workshop: Workshop) -> Iterator[Item]:
                 facts = [path.lstat() for path in (folder, *folder.rglob("*"))]
                 size, used = sum(one.st_size for one in facts), max(one.st_ctime for one in facts)
                 yield Item(f"lists/{folder.name}", size, used, functools.partial(_remove_folder, folder))
+
+
+def _snapshots(workshop: Workshop) -> Iterator[Item]:
+    """Of booted images, which lessons resume; whoever does that holds the lock in it."""
+    for folder in (workshop.paths.root / "snapshots").glob("[!.]*"):
+        with contextlib.suppress(FileNotFoundError):
+            # A base may be a link to an image that is counted elsewhere.
+            size = sum(path.stat().st_size for path in folder.iterdir() if path.stat().st_nlink == 1)
+            used = (folder / IN_USE).stat().st_mtime if (folder / IN_USE).exists() else folder.stat().st_mtime
+            yield Item(f"snapshots/{folder.name}", size, used, functools.partial(_remove_folder, folder))
 
 
 def _remove_folder(folder: Path) -> bool:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import os
 import socket
 import time
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
@@ -17,6 +20,7 @@ from labwright.cli.lesson.work import LIMIT, configured, work_on
 from labwright.cli.session import Json, Session, session
 from labwright.errors import Cause, LabwrightError
 from labwright.hooks import Event
+from labwright.host import locks
 from labwright.interfaces import Endpoint, Workbench
 from labwright.lesson.budget import check_budget
 from labwright.lesson.configure import StageWork, find_files
@@ -91,9 +95,12 @@ def _bring_up(
     loopback_up()
     doors = inherited_doors()
     ports = [_port(door) for door in doors]
-    with workbench(running, name, "boot") as bench:
+    with contextlib.ExitStack() as stack:
+        bench = stack.enter_context(workbench(running, name, "boot"))
         accelerator = choose_accelerator(bench)
         snapshots = {} if cold else _snapshots(plan, accelerator, running)
+        for snapshot in snapshots.values():
+            stack.enter_context(_in_use(snapshot))
         launch = Launch(lesson.folder, lesson.spec, images, plan, doors, accelerator, snapshots)
         how = f", {len(snapshots)} of them from snapshots" if snapshots else ""
         workshop.emit(Event("step-started", name, "boot", f"Start {len(plan.machines)} machines{how}"))
@@ -139,6 +146,16 @@ def _snapshots(plan: LabPlan, accelerator: Accelerator, running: Session) -> dic
             if snapshot:
                 found[machine.name] = snapshot
     return found
+
+
+@contextlib.contextmanager
+def _in_use(snapshot: Snapshot) -> Iterator[None]:
+    """Nobody removes it meanwhile (labwright cache prune), and it counts as used now."""
+    stream = locks.take(snapshot.folder / locks.IN_USE, fcntl.LOCK_SH, wait=True)
+    assert stream is not None, "a lock that waits is held afterwards"
+    with stream:
+        os.utime(stream.fileno())
+        yield
 
 
 def _port(door: int) -> int:
