@@ -57,7 +57,7 @@ def limit() -> int:
 
 
 def prune(workshop: Workshop, size: int | None = None) -> Pruned:
-    """Remove outputs, packages, mirrors' lists and snapshots, the longest unused first, until the rest is below `size`."""
+    """Remove what was used longest ago, until the rest is below `size` in bytes."""
     most = limit() if size is None else size
     items = sorted(
         (*_outputs(workshop), *_packages(workshop), *_lists(workshop), *_snapshots(workshop)),
