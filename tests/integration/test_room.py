@@ -151,6 +151,7 @@ def test_secrets_of_the_user_are_not_there(outside, lesson, tmp_path, monkeypatc
     }  # fmt: skip
 
 
+@root_only
 def test_a_python_in_a_hidden_home_is_there_and_nothing_beside_it(tmp_path, outside, lesson):
     """Users have labwright in ~/venv or ~/.local: hiding the home must not hide that."""
     home = outside / "home"
@@ -476,6 +477,19 @@ def test_a_fork_server_that_dies_takes_its_jobs_along_and_is_reported(tmp_path, 
         with pytest.raises(LabwrightError, match="is gone"):
             rooms.run(["true"], lesson=lesson)
     assert list((tmp_path / "scratch").iterdir()) == []
+
+
+@pytest.mark.parametrize("most", [6, 9], ids=["for the server", "for the job"])
+def test_a_fork_server_that_may_open_no_more_files_says_so_and_goes_on(rooms, lesson, most):
+    server = rooms._server.pid
+    inner = Path(f"/proc/{server}/task/{server}/children").read_text().strip()
+    limits = subprocess.run(["prlimit", "--pid", inner, "--nofile", "--noheadings", "--output", "SOFT,HARD"],
+                            capture_output=True, text=True, check=True).stdout.split()  # fmt: skip
+    subprocess.run(["prlimit", "--pid", inner, f"--nofile={most}:"], check=True)
+    with pytest.raises(LabwrightError, match=r"can start none|no room can be made for it"):
+        rooms.run(["true"], lesson=lesson)
+    subprocess.run(["prlimit", "--pid", inner, f"--nofile={limits[0]}:"], check=True)
+    assert rooms.run(["true"], lesson=lesson).code == 0
 
 
 def test_closing_rooms_ends_the_jobs_of_other_threads(tmp_path, lesson, mark):
