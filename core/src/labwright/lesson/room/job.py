@@ -61,10 +61,12 @@ def _take_streams(descriptors: list[int], status: socket.socket) -> socket.socke
 
 
 def _be_first(child: int, status: socket.socket) -> None:
-    """Process 1: reap orphans until the job ends. What is left of it then, the kernel ends with this process."""
+    """Process 1: reap orphans until the job ends. What is left of it then, the kernel ends with this process.
+
+    It keeps its capabilities: a job, which has fewer, cannot look into it (ptrace(2), access mode checking).
+    """
     # Process 1 does not see signals from inside for which it has no handler (pid_namespaces(7)).
     signal.signal(signal.SIGINT, signal.SIG_DFL)
-    kernel.forbid_inspection()
     os.closerange(0, STATUS)
     while True:
         process, outcome = os.wait()
