@@ -55,17 +55,15 @@ def mark() -> str:
 
 
 def running(mark: str) -> bool:
-    return mark.encode() in b"".join(
-        path.read_bytes() for path in Path("/proc").glob("[0-9]*/cmdline") if readable(path)
-    )
+    return f"sleep\0{mark}\0".encode() in b"".join(map(content, Path("/proc").glob("[0-9]*/cmdline")))
 
 
-def readable(path: Path) -> bool:
+def content(path: Path) -> bytes:
+    """Of a file of /proc, whose process may end meanwhile."""
     try:
-        path.read_bytes()
+        return path.read_bytes()
     except OSError:
-        return False
-    return True
+        return b""
 
 
 def entries(folder: str) -> int:
@@ -98,7 +96,8 @@ def test_a_job_cannot_make_the_host_writable_again(rooms, lesson):
     for command in ("mount -o remount,rw,bind /usr", "umount /etc/hosts", "umount -l /home", "mknod /tmp/vda b 254 0",
                     "unshare --mount true", "unshare --user --map-root-user --mount umount /etc/hosts",
                     "nsenter --target 1 --mount true", "ls /proc/1/root/", "chroot / true", "reboot -f",
-                    "echo x > /proc/sys/kernel/core_pattern", "kill -9 1 && sleep 0.2 && false"):  # fmt: skip
+                    "cat /proc/1/environ", "echo x > /proc/sys/kernel/core_pattern",
+                    "kill -9 1 && sleep 0.2 && false"):  # fmt: skip
         assert sh(rooms, lesson, command, accept=range(256)).code != 0, command
 
 
@@ -115,6 +114,26 @@ def test_names_of_endpoints_resolve_and_others_do_not(rooms, lesson):
     assert sh(rooms, lesson, "getent hosts leaf1 web-2").output.split() == ["127.0.1.7", "leaf1", "127.0.1.8", "web-2"]
     assert sh(rooms, lesson, "cat /etc/resolv.conf; getent hosts example.com", accept=[2]).output == ""
     assert sh(rooms, lesson, "getent hosts $(hostname)").output.startswith("127.0.0.1")
+
+
+@root_only
+def test_a_host_that_replaces_its_files_uncovers_nothing_in_later_rooms(tmp_path, lesson):
+    """A mount goes when what it lies on is replaced: useradd does that to shadow, DHCP to resolv.conf."""
+    body = """
+    with open_rooms({"leaf1": "127.0.1.7"}, scratch, ledger, warm=()) as rooms:
+        for name in ("hosts", "shadow", "resolv.conf"):
+            Path("/etc", name + ".new").write_text("# the host's")
+            Path("/etc", name + ".new").rename(Path("/etc", name))
+        print(rooms.run(["sh", "-c", "getent hosts leaf1; cat /etc/shadow /etc/resolv.conf"], lesson=lesson).output)
+    """
+    copy = tmp_path / "etc"
+    copy.mkdir()
+    for name in ("passwd", "group", "nsswitch.conf", "ld.so.cache"):
+        shutil.copy(Path("/etc", name), copy)
+    for name in ("hosts", "shadow", "resolv.conf"):
+        (copy / name).write_text("SECRET")
+    found = probe(body, tmp_path, "unshare", "--mount", "sh", "-c", 'mount --bind "$0" /etc && exec "$@"', str(copy))
+    assert (found.stderr, found.stdout.split()) == ("", ["127.0.1.7", "leaf1"])
 
 
 def test_every_room_has_folders_of_its_own_that_are_empty(rooms, lesson):
@@ -136,7 +155,7 @@ def test_secrets_of_the_user_are_not_there(outside, lesson, tmp_path, monkeypatc
     try:
         with open_rooms({}, scratch, Ledger(tmp_path / "ledger")) as rooms:
             (scratch / "password").write_text("SECRET")
-            done = sh(rooms, lesson, f"ls -A {home} {scratch} /root; cat /root/{outside.name}; env; cat /etc/shadow;"
+            done = sh(rooms, lesson, f"ls -A {home} {scratch} /root; cat /root/{outside.name}; env;"
                       "tr '\\0' '\\n' < /proc/1/environ; ls /etc/ssl/private; ls /home", accept=range(256))  # fmt: skip
             # In place, the script has the server's memory and the server's environment.
             (lesson / "look.py").write_text("import os\nprint(open('/proc/self/environ').read(), os.environ)")
@@ -151,6 +170,7 @@ def test_secrets_of_the_user_are_not_there(outside, lesson, tmp_path, monkeypatc
     }  # fmt: skip
 
 
+@root_only
 def test_a_python_in_a_hidden_home_is_there_and_nothing_beside_it(tmp_path, outside, lesson):
     """Users have labwright in ~/venv or ~/.local: hiding the home must not hide that."""
     home = outside / "home"
@@ -415,14 +435,15 @@ def test_no_descriptor_and_no_process_is_left_by_jobs_of_any_end(rooms, lesson):
 
 HOLDER = """
 with open_rooms({}, scratch, ledger) as rooms:
-    import threading
+    import os, threading, time
+    BEFORE
     threading.Thread(target=lambda: rooms.run(["sh", "-c", "setsid sleep MARK & sleep MARK"], lesson=lesson),
                      daemon=True).start()
     rooms.run(["sh", "-c", "echo ready; sleep MARK"], lesson=lesson, on_line=lambda line: print(line, flush=True))
 """
 
 
-def hold(tmp_path: Path, mark: str) -> subprocess.Popen[str]:
+def hold(tmp_path: Path, mark: str, before: str = "") -> subprocess.Popen[str]:
     """A caller as a process of its own, in the middle of a job."""
     program = textwrap.dedent("""
         import sys
@@ -432,15 +453,16 @@ def hold(tmp_path: Path, mark: str) -> subprocess.Popen[str]:
         base = Path(sys.argv[1])
         scratch, ledger, lesson = base / "scratch", Ledger(base / "ledger"), base / "lesson"
     """)
-    caller = subprocess.Popen([sys.executable, "-c", program + HOLDER.replace("MARK", mark), tmp_path], text=True,
-                              stdout=subprocess.PIPE, stderr=subprocess.PIPE)  # fmt: skip
+    program += HOLDER.replace("MARK", mark).replace("BEFORE", before)
+    caller = subprocess.Popen([sys.executable, "-c", program, tmp_path], text=True, stdout=subprocess.PIPE,
+                              stderr=subprocess.PIPE)  # fmt: skip
     assert caller.stdout.readline() == "ready\n"
     assert soon(lambda: running(mark))
     return caller
 
 
 def room_mounts(place: Path) -> bool:
-    return any(str(place) in path.read_text() for path in Path("/proc").glob("[0-9]*/mountinfo") if readable(path))
+    return any(str(place).encode() in content(path) for path in Path("/proc").glob("[0-9]*/mountinfo"))
 
 
 def test_nothing_is_left_of_a_caller_that_is_killed(tmp_path, lesson, mark):
@@ -452,6 +474,18 @@ def test_nothing_is_left_of_a_caller_that_is_killed(tmp_path, lesson, mark):
     cleaned = Ledger(tmp_path / "ledger").clean()
     assert cleaned.failures == ()
     assert list((tmp_path / "scratch").iterdir()) == []
+
+
+def test_a_caller_is_seen_to_be_killed_though_a_child_of_it_holds_the_channel(tmp_path, lesson, mark):
+    """multiprocessing's children do, and so does every child for a moment before it is another program."""
+    with hold(tmp_path, mark, f"os.fork() or (open({str(tmp_path / 'child')!r}, 'w').write(str(os.getpid())),"
+              " os.closerange(0, 3), time.sleep(60), os._exit(0))") as caller:  # fmt: skip
+        caller.send_signal(signal.SIGKILL)
+        caller.wait()
+        try:
+            assert soon(lambda: not running(mark))
+        finally:
+            os.kill(int((tmp_path / "child").read_text()), signal.SIGKILL)
 
 
 def test_ctrl_c_ends_jobs_and_leaves_nothing(tmp_path, lesson, mark):
@@ -476,6 +510,19 @@ def test_a_fork_server_that_dies_takes_its_jobs_along_and_is_reported(tmp_path, 
         with pytest.raises(LabwrightError, match="is gone"):
             rooms.run(["true"], lesson=lesson)
     assert list((tmp_path / "scratch").iterdir()) == []
+
+
+@pytest.mark.parametrize("most", [6, 9], ids=["for the server", "for the job"])
+def test_a_fork_server_that_may_open_no_more_files_says_so_and_goes_on(rooms, lesson, most):
+    server = rooms._server.pid
+    inner = Path(f"/proc/{server}/task/{server}/children").read_text().strip()
+    limits = subprocess.run(["prlimit", "--pid", inner, "--nofile", "--noheadings", "--output", "SOFT,HARD"],
+                            capture_output=True, text=True, check=True).stdout.split()  # fmt: skip
+    subprocess.run(["prlimit", "--pid", inner, f"--nofile={most}:"], check=True)
+    with pytest.raises(LabwrightError, match=r"can start none|no room can be made for it"):
+        rooms.run(["true"], lesson=lesson)
+    subprocess.run(["prlimit", "--pid", inner, f"--nofile={limits[0]}:"], check=True)
+    assert rooms.run(["true"], lesson=lesson).code == 0
 
 
 def test_closing_rooms_ends_the_jobs_of_other_threads(tmp_path, lesson, mark):

@@ -2,8 +2,9 @@
 
 A script must not be able to tell. Where it could, because a file beside it has the name of a module that is loaded
 already, or a variable that Python reads at its start is another, a new interpreter is started instead. What is left:
-frames of this module are below the script's in a stack, `/proc/self` shows the server's arguments and environment, all
-scripts share one seed of string hashes, and warnings of modules loaded beforehand are not printed.
+frames of this module are below the script's in a stack and count for the limit of recursion; `/proc/self` shows the
+server's arguments and environment; all scripts share one seed of string hashes; filters of warnings are as the modules
+loaded beforehand left them, and warnings of those modules are not printed.
 """
 
 from __future__ import annotations
@@ -141,7 +142,6 @@ def _begin(script: Script) -> dict[str, Any]:
     """Make of this process what Python's start would have made, and return the namespace of __main__."""
     os.environ.clear()
     os.environ.update(script.request.env)
-    signal.signal(signal.SIGINT, signal.default_int_handler)
     called = script.request.argv[0]
     if "/" not in called and Path(beside := os.path.join(os.path.dirname(sys.executable), called)).exists():  # noqa: PTH118, PTH120
         sys.executable = beside

@@ -28,15 +28,14 @@ def start(layout: Layout, descriptors: list[int]) -> Script | None:
 
     Returns in the job alone, with the script that is to run in place; None where the caller is gone.
     """
-    _take_streams(descriptors)
-    status = socket.socket(fileno=STATUS)
+    status = socket.socket(fileno=descriptors[STATUS])
     try:
+        status = _take_streams(descriptors, status)
         request = Request(**receive(status))
-    except (EOFError, OSError):
-        os._exit(REFUSED)
-    try:
         root.enter(layout, Path(request.lesson))
         child = os.fork()
+    except EOFError:
+        os._exit(REFUSED)
     except OSError as error:
         reply(status, refused=f"{error.filename or 'a process'}: {error.strerror}", number=error.errno)
         os._exit(REFUSED)
@@ -46,7 +45,7 @@ def start(layout: Layout, descriptors: list[int]) -> Script | None:
     return None
 
 
-def _take_streams(descriptors: list[int]) -> None:
+def _take_streams(descriptors: list[int], status: socket.socket) -> socket.socket:
     """Make the four descriptors 0 to 3, and close all others: they are the server's."""
     # Out of the way first: one of them may be another's new number.
     high = [fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, STATUS + 1) for descriptor in descriptors]
@@ -57,13 +56,17 @@ def _take_streams(descriptors: list[int]) -> None:
         if descriptor > STATUS:
             with contextlib.suppress(OSError):
                 os.close(descriptor)
+    status.detach()
+    return socket.socket(fileno=STATUS)
 
 
 def _be_first(child: int, status: socket.socket) -> None:
-    """Process 1: reap orphans until the job ends. What is left of it then, the kernel ends with this process."""
+    """Process 1: reap orphans until the job ends. What is left of it then, the kernel ends with this process.
+
+    It keeps its capabilities: a job, which has fewer, cannot look into it (ptrace(2), access mode checking).
+    """
     # Process 1 does not see signals from inside for which it has no handler (pid_namespaces(7)).
     signal.signal(signal.SIGINT, signal.SIG_DFL)
-    kernel.forbid_inspection()
     os.closerange(0, STATUS)
     while True:
         process, outcome = os.wait()
@@ -78,6 +81,9 @@ def _be_first(child: int, status: socket.socket) -> None:
 def _become(request: Request, status: socket.socket) -> Script:
     """The job: give up what it must not have, then be the program; returns a script to run in place."""
     try:
+        # We may have been started in the background of a shell, with Ctrl-C ignored.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        signal.pthread_sigmask(signal.SIG_SETMASK, [])
         os.setsid()
         os.umask(0o022)
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))

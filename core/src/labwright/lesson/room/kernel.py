@@ -14,7 +14,7 @@ CLONE_NEWNS, CLONE_NEWUTS, CLONE_NEWIPC, CLONE_NEWPID = 0x20000, 0x4000000, 0x80
 MOUNT_ATTR_RDONLY, MOUNT_ATTR_NOSUID, MOUNT_ATTR_NODEV = 1, 2, 4
 READ_ONLY = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV
 AT_FDCWD, AT_RECURSIVE = -100, 0x8000
-PR_SET_DUMPABLE, PR_SET_NO_NEW_PRIVS = 4, 38
+PR_SET_NO_NEW_PRIVS = 38
 CAPABILITY_VERSION_3 = 0x20080522
 """linux/capability.h."""
 
@@ -82,11 +82,6 @@ def join(namespace: int) -> None:
 def forbid_new_privileges() -> None:
     """No program that is started from now on gains rights by its file: PR_SET_NO_NEW_PRIVS of prctl(2)."""
     _checked(libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), "no new privileges")
-
-
-def forbid_inspection() -> None:
-    """Processes with fewer rights cannot look into this one: PR_SET_DUMPABLE of prctl(2)."""
-    _checked(libc.prctl(PR_SET_DUMPABLE, 0, 0, 0, 0), "not dumpable")
 
 
 def keep_capabilities(kept: int) -> None:

@@ -16,7 +16,8 @@ HIDDEN = ("/home", "/media", "/mnt")
 """Homes, and disks that users put in; under /mnt, Windows's own (WSL)."""
 SECRET = ("/etc/shadow", "/etc/shadow-", "/etc/gshadow", "/etc/gshadow-", "/etc/sudoers", "/etc/ssl/private",
           "/etc/ssh/ssh_host_rsa_key", "/etc/ssh/ssh_host_ecdsa_key", "/etc/ssh/ssh_host_ed25519_key")  # fmt: skip
-"""Root of the host could read these in a room; in a user namespace nobody can."""
+"""What root of the host could read in a room; in a user namespace, where labs belong, nobody can. It covers what was
+there when the room was made: a file that the host replaces meanwhile, as useradd does, is seen."""
 
 
 def own(places: Iterable[str] = tuple(OWN)) -> list[Path]:

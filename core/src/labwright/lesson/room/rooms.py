@@ -132,7 +132,12 @@ class Rooms:
                     raise self._dead(subject) from error
                 # With our copies closed, the end of the server is the end of the channel.
                 theirs.close()
-            rooms = receive_descriptors(channel, 1)
+            # A server that is stopped or starved must not hold its callers for ever.
+            channel.settimeout(START_SECONDS)
+            try:
+                rooms = receive_descriptors(channel, 1)
+            except (OSError, EOFError) as error:
+                raise self._dead(subject) from error
             if not rooms:
                 raise self._dead(subject)
             room = rooms[0]
@@ -149,8 +154,9 @@ class Rooms:
                     hint="they wait in the kernel (a dead disk or network mount?): labwright clean once they are gone",
                 )  # fmt: skip
             said = bytearray()
+            job.channel.setblocking(False)
             with contextlib.suppress(OSError):
-                while part := job.channel.recv(1 << 16, socket.MSG_DONTWAIT):
+                while part := job.channel.recv(1 << 16):
                     said += part
             return bytes(said)
         finally:

@@ -6,6 +6,7 @@ must be a room's own is mounted over that in the room's own mount namespace, and
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -44,8 +45,6 @@ def prepare(layout: Layout) -> None:
     _make_devices(root)
     (root / HOSTS).write_text(layout.hosts)
     (root / EMPTY).touch()
-    _replace(root, HOSTS, "/etc/hosts")
-    _replace(root, EMPTY, "/etc/resolv.conf")
     _hide(root, layout)
     kernel.set_attributes(root, kernel.READ_ONLY, recursive=False)
 
@@ -72,14 +71,6 @@ def _make_devices(root: Path) -> None:
     (devices / "shm").mkdir()
 
 
-def _replace(root: Path, name: str, place: str) -> None:
-    """Put a file of ours over the host's, if the host has it where a room sees it: not so in its own /run."""
-    target = inside(root, place)
-    if target.is_file():
-        kernel.mount(root / name, target, flags=MS_BIND)
-        kernel.set_attributes(target, kernel.READ_ONLY)
-
-
 def inside(root: Path, place: str) -> Path:
     """The file that an absolute path leads to for who has `root` as root; links are followed as the kernel would."""
     parts, found, links = place.split("/"), root, 0
@@ -104,11 +95,6 @@ def _hide(root: Path, layout: Layout) -> None:
         kernel.mount("hidden", target, "tmpfs", MS_NOSUID | MS_NODEV, "mode=755,size=1m")
         _show(root, cover, layout.visible)
         kernel.set_attributes(target, kernel.READ_ONLY, recursive=False)
-    for secret in map(Path, places.SECRET):
-        if secret.is_dir() and os.access(secret, os.R_OK):
-            kernel.mount("hidden", _at(root, secret), "tmpfs", MS_NOSUID | MS_NODEV | MS_RDONLY, "mode=700,size=4k")
-        elif secret.is_file() and not secret.is_symlink() and os.access(secret, os.R_OK):
-            _replace(root, EMPTY, str(secret))
 
 
 def _show(root: Path, cover: Path, needed: Iterable[str]) -> None:
@@ -139,6 +125,26 @@ def _at(root: Path, place: Path) -> Path:
     return root / place.relative_to("/")
 
 
+def _replace_files(root: Path) -> None:
+    """Put our files over the host's. For each room anew: one is uncovered when the host puts another in its place."""
+    _replace(root, HOSTS, "/etc/hosts")
+    _replace(root, EMPTY, "/etc/resolv.conf")
+    for secret in map(Path, places.SECRET):
+        if secret.is_dir() and os.access(secret, os.R_OK):
+            kernel.mount("hidden", _at(root, secret), "tmpfs", MS_NOSUID | MS_NODEV | MS_RDONLY, "mode=700,size=4k")
+        elif os.access(secret, os.R_OK):
+            _replace(root, EMPTY, str(secret))
+
+
+def _replace(root: Path, name: str, place: str) -> None:
+    """Put a file of ours over the host's, if the host has it where a room sees it: not so in its own /run."""
+    target = inside(root, place)
+    if target.is_file():
+        # Gone this very moment is as good as hidden. Read-only it is by the root that it comes from.
+        with contextlib.suppress(FileNotFoundError):
+            kernel.mount(root / name, target, flags=MS_BIND)
+
+
 def enter(layout: Layout, lesson: Path) -> None:
     """Make the room of the current process, which has a process namespace of its own, and go in."""
     root = Path(layout.root)
@@ -149,6 +155,7 @@ def enter(layout: Layout, lesson: Path) -> None:
         mode = places.OWN.get(str(place), 0o755)
         kernel.mount("own", _at(root, place), "tmpfs", MS_NOSUID | MS_NODEV, f"mode={mode:o},size={OWN_SIZE}")
         _show(root, place, layout.visible)
+    _replace_files(root)
     kernel.mount("own", root / "dev/shm", "tmpfs", MS_NOSUID | MS_NODEV, f"mode=1777,size={OWN_SIZE}")
     kernel.mount("own", root / "dev/pts", "devpts", MS_NOSUID | MS_NOEXEC, "newinstance,ptmxmode=0666,mode=620")
     kernel.bind(lesson, _at(root, Path(LESSON)), kernel.MOUNT_ATTR_NOSUID | kernel.MOUNT_ATTR_NODEV)

@@ -5,10 +5,12 @@ Process 1 of a process namespace: the kernel ends all rooms with it. It never se
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import importlib
 import os
 import select
+import signal
 import socket
 import sys
 
@@ -62,20 +64,32 @@ def _serve(control: socket.socket, owner: int, layout: Layout) -> interpreter.Sc
                 events.unregister(ready)
                 os.close(ready)
                 continue
-            descriptors = receive_descriptors(control, JOB_DESCRIPTORS) if ready == control.fileno() else []
-            if len(descriptors) != JOB_DESCRIPTORS:
+            try:
+                descriptors = _next_job(control) if ready == control.fileno() else None
+            except (EOFError, ConnectionError):
+                descriptors = None
+            if descriptors is None:
                 return None
-            process = _fork(own)
+            process = _fork(own) if descriptors else -1
             if process == 0:
                 control.detach()
                 return job.start(layout, descriptors)
-            if process > 0:
-                watched = os.pidfd_open(process)
+            if process > 0 and (watched := _hand_over(descriptors[-1], process)) is not None:
                 rooms[watched] = process
                 events.register(watched, select.POLLIN)
-                _hand_over(descriptors[-1], watched)
             for descriptor in descriptors:
                 os.close(descriptor)
+
+
+def _next_job(control: socket.socket) -> list[int]:
+    """The descriptors of a job; none where we may not open so many, which its caller sees by its channel's end."""
+    descriptors = receive_descriptors(control, JOB_DESCRIPTORS)
+    if len(descriptors) == JOB_DESCRIPTORS:
+        return descriptors
+    sys.stderr.write("too many open files\n")
+    for descriptor in descriptors:
+        os.close(descriptor)
+    return []
 
 
 def _fork(own: int) -> int:
@@ -92,15 +106,21 @@ def _fork(own: int) -> int:
     return process
 
 
-def _hand_over(status: int, watched: int) -> None:
-    channel = socket.socket(fileno=os.dup(status))
+def _hand_over(status: int, process: int) -> int | None:
+    """Give the caller a pidfd of the room's process 1, and return it; None where that cannot be: the room is ended."""
     try:
+        watched = os.pidfd_open(process)
+    except OSError as error:
+        sys.stderr.write(f"{error}\n")
+        os.kill(process, signal.SIGKILL)
+        os.waitpid(process, 0)
+        return None
+    channel = socket.socket(fileno=status)
+    # One that has given up meanwhile sends no request, and without one the room ends by itself.
+    with contextlib.suppress(OSError):
         send_descriptors(channel, [watched])
-    except OSError:
-        # The caller has given up; its room ends by itself, as nobody sends it a request.
-        sys.stderr.write("a caller is gone\n")
-    finally:
-        channel.close()
+    channel.detach()
+    return watched
 
 
 if __name__ == "__main__":

@@ -67,12 +67,19 @@ def send_descriptors(channel: socket.socket, descriptors: Sequence[int]) -> None
 
 
 def receive_descriptors(channel: socket.socket, most: int) -> list[int]:
-    """Open files that were handed over; none where the other side is gone."""
-    _, ancillary, _, _ = channel.recvmsg(1, socket.CMSG_LEN(most * array.array("i").itemsize), socket.MSG_CMSG_CLOEXEC)
+    """Open files that were handed over; fewer where this process may have no more.
+
+    Raises EOFError where the other side is gone.
+    """
+    data, ancillary, _, _ = channel.recvmsg(
+        1, socket.CMSG_LEN(most * array.array("i").itemsize), socket.MSG_CMSG_CLOEXEC
+    )
+    if not data:
+        raise EOFError
     found = array.array("i")
-    for level, kind, data in ancillary:
+    for level, kind, numbers in ancillary:
         if (level, kind) == (socket.SOL_SOCKET, socket.SCM_RIGHTS):
-            found.frombytes(data[: len(data) - len(data) % found.itemsize])
+            found.frombytes(numbers[: len(numbers) - len(numbers) % found.itemsize])
     return list(found)
 
 
