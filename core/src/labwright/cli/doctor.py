@@ -9,11 +9,21 @@ import typer
 from rich.markup import escape
 
 from labwright.cli.session import Json, failures, out, print_json, workshop
-from labwright.errors import Cause
-from labwright.host.probes import examine
+from labwright.errors import Cause, LabwrightError
+from labwright.host.probes import Finding, examine
+from labwright.lesson.room import check
 from labwright.vm.accelerator import probe_kvm
 
 SIGNS = {"ok": "[green]✓[/green]", "warning": "[yellow]![/yellow]", "missing": "[red]✗[/red]"}
+
+
+def check_lessons() -> Finding:
+    """Lessons cannot be brought up here: their network and the rooms of their jobs are namespaces; builds are fine."""
+    try:
+        check()
+    except LabwrightError as error:
+        return Finding("lessons", "warning", error.what, check_lessons.__doc__ or "", error.hint)
+    return Finding("lessons", "ok", "a network and a room for jobs can be made")
 
 
 def doctor(
@@ -23,7 +33,7 @@ def doctor(
     """Try what builds need on this host; for what does not work, say what it means and what mends it."""
     with failures(json_document):
         paths = workshop().paths
-        findings = examine(paths, probe_kvm, deep=deep)
+        findings = [*examine(paths, probe_kvm, deep=deep), check_lessons()]
         if json_document:
             print_json([asdict(finding) for finding in findings])
         for finding in [] if json_document else findings:
