@@ -1,0 +1,211 @@
+"""Makes a Linux machine what a model says: files for whatever manages its interfaces, and FRR for routing."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from ipaddress import ip_interface
+from typing import TYPE_CHECKING
+
+from labwright.errors import Cause
+from labwright.kit.errors import KitError
+from labwright.kit.files import File
+from labwright.kit.interfaces import Interface
+from labwright.kit.model import Node, Port
+from labwright.kit.rendering import frr, ifupdown, named, networkd, networkmanager
+from labwright.kit.rendering.named import Named
+
+if TYPE_CHECKING:
+    from labwright.kit.host import Host
+
+MANAGEMENT = frozenset({"eth0", "enp0s3f0"})
+"""What a machine of a lab is reached by: labwright's name, and the one of the public lessons."""
+IFUPDOWN = "/etc/network/interfaces.d/labwright"
+ADDRESSES_SECONDS = 30.0
+
+
+@dataclass(frozen=True)
+class Manager:
+    """What manages interfaces. runs: succeeds where it does. files: renders. mode: of its files.
+
+    ours: a pattern of shell for all files of ours. up, down: commands for one interface whose file is new, {} is its
+    name. once: a command after the files have changed.
+    """
+
+    runs: str
+    files: Callable[[Named], Mapping[str, str]]
+    mode: str
+    ours: str
+    up: str
+    down: str
+    once: str = "true"
+
+
+def _ifupdown_files(named: Named) -> Mapping[str, str]:
+    return {IFUPDOWN: ifupdown.render(named)}
+
+
+MANAGERS: Mapping[str, Manager] = {
+    "networkmanager": Manager(
+        "systemctl -q is-active NetworkManager", networkmanager.render, "0600",
+        f"{networkmanager.FOLDER}/labwright-*.nmconnection",
+        "nmcli --wait 30 connection up labwright-{}",
+        "nmcli device disconnect {} >/dev/null 2>&1 || :; ip link set dev {} down",
+        "nmcli connection reload",
+    ),
+    "ifupdown": Manager(
+        "command -v ifup >/dev/null && systemctl -q is-enabled networking", _ifupdown_files, "0644", IFUPDOWN,
+        "ifdown --force {0} >/dev/null 2>&1 || :; ip address flush dev {0} && ip link set dev {0} up && ifup {0}",
+        "ifdown --force {0} >/dev/null 2>&1 || :; ip address flush dev {0} && ip link set dev {0} down",
+    ),
+    "networkd": Manager(
+        "systemctl -q is-active systemd-networkd", networkd.render, "0644",
+        f"{networkd.FOLDER}/05-labwright-*.network",
+        "networkctl reconfigure {}", "networkctl reconfigure {}", "networkctl reload",
+    ),
+}  # fmt: skip
+"""In the order in which they are looked for: Debian's images for FRR run networkd too, for management alone."""
+
+
+def apply(host: Host, node: Node, names: Sequence[str] | Mapping[int, str] | None, manager: str) -> tuple[str, ...]:
+    """Make it so; what has changed, as places and names. Raises KitError."""
+    which = manager or _manager(host)
+    if which not in MANAGERS:
+        raise KitError(f"{which!r} manages no interfaces", cause=Cause.CONFIG, hint=f"one of {', '.join(MANAGERS)}")
+    what = named(node, which, names)
+    before = host.interfaces()
+    _refuse_management(host, what, before)
+    changed = ["hostname"] if node.hostname and host.hostname(node.hostname) else []
+    changed += _interfaces(host, what, MANAGERS[which], before)
+    host.wait_for(lambda: _settled(host, what), ADDRESSES_SECONDS, 0.3, f"the addresses of the model on {host.name}")
+    return (*changed, *_frr(host, named(node, "frr", names)))
+
+
+def _manager(host: Host) -> str:
+    for name, manager in MANAGERS.items():
+        if host.run(manager.runs, check=False).code == 0:
+            return name
+    raise KitError(
+        f"nothing that we know manages the interfaces of {host.name}",
+        details=[f"looked for {name}: `{manager.runs}`" for name, manager in MANAGERS.items()],
+        hint="name one with manager=",
+    )
+
+
+def _refuse_management(host: Host, what: Named, interfaces: Mapping[str, Interface]) -> None:
+    """The way by which we came is left alone, whatever it is called."""
+    words = host.run('echo "${SSH_CONNECTION:-}"').output.split()
+    came_by = words[2] if len(words) == 4 else ""
+    for name in what.ports.values():
+        here = interfaces.get(name) or next((each for each in interfaces.values() if name in each.altnames), None)
+        if here is None:
+            raise KitError(
+                f"{host.name} has no interface {name}", cause=Cause.CONFIG,
+                details=[f"it has {', '.join(sorted(interfaces))}"], hint="give the real names with names=",
+            )  # fmt: skip
+        ours = {address.partition("/")[0] for address in here.addresses}
+        if MANAGEMENT & {name, here.name, *here.altnames} or came_by in ours:
+            raise KitError(
+                f"{name} is the management interface of {host.name}: it is never touched", cause=Cause.CONFIG,
+                hint="index 1 is the first data interface, eth1",
+            )  # fmt: skip
+
+
+def _interfaces(host: Host, what: Named, manager: Manager, before: Mapping[str, Interface]) -> list[str]:
+    files = manager.files(what)
+    stale = _stale(host, what, manager, files)
+    if manager.ours == IFUPDOWN:
+        _include(host)
+    put = list(host.put([File(place, text, mode=manager.mode, folders=True) for place, text in
+                         ((place, text.encode()) for place, text in files.items())])) if files else []  # fmt: skip
+    for place, name in stale:
+        if place not in files:
+            host.sudo(["rm", "-f", place])
+        put.append(place)
+        if name and name not in MANAGEMENT | {"lo"}:
+            host.sudo(["ip", "address", "flush", "dev", name, "scope", "global"])
+    if put:
+        host.sudo(manager.once)
+    for port in what.node.ports:
+        name = what.name(port)
+        file_is_new = any(place in put for place in files if place != IFUPDOWN and _of(place) == name)
+        if file_is_new or not _as_wanted(before.get(name), [port]):
+            host.sudo((manager.up if port.enabled else manager.down).format(name))
+            put.append(name)
+    if what.node.loopbacks and not _as_wanted(before.get("lo"), what.node.loopbacks, least=True):
+        # Never by taking lo down: half of a machine's own services would lose their connections.
+        for address in (each for port in what.node.loopbacks for each in port.addresses):
+            host.sudo(["ip", "address", "replace", address, "dev", "lo"])
+        put.append("lo")
+    return list(dict.fromkeys(put))
+
+
+def _of(place: str) -> str:
+    """The interface that a file of ours is for; empty where it is for several."""
+    found = re.search(r"/(?:05-)?labwright-(.+)\.(?:network|nmconnection)$", place)
+    return found[1] if found else ""
+
+
+def _stale(host: Host, what: Named, manager: Manager, files: Mapping[str, str]) -> list[tuple[str, str]]:
+    """Files of ours from an earlier model, and the interfaces that are no longer in it."""
+    if manager.ours == IFUPDOWN:
+        old = host.sudo(["cat", IFUPDOWN], check=False).output
+        gone = set(re.findall(r"^iface ([A-Za-z0-9._-]+) ", old, re.M)) - set(what.ports.values()) - {"lo"}
+        return [(IFUPDOWN, name) for name in sorted(gone)]
+    listed = host.sudo(f'for file in {manager.ours}; do [ ! -e "$file" ] || echo "$file"; done').output
+    return [(place, _of(place)) for place in listed.splitlines() if place not in files]
+
+
+def _include(host: Host) -> None:
+    """The main file reads those of its folder; images that are made for one lesson may lack the line."""
+    host.sudo(
+        "grep -Eq '^[[:space:]]*source(-directory)?[[:space:]]+/etc/network/interfaces\\.d' /etc/network/interfaces"
+        " || printf '\\nsource /etc/network/interfaces.d/*\\n' >>/etc/network/interfaces"
+    )
+
+
+def _settled(host: Host, what: Named) -> bool:
+    now = host.interfaces()
+    wrong = [what.name(port) for port in what.node.ports if not _as_wanted(now.get(what.name(port)), [port])]
+    if what.node.loopbacks and not _as_wanted(now.get("lo"), what.node.loopbacks, least=True):
+        wrong.append("lo")
+    if wrong:
+        raise KitError("not as wanted", details=[f"{name}: {now.get(name, 'is not there')}" for name in wrong])
+    return True
+
+
+def _as_wanted(now: Interface | None, ports: Sequence[Port], least: bool = False) -> bool:
+    """Whether an interface has these addresses, and no others unless it may have more."""
+    if now is None or now.up != ports[0].enabled:
+        return False
+    if not now.up:
+        return True
+    wanted = {each for port in ports for each in port.addresses}
+    has = {each for each in now.addresses if not ip_interface(each).ip.is_link_local or each in wanted}
+    mtu = ports[0].mtu
+    return (wanted <= has if least else wanted == has) and (mtu is None or now.mtu == mtu)
+
+
+def _frr(host: Host, what: Named) -> list[str]:
+    """FRR, where the model asks for it: its file, its daemons, and a look at whether it took all of it."""
+    node = what.node
+    daemons = [name for name, asked in (("bgpd", node.bgp), ("ospfd", node.ospf)) if asked]
+    if not daemons and not what.raw:
+        return []
+    text = frr.routing(what)
+    answer = host.root_script("frr", *daemons, stdin=text.encode())
+    changed = answer.output.strip().endswith("changed")
+    if changed:
+        host.service("frr").restart()
+    wanted = [line for line in text.splitlines() if line.startswith("router ")]
+
+    def took() -> bool:
+        running = host.sudo(["vtysh", "-c", "show running-config"]).output.splitlines()
+        missing = [line for line in wanted if line not in running]
+        if missing:
+            raise KitError("FRR does not have it", details=missing)
+        return True
+
+    host.wait_for(took, 15.0, 0.5, f"FRR's configuration on {host.name}")
+    return ["/etc/frr/frr.conf"] if changed else []
