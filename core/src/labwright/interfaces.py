@@ -261,7 +261,10 @@ class Provisioner(ABC):
 
 @dataclass(frozen=True)
 class Endpoint:
-    """A running machine of a lesson. The password is a secret: no repr shows it."""
+    """A running machine of a lesson. The password is a secret: no repr shows it.
+
+    driver: NAPALM's, where it is known. interfaces: names of the data interfaces, in the order of connections.
+    """
 
     name: str
     host: str
@@ -269,6 +272,7 @@ class Endpoint:
     user: str
     password: str = field(repr=False)
     driver: str = ""
+    interfaces: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

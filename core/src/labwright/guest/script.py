@@ -60,6 +60,7 @@ def script_environment(
         "ANTIDOTE_TARGET_USERNAME": endpoint.user,
         "ANTIDOTE_TARGET_PASSWORD": endpoint.password,
         "LABWRIGHT_ENDPOINT": endpoint.name,
+        "LABWRIGHT_INTERFACES": " ".join(endpoint.interfaces),
     }
 
 

@@ -6,7 +6,7 @@ import contextlib
 import json
 import os
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import paramiko
 
@@ -38,8 +38,13 @@ def target(timeout: float = LOGIN_SECONDS) -> Iterator[Host]:
     port = os.environ.get("LABWRIGHT_TARGET_PORT", str(SSH_PORT))
     if not port.isdecimal():
         raise KitError(f"LABWRIGHT_TARGET_PORT is not a port: {port!r}", cause=Cause.CONFIG)
-    with connect(host, user, password, int(port), timeout) as made:
+    with connect(host, user, password, int(port), timeout, interface_names()) as made:
         yield made
+
+
+def interface_names() -> tuple[str, ...]:
+    """The target's data interfaces in the order of the lesson's connections, as LABWRIGHT_INTERFACES says."""
+    return tuple(os.environ.get("LABWRIGHT_INTERFACES", "").split())
 
 
 def _variable(environment: Mapping[str, str], name: str) -> str:
@@ -55,12 +60,20 @@ def _variable(environment: Mapping[str, str], name: str) -> str:
 
 @contextlib.contextmanager
 def connect(
-    host: str, user: str, password: str, port: int = SSH_PORT, timeout: float = LOGIN_SECONDS
+    host: str,
+    user: str,
+    password: str,
+    port: int = SSH_PORT,
+    timeout: float = LOGIN_SECONDS,
+    interfaces: Sequence[str] = (),
 ) -> Iterator[Host]:
-    """Any machine that can be logged in to by password. timeout: seconds for the login. Raises KitError."""
+    """Any machine that can be logged in to by password. timeout: seconds for the login. Raises KitError.
+
+    interfaces: the names of its data interfaces.
+    """
     transport = SshTransport(host, user, password, port, timeout)
     try:
-        yield Host(transport, lesson_folders(), password)
+        yield Host(transport, lesson_folders(), password, interfaces)
     finally:
         transport.close()
 

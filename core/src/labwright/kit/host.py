@@ -28,10 +28,20 @@ Command = str | Sequence[str | Path]
 
 
 class Host:
-    """What a script does to a machine. Made by kit.target() and kit.connect()."""
+    """What a script does to a machine. Made by kit.target() and kit.connect().
 
-    def __init__(self, transport: Transport, folders: Sequence[Path] = (), password: str | None = None) -> None:
+    interfaces: the names of its data interfaces, where they are known.
+    """
+
+    def __init__(
+        self,
+        transport: Transport,
+        folders: Sequence[Path] = (),
+        password: str | None = None,
+        interfaces: Sequence[str] = (),
+    ) -> None:
         self._transport = transport
+        self._interfaces = tuple(interfaces)
         self._folders = tuple(folders)
         self._secrets = {password} if password else set()
         self._password = password
@@ -165,17 +175,21 @@ class Host:
         return interfaces.read(self)
 
     def apply(
-        self, node: Node, names: Sequence[str] | Mapping[int, str] | None = None, manager: str = ""
+        self, node: Node | str | Path, names: Sequence[str] | Mapping[int, str] | None = None, manager: str = ""
     ) -> tuple[str, ...]:
         """Make the machine what the model says; the places that have changed, none the second time.
 
-        names: of the interfaces, by default eth1 and so on. manager: ifupdown, networkd or networkmanager, by default
+        node: the model, or a file of the lesson with it. names: of the interfaces, by default those that the machine's
+        image gives them, or where that is not known eth1 and so on. manager: ifupdown, networkd or networkmanager, by default
         the one that runs there. The management interface is never touched. Raises KitError.
         """
         # pydantic, and what renders: only for scripts that have a model.
         from labwright.kit import apply  # noqa: PLC0415
+        from labwright.kit.model import load_node  # noqa: PLC0415
 
-        return apply.apply(self, node, names, manager)
+        if isinstance(node, str | Path):
+            node = load_node(local.find(node, self._folders))
+        return apply.apply(self, node, names or self._interfaces or None, manager)
 
     def root_script(self, name: str, *arguments: str, stdin: bytes = b"", timeout: float = SECONDS) -> Answer:
         """Run one of the kit's own scripts (kit/scripts) as root. Raises KitError."""

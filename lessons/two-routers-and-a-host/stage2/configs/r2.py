@@ -1,4 +1,4 @@
 from labwright import kit
 
 with kit.target() as router:
-    router.apply(kit.load_node(kit.lesson("models/r2.yaml")))
+    router.apply("models/r2.yaml")
