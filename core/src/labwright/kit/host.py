@@ -180,8 +180,8 @@ class Host:
         """Make the machine what the model says; the places that have changed, none the second time.
 
         node: the model, or a file of the lesson with it. names: of the interfaces, by default those that the machine's
-        image gives them, or where that is not known eth1 and so on. manager: ifupdown, networkd or networkmanager, by default
-        the one that runs there. The management interface is never touched. Raises KitError.
+        image gives them, or where that is not known eth1 and so on. manager: ifupdown, networkd or
+        networkmanager, by default the one that runs there. The management interface is never touched. Raises KitError.
         """
         # pydantic, and what renders: only for scripts that have a model.
         from labwright.kit import apply  # noqa: PLC0415

@@ -61,7 +61,10 @@ def work_on(lab: Lab, lesson: Lesson, running: Session, bench: Workbench) -> Ite
                 hint="the lesson was changed after it came up: down, then up again",
             )
         image = images[specs[machine.name].image]
-        endpoints[machine.name] = Endpoint(machine.name, machine.address, SSH, image.config_user, image.config_password)
+        endpoints[machine.name] = Endpoint(
+            machine.name, machine.address, SSH, image.config_user, image.config_password,
+            interfaces=machine.interfaces[1:],
+        )  # fmt: skip
     hosts = {machine.name: machine.address for machine in lab.machines}
     with open_rooms(hosts, bench.scratch, bench.ledger) as rooms:
 
