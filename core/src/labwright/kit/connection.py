@@ -38,8 +38,13 @@ def target(timeout: float = LOGIN_SECONDS) -> Iterator[Host]:
     port = os.environ.get("LABWRIGHT_TARGET_PORT", str(SSH_PORT))
     if not port.isdecimal():
         raise KitError(f"LABWRIGHT_TARGET_PORT is not a port: {port!r}", cause=Cause.CONFIG)
-    with connect(host, user, password, int(port), timeout, interface_names()) as made:
+    with connect(host, user, password, int(port), timeout, interface_names(), target_name() or host) as made:
         yield made
+
+
+def target_name() -> str:
+    """The endpoint's name in the lesson, as LABWRIGHT_ENDPOINT says; empty where nobody says it."""
+    return os.environ.get("LABWRIGHT_ENDPOINT", "")
 
 
 def interface_names() -> tuple[str, ...]:
@@ -66,12 +71,14 @@ def connect(
     port: int = SSH_PORT,
     timeout: float = LOGIN_SECONDS,
     interfaces: Sequence[str] = (),
+    name: str = "",
 ) -> Iterator[Host]:
     """Any machine that can be logged in to by password. timeout: seconds for the login. Raises KitError.
 
-    interfaces: the names of its data interfaces.
+    interfaces: the names of its data interfaces. name: what it is called in messages, by default the host.
     """
     transport = SshTransport(host, user, password, port, timeout)
+    transport.name = name or host
     try:
         yield Host(transport, lesson_folders(), password, interfaces)
     finally:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
@@ -48,13 +49,14 @@ def images_of(lesson: Lesson, out: Path) -> dict[str, LabImage]:
 
 
 @contextlib.contextmanager
-def workbench(running: Session, name: str, folder: str = "") -> Iterator[Workbench]:
+def workbench(running: Session, name: str, step: str = "") -> Iterator[Workbench]:
     """A workbench with a scratch folder; its words are events."""
     workshop = running.workshop
     workshop.paths.ensure()
+    started = time.monotonic()
 
     def say(text: str) -> None:
-        workshop.emit(Event("progress", name, folder, text=text))
+        workshop.emit(Event("progress", name, step, text=text, seconds=time.monotonic() - started))
 
     with scratch_folder(workshop.paths, workshop.ledger) as scratch:
         yield workshop.runner(name).workbench(scratch, say, scratch / "log")
@@ -66,12 +68,8 @@ def alone(lesson: Path, running: Session) -> Iterator[None]:
     paths = running.workshop.paths
     paths.ensure()
     folder = folder_of(lesson, paths)
-    try:
-        with contextlib.ExitStack() as stack:
-            stack.enter_context(locks.exclusive(folder.with_name(f"{folder.name}.lock"), _refuse))
-            yield
-    finally:
-        pass
+    with locks.exclusive(folder.with_name(f"{folder.name}.lock"), _refuse):
+        yield
 
 
 def _refuse() -> None:

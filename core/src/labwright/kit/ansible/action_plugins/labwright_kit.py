@@ -12,7 +12,7 @@ from ansible.plugins.action import ActionBase
 from labwright.errors import Cause, LabwrightError
 from labwright.kit import expect, rest
 from labwright.kit.answer import Answer
-from labwright.kit.connection import interface_names
+from labwright.kit.connection import interface_names, target_name
 from labwright.kit.errors import KitError, told
 from labwright.kit.files import File
 from labwright.kit.host import Host
@@ -48,7 +48,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         values = {key: _plain(value) for key, value in dict(self._task.args).items()}
         block = str(values.pop("block", ""))
         folder = Path(self._loader.get_basedir())
-        name = str((task_vars or {}).get("inventory_hostname", "the machine"))
+        name = target_name() or str((task_vars or {}).get("inventory_hostname", "the machine"))
         host = Host(AnsibleTransport(self, name), (folder,), interfaces=interface_names())
         try:
             if block not in BLOCKS:
