@@ -76,7 +76,7 @@ def orders(
         words = machine_line(spec, one, place, disks)
         if index == 0:
             console = f"socket,id=console,path={escaped(place.socket)},server=on,wait=off"
-            words += ["-chardev", f"{console},logfile={escaped(place.console)},logappend=off"]
+            words += ["-chardev", f"{console},logfile={escaped(place.console)},logappend=on"]
             words += ["-serial", "chardev:console"]
             words += _linux(machine)
         for seat, role in enumerate(each_role(one.nics, machine.data)):

@@ -18,6 +18,7 @@ from labwright.host.files import write_whole
 from labwright.host.ledger import Ledger
 from labwright.host.text import plain
 from labwright.lesson.command import MEMORY, Order
+from labwright.lesson.keeper.consoles import keep_small
 from labwright.lesson.keeper.doors import open_door
 from labwright.lesson.keeper.frames import Wire
 from labwright.lesson.keeper.plan import KeeperPlan, read_plan
@@ -67,8 +68,11 @@ class Keeper:
         control = self._plan.sockets / "keeper"
         server = await asyncio.start_unix_server(self._answer, control, limit=LONGEST_REQUEST)
         control.chmod(0o600)
+        written = [order.complaints.with_suffix(".console") for order in self._plan.orders]
+        consoles = asyncio.create_task(keep_small(written))
         async with server:
             await self._over.wait()
+        consoles.cancel()
         for wire in self._wires.values():
             wire.close()
 
