@@ -14,7 +14,7 @@ from labwright.cli.session import Session
 from labwright.errors import Cause, LabwrightError
 from labwright.hooks import Event
 from labwright.interfaces import Endpoint, Workbench
-from labwright.lesson.configure import ConfigureContext, StageWork, configure_stage
+from labwright.lesson.configure import ConfigureContext, StageWork, configure_stage, find_files
 from labwright.lesson.guests import last_lines
 from labwright.lesson.lab import Lab, write_lab
 from labwright.lesson.outcome import EndpointOutcome, VerifyOutcome, failure
@@ -111,6 +111,8 @@ def configure(work: Work, stage: int, dry_run: bool = False, limit: float = LIMI
 
 def configured(work: Work, stage: int, limit: float = LIMIT) -> tuple[Lab, tuple[EndpointOutcome, ...]]:
     """Configure a stage, wait as the lesson says, and write down that the lab is ready at it, or that it failed."""
+    # What is not there is said before the lab is anything else than it was.
+    find_files(work.stage_work(stage))
     write_lab(replace(work.lab, phase="configuring", stage=stage))
     try:
         outcomes = configure(work, stage, limit=limit)
