@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 MANAGEMENT = frozenset({"eth0", "enp0s3f0"})
 """What a machine of a lab is reached by: labwright's name, and the one of the public lessons."""
 IFUPDOWN = "/etc/network/interfaces.d/labwright"
-ADDRESSES_SECONDS = 30.0
+ADDRESSES_SECONDS = 60.0
+FIRST_LOOK, CONFIGURATION_SECONDS = 15.0, 60.0
 
 
 @dataclass(frozen=True)
@@ -207,5 +208,11 @@ def _frr(host: Host, what: Named) -> list[str]:
             raise KitError("FRR does not have it", details=missing)
         return True
 
-    host.wait_for(took, 15.0, 0.5, f"FRR's configuration on {host.name}")
+    what_for = f"FRR's configuration on {host.name}"
+    try:
+        host.wait_for(took, FIRST_LOOK, 0.5, what_for)
+    except KitError:
+        # On a slow machine watchfrr ends its start script before that has read the configuration, and nobody else does.
+        host.sudo(["vtysh", "-b"], timeout=CONFIGURATION_SECONDS)
+        host.wait_for(took, CONFIGURATION_SECONDS, 0.5, what_for)
     return ["/etc/frr/frr.conf"] if changed else []
