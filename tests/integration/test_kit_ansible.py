@@ -35,7 +35,8 @@ def play(
         "ansible_password": one.password,
     }}}}))  # fmt: skip
     return subprocess.run(
-        [sys.executable, "-m", "ansible", "playbook", "-vvvv", "-i", folder / "inventory.json", folder / "hub.yml"],
+        # By its script: for a password ssh runs the program `ansible` that lies beside it.
+        [sys.executable, Path(sys.executable).with_name("ansible-playbook"), "-vvvv", "-i", folder / "inventory.json", folder / "hub.yml"],
         capture_output=True, text=True, timeout=120, check=False, cwd=folder,
         env={"PATH": os.environ["PATH"], "HOME": str(folder), "LC_ALL": "C.UTF-8",
              "ANSIBLE_HOST_KEY_CHECKING": "False", "ANSIBLE_LOCAL_TEMP": str(folder / "local"),

@@ -51,7 +51,7 @@ MANAGERS: Mapping[str, Manager] = {
         "systemctl -q is-active NetworkManager", networkmanager.render, "0600",
         f"{networkmanager.FOLDER}/labwright-*.nmconnection",
         "nmcli --wait 30 connection up labwright-{}",
-        "nmcli device disconnect {} >/dev/null 2>&1 || :; ip link set dev {} down",
+        "nmcli device disconnect {0} >/dev/null 2>&1 || :; ip link set dev {0} down",
         "nmcli connection reload",
     ),
     "ifupdown": Manager(
