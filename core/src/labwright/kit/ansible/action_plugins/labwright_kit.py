@@ -29,7 +29,8 @@ class AnsibleTransport:
 
     def execute(self, command: str, stdin: bytes, timeout: float) -> Answer:
         """Run a line of shell. The time limit is Ansible's own."""
-        done = self._action.execute(command, stdin)
+        # Without data Ansible leaves standard input open, as a terminal's, and what reads it would wait for ever.
+        done = self._action.execute(command if stdin else f"{{ {command}\n}} </dev/null", stdin)
         return Answer(int(done["rc"]), str(done.get("stdout", "")), str(done.get("stderr", "")))
 
     def close(self) -> None:
