@@ -156,7 +156,7 @@ def all_labs(paths: Paths) -> list[Lab]:
 
 def _read(path: Path) -> Lab | None:
     try:
-        return TypeAdapter(Lab).validate_json(path.read_text())
+        return TypeAdapter(Lab).validate_json(path.read_bytes())
     except FileNotFoundError:
         return None
     except (OSError, ValidationError) as error:
