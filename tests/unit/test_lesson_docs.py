@@ -17,8 +17,7 @@ from support.lessons import FILES, META, write
 from typer.testing import CliRunner
 
 from labwright.cli.app import app
-from labwright.lesson.validate_configuration import DRIVERS
-from labwright.spec.lesson import LessonSpec
+from labwright.spec.lesson import NAPALM_DRIVERS, LessonSpec
 from labwright.spec.schema import MODELS, schema_of
 
 PAGE = "lesson-files.md"
@@ -65,7 +64,7 @@ def test_the_page_has_every_key_every_driver_and_every_kind_of_finding():
     definitions = schema_of("lesson")["$defs"]
     keys = {key for part in (schema_of("lesson"), *definitions.values()) for key in part["properties"]}
     others = {key for name in ("curriculum", "collection") for key in schema_of(name)["properties"]}
-    assert [key for key in sorted(keys | others | set(DRIVERS)) if not re.search(rf"\b{key}\b", page)] == []
+    assert [key for key in sorted(keys | others | set(NAPALM_DRIVERS)) if not re.search(rf"\b{key}\b", page)] == []
     sources = "".join(path.read_text() for path in (REPOSITORY / "core/src/labwright/lesson").glob("*.py"))
     kinds = set(re.findall(r'"(?:error|warning)",\s+"([a-z-]+)"', sources))
     kinds |= set(re.findall(r'\.finding\(\s*\(?[^"]*?"?[a-zA-Z]*"?[^"]*?,\s*"([a-z-]+)",', sources))

@@ -56,8 +56,9 @@ def test_a_good_lesson_is_read(tmp_path):
          "endpoints.0.presentations.0.port: Input should be less than or equal to 65535"),
         ("port: 22", "port: '22'", 12, "endpoints.0.presentations.0.port: a number is wanted, not text"),
         ("[22, 830]", "22", 21, "endpoints.2.additionalPorts: a list is wanted, not a number"),
-        ("configurationType: napalm", "configurationType: napalm-junos", 16,
-         "endpoints.1.configurationType: Input should be 'napalm', 'python' or 'ansible'"),
+        ("configurationType: napalm", "configurationType: NAPALM junos", 16,
+         "endpoints.1.configurationType: 'NAPALM junos' cannot be the name of a driver; napalm, python, ansible are "
+         "always there"),
         ("image: frr", "image: registry.example/frr:1", 15,
          "endpoints.1.image: an image is named by its slug: letters, digits and hyphens, without a registry or a "
          "version"),

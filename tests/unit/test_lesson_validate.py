@@ -12,8 +12,9 @@ from support.lessons import FILES, META, line_of, write
 
 from labwright.errors import Cause, LabwrightError
 from labwright.lesson.finding import Finding
+from labwright.lesson.select import present
 from labwright.lesson.validate import validate
-from labwright.lesson.validate_configuration import DRIVERS, driver_of, fitting, names_tried
+from labwright.lesson.validate_configuration import driver_of, names_tried
 from labwright.lesson.validate_content import (
     LARGEST,
     notebook_mistakes,
@@ -21,7 +22,7 @@ from labwright.lesson.validate_content import (
     python_mistakes,
     xml_mistakes,
 )
-from labwright.spec.lesson import EndpointSpec
+from labwright.spec.lesson import NAPALM_DRIVERS, EndpointSpec
 
 XML = '<configuration operation="replace">\n  <system/>\n</configuration>\n'
 
@@ -342,11 +343,38 @@ def endpoint(name: str, kind: str | None) -> EndpointSpec:
         ("linux1", None, ["linux1.py", "linux1-junos.txt"], ()),
     ],
 )
-def test_a_file_is_taken_by_its_exact_name_alone(name, kind, names, expected):
-    assert fitting(names, endpoint(name, kind)) == expected
+def test_a_file_is_taken_by_its_exact_name_alone(tmp_path, name, kind, names, expected):
+    place = tmp_path / "stage0/configs"
+    place.mkdir(parents=True)
+    for file in names:
+        (place / file).touch()
+    found = present(tmp_path, names_tried(endpoint(name, kind)), 0)
+    assert [file.name for file in found] == sorted(expected, key=len)
 
 
-@given(st.from_regex(r"[a-z0-9]([a-z0-9-]{0,10}[a-z0-9])?", fullmatch=True), st.sampled_from(DRIVERS))
+def test_a_configuration_type_that_no_plugin_has_is_found_with_those_that_are_there(tmp_path):
+    folder = write(tmp_path / "lesson")
+    meta = folder / "lesson.meta.yaml"
+    meta.write_text(meta.read_text().replace("configurationType: python", "configurationType: pyhton"))
+    found = [one for one in validate(folder).findings if one.kind == "configuration"]
+    assert [(one.level, one.message) for one in found] == [
+        ("error", "no plugin configures endpoints by 'pyhton'; did you mean 'python'?")
+    ]
+    assert "ansible, napalm, python" in found[0].remedy
+
+
+def test_a_template_of_napalms_configures_its_endpoint_and_two_files_do_not(tmp_path):
+    folder = write(tmp_path / "lesson")
+    configs = folder / "stage1/configs"
+    (old,) = configs.glob("r-1-*.txt")
+    old.rename(old.with_suffix(".j2"))
+    assert [one for one in validate(folder).findings if one.kind == "configuration"] == []
+    (configs / "r-1-eos.txt").write_text("hostname r-1\n")
+    (found,) = [one for one in validate(folder).findings if one.kind == "configuration"]
+    assert "stage1/configs has 2 files for r-1" in found.message
+
+
+@given(st.from_regex(r"[a-z0-9]([a-z0-9-]{0,10}[a-z0-9])?", fullmatch=True), st.sampled_from(NAPALM_DRIVERS))
 def test_the_driver_is_the_last_field_whatever_the_endpoint_is_called(name, driver):
     file = f"{name}-{driver}.txt"
     assert driver_of(file) == driver

@@ -20,6 +20,10 @@ LONGEST = 2000
 """Characters of a line that is kept for people; the log has the rest."""
 
 
+NOTE = "labwright: "
+"""Begins a line in a command's output that is ours and not the command's."""
+
+
 @dataclass(frozen=True)
 class Ran:
     """How a command ended. code: None at the time limit. errors: the beginning of standard error. lines: the last of
@@ -39,8 +43,9 @@ class Ran:
 
     @property
     def last(self) -> str:
-        """The last line that says something."""
-        return next((line.strip() for line in reversed(self.lines) if line.strip()), "")
+        """The last line of its own that says something."""
+        own = (line.strip() for line in reversed(self.lines) if not line.startswith(NOTE))
+        return next(filter(None, own), "")
 
 
 def mask_for(endpoint: Endpoint | None) -> Mask:

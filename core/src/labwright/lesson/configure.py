@@ -24,7 +24,7 @@ from labwright.interfaces import ConfigurationJob, ConfigurationResult, Endpoint
 from labwright.lesson.configure_copy import copy_lesson
 from labwright.lesson.configure_record import Voice
 from labwright.lesson.outcome import EndpointOutcome
-from labwright.lesson.select import file_for
+from labwright.lesson.select import candidates_of, file_for
 from labwright.plugins import configurator
 from labwright.spec.lesson import LessonSpec
 
@@ -111,7 +111,7 @@ def find_files(work: StageWork, driver: Callable[[str], LessonConfigurator] = co
     for spec in wanted:
         endpoint, chosen = _endpoint(work, spec.name), drivers[str(spec.configuration_type)]
         try:
-            file = file_for(work.lesson, spec.name, chosen.candidates(endpoint), work.stage)
+            file = file_for(work.lesson, spec.name, candidates_of(chosen, endpoint), work.stage)
         except LabwrightError as error:
             mistakes.append(error)
         else:

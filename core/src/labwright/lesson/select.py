@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from labwright.errors import Cause, LabwrightError
+from labwright.interfaces import Endpoint, LessonConfigurator
+from labwright.plugins import configurator
+from labwright.spec.lesson import EndpointSpec
 
 CONFIGS = "configs"
 VERIFY = "verify"
@@ -16,6 +20,52 @@ def stage_folder(stage: int, name: str) -> Path:
     return Path(f"stage{stage}") / name
 
 
+@functools.cache
+def _driver(kind: str) -> LessonConfigurator | LabwrightError:
+    """Looked for once, found or not: a curriculum asks for every endpoint at every stage."""
+    try:
+        return configurator(kind)
+    except LabwrightError as error:
+        return error
+
+
+def candidates_for(spec: EndpointSpec) -> tuple[str, ...]:
+    """The names of files that would configure an endpoint, from its driver; none where nothing configures it.
+
+    Raises LabwrightError (config, plugin): there is no such driver, or it cannot be used.
+    """
+    if spec.configuration_type is None:
+        return ()
+    driver = _driver(spec.configuration_type)
+    if isinstance(driver, LabwrightError):
+        raise driver
+    return candidates_of(driver, Endpoint(spec.name, "", 0, "", ""))
+
+
+def candidates_of(driver: LessonConfigurator, endpoint: Endpoint) -> tuple[str, ...]:
+    """What a driver says that an endpoint's file may be called. Raises LabwrightError (plugin) where it raises."""
+    try:
+        return tuple(driver.candidates(endpoint))
+    except Exception as error:
+        raise LabwrightError(
+            f"the plugin {type(driver).__name__} cannot say what configures {endpoint.name}: "
+            f"{type(error).__name__}: {error}",
+            cause=Cause.PLUGIN,
+            hint="report this to its authors; labwright plugins check shows more",
+        ) from error
+
+
+def present(lesson: Path, candidates: Sequence[str], stage: int) -> list[Path]:
+    """Which of the candidates are files of a stage, relative to the lesson, in their order. Raises as is_there."""
+    folder = stage_folder(stage, CONFIGS)
+    try:
+        names = {place.name for place in (lesson / folder).iterdir()}
+    except OSError:
+        # Whatever it is, no file is to be had there.
+        return []
+    return [folder / name for name in candidates if name in names and is_there(lesson, folder / name)]
+
+
 def file_for(lesson: Path, endpoint: str, candidates: Sequence[str], stage: int) -> Path:
     """The file that configures an endpoint, relative to the lesson. candidates: exact names, from its driver.
 
@@ -23,7 +73,7 @@ def file_for(lesson: Path, endpoint: str, candidates: Sequence[str], stage: int)
     """
     folder = stage_folder(stage, CONFIGS)
     tried = [folder / name for name in candidates]
-    found = [file for file in tried if is_there(lesson, file)]
+    found = present(lesson, candidates, stage)
     if len(found) > 1:
         raise LabwrightError(
             f"stage {stage}: {len(found)} files would configure the endpoint {endpoint}: {', '.join(map(str, found))}",

@@ -8,15 +8,17 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from labwright.errors import LabwrightError
 from labwright.lesson.finding import Finding
 from labwright.lesson.read import Lesson
-from labwright.spec.lesson import EndpointSpec
+from labwright.lesson.select import CONFIGS, candidates_for, present
+from labwright.spec.lesson import CONFIGURATION_TYPES, NAPALM_DRIVERS, EndpointSpec
 
-DRIVERS = ("eos", "frr", "ios", "iosxr", "iosxr_netconf", "junos", "nxos", "nxos_ssh")
-"""NAPALM's own, and ours for FRR."""
-SUFFIXES = {"python": ".py", "ansible": ".yml", "napalm": ".txt"}
 LIKE = 0.75
 """How alike a file's name and an endpoint's are, from 0 to 1, where one was probably meant to be the other."""
+
+SHOWN = 4
+"""Names that are said of those that were looked for."""
 
 
 @dataclass(frozen=True)
@@ -29,24 +31,23 @@ class Taken:
 
 
 def names_tried(endpoint: EndpointSpec) -> tuple[str, ...]:
-    """The names of files that would configure this endpoint; none where nothing configures it."""
-    if endpoint.configuration_type == "napalm":
-        return tuple(f"{endpoint.name}-{driver}.txt" for driver in DRIVERS)
-    if endpoint.configuration_type is None:
+    """The names of files that would configure this endpoint; none where nothing does, or nothing that is installed."""
+    try:
+        return candidates_for(endpoint)
+    except LabwrightError:
         return ()
-    return (endpoint.name + SUFFIXES[endpoint.configuration_type],)
 
 
-def fitting(names: Collection[str], endpoint: EndpointSpec) -> tuple[str, ...]:
-    """The names among these that would configure the endpoint, sorted."""
-    return tuple(sorted(set(names) & set(names_tried(endpoint))))
+def suffixes(endpoint: EndpointSpec) -> set[str]:
+    """How the names of files that would configure it end, with the dot."""
+    return {Path(name).suffix for name in names_tried(endpoint)}
 
 
 def driver_of(name: str) -> str:
     """The NAPALM driver in a file's name: the last field of `<endpoint>-<driver>.txt`; empty where it is none."""
     stem, suffix = name[: -len(".txt")], name[-len(".txt") :]
     driver = stem.rpartition("-")[2]
-    return driver if suffix == ".txt" and "-" in stem and driver in DRIVERS else ""
+    return driver if suffix == ".txt" and "-" in stem and driver in NAPALM_DRIVERS else ""
 
 
 def files_of(folder: Path) -> tuple[str, ...]:
@@ -60,40 +61,58 @@ def files_of(folder: Path) -> tuple[str, ...]:
 def select(lesson: Lesson) -> tuple[tuple[Taken, ...], tuple[Finding, ...]]:
     """The files that configure endpoints, over all stages, and what is wrong with the names there."""
     taken: list[Taken] = []
-    findings: list[Finding] = []
+    findings = list(_drivers(lesson))
     for number in range(len(lesson.spec.stages)):
         folder = lesson.stage_folder(number)
         if not folder.is_dir():
             continue
-        names = files_of(folder)
+        fitting: dict[str, list[Path]] = {}
+        astray: set[str] = set()
         for index, endpoint in enumerate(lesson.spec.endpoints):
-            fit = fitting(names, endpoint)
-            taken += [Taken(folder / "configs" / name, endpoint, driver_of(name)) for name in fit]
-            place = ("endpoints", index, "configurationType")
-            if len(fit) > 1:
-                findings.append(
-                    lesson.finding(
-                        place,
-                        "configuration",
-                        f"{folder.name}/configs has {len(fit)} files for {endpoint.name}: {', '.join(fit)}",
-                        "leave the one of the device's own driver there",
-                    )
-                )
-            elif not fit and endpoint.configuration_type:
-                said = _missing(folder, names, endpoint)
-                findings.append(lesson.finding(place, "configuration", *said))
-        used = {one.path.name for one in taken if one.path.parent.parent == folder}
-        findings += _unused(folder, [name for name in names if name not in used], lesson.spec.endpoints)
+            try:
+                files = present(lesson.folder, names_tried(endpoint), number)
+            except LabwrightError:
+                # A link that leads astray, which is found among all files of the lesson.
+                astray.update(names_tried(endpoint))
+                continue
+            fitting[endpoint.name] = files
+            taken += [Taken(lesson.folder / file, endpoint, driver_of(file.name)) for file in files]
+            if said := _miscounted(folder, endpoint, sorted(file.name for file in files)):
+                findings.append(lesson.finding(_place(index), "configuration", *said))
+        used = astray.union(file.name for files in fitting.values() for file in files)
+        unserved = {name for name, files in fitting.items() if not files}
+        findings += _unused(folder, [name for name in files_of(folder) if name not in used], lesson, unserved)
     return tuple(taken), tuple(findings)
+
+
+def _place(index: int) -> tuple[str | int, ...]:
+    return ("endpoints", index, "configurationType")
+
+
+def _drivers(lesson: Lesson) -> Iterator[Finding]:
+    """Configuration types that no driver here has."""
+    for index, endpoint in enumerate(lesson.spec.endpoints):
+        try:
+            candidates_for(endpoint)
+        except LabwrightError as error:
+            yield lesson.finding(_place(index), "configuration", error.what, error.hint)
+
+
+def _miscounted(folder: Path, endpoint: EndpointSpec, names: Collection[str]) -> tuple[str, str] | None:
+    """What is wrong where other than one file configures an endpoint in a stage, and what to do."""
+    if len(names) > 1:
+        what = f"{folder.name}/{CONFIGS} has {len(names)} files for {endpoint.name}: {', '.join(names)}"
+        return what, "leave the one of the device's own driver there"
+    return None if names or not names_tried(endpoint) else _missing(folder, files_of(folder), endpoint)
 
 
 def _missing(folder: Path, names: Collection[str], endpoint: EndpointSpec) -> tuple[str, str]:
     """What is missing in a stage, and what to do."""
     place, name = f"{folder.name}/configs", endpoint.name
     if endpoint.configuration_type == "napalm":
-        tried = f"{place}/{name}-DRIVER.txt, where DRIVER is one of {', '.join(DRIVERS)}"
+        tried = f"{place}/{name}-DRIVER.txt, where DRIVER is one of {', '.join(sorted(NAPALM_DRIVERS))}"
     else:
-        tried = f"{place}/{names_tried(endpoint)[0]}"
+        tried = " or ".join(f"{place}/{one}" for one in names_tried(endpoint)[:SHOWN])
     elsewhere = _elsewhere(folder, names_tried(endpoint))
     close = [name for one in names_tried(endpoint) for name in difflib.get_close_matches(one, names, 1, LIKE)]
     if elsewhere:
@@ -114,12 +133,10 @@ def _elsewhere(folder: Path, tried: Collection[str]) -> str:
     return ""
 
 
-def _unused(folder: Path, names: Collection[str], endpoints: Collection[EndpointSpec]) -> Iterator[Finding]:
-    here = files_of(folder)
-    unserved = {endpoint.name for endpoint in endpoints if not fitting(here, endpoint)}
+def _unused(folder: Path, names: Collection[str], lesson: Lesson, unserved: Collection[str]) -> Iterator[Finding]:
     for name in names:
-        if said := _looks_like(name, endpoints, unserved):
-            yield Finding(folder / "configs" / name, 1, "warning", "unused", *said)
+        if said := _looks_like(name, lesson.spec.endpoints, unserved):
+            yield Finding(folder / CONFIGS / name, 1, "warning", "unused", *said)
 
 
 def _looks_like(name: str, endpoints: Collection[EndpointSpec], unserved: Collection[str]) -> tuple[str, str] | None:
@@ -129,7 +146,10 @@ def _looks_like(name: str, endpoints: Collection[EndpointSpec], unserved: Collec
     """
     stem, dot, extension = name.rpartition(".")
     suffix, driver = dot + extension, driver_of(name)
-    if suffix not in {*SUFFIXES.values(), ".yaml", ".conf"}:
+    ends = {end for one in endpoints for end in suffixes(one)} | {
+        end for kind in CONFIGURATION_TYPES for end in _ends(kind)
+    }
+    if suffix not in ends | {".yaml", ".conf"}:
         return None
     by_name = {endpoint.name: endpoint for endpoint in endpoints}
     for candidate in (stem, stem.rpartition("-")[0]):
@@ -141,7 +161,7 @@ def _looks_like(name: str, endpoints: Collection[EndpointSpec], unserved: Collec
             return f"no endpoint takes this file, though one is called {candidate}", _renamed(endpoint, name)
         return None
     wanted = stem.rpartition("-")[0] if driver else stem
-    alike = [one.name for one in endpoints if SUFFIXES.get(one.configuration_type or "") == suffix]
+    alike = [one.name for one in endpoints if suffix in suffixes(one)]
     if close := difflib.get_close_matches(wanted, alike, 1, 0.6 if driver else LIKE):
         best = difflib.get_close_matches(name, names_tried(by_name[close[0]]), 1, 0)[0]
         return f"no endpoint is called {wanted!r}: nothing takes this file; did you mean {best}?", "rename or remove it"
@@ -150,10 +170,14 @@ def _looks_like(name: str, endpoints: Collection[EndpointSpec], unserved: Collec
     return None
 
 
+def _ends(kind: str) -> set[str]:
+    return suffixes(EndpointSpec(name="any", image="any", configurationType=kind))
+
+
 def _renamed(endpoint: EndpointSpec, name: str) -> str:
     tried = names_tried(endpoint)
     if not tried:
-        kind = next((kind for kind, suffix in SUFFIXES.items() if name.endswith(suffix)), "")
+        kind = next((kind for kind in CONFIGURATION_TYPES if Path(name).suffix in _ends(kind)), "")
         add = f"give {endpoint.name} configurationType: {kind}, or " if kind else ""
         return f"{add}remove the file: nothing configures {endpoint.name}"
     best = difflib.get_close_matches(name, tried, 1, 0)[0]

@@ -85,7 +85,7 @@ def _taken(one: Taken, data: bytes) -> Iterator[Finding]:
     elif kind == "ansible":
         for line, message in playbook_mistakes(data):
             yield Finding(one.path, line, "error", "playbook", message, "a playbook is a YAML list of plays")
-    else:
+    elif kind == "napalm" and one.path.suffix == ".txt":
         if one.driver in XML_DRIVERS and data.lstrip().startswith(b"<"):
             for line, message in xml_mistakes(data):
                 yield Finding(one.path, line, "error", "xml", message, "mend it: the device takes the file as XML")

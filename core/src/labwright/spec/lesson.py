@@ -15,6 +15,11 @@ ENDPOINT_NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 """A label of DNS (RFC 1123): endpoints are found by their names."""
 IMAGE_NAME = re.compile(r"[A-Za-z0-9-]+")
 LESSON_SLUG = re.compile(r"[a-z-]+")
+CONFIGURATION_TYPES = ("napalm", "python", "ansible")
+"""The platform's; ours are the names of all drivers that are installed."""
+CONFIGURATION_TYPE = re.compile(r"[a-z0-9]([a-z0-9_-]{0,62}[a-z0-9])?")
+NAPALM_DRIVERS = ("junos", "eos", "iosxr", "nxos", "nxos_ssh", "ios", "iosxr_netconf", "frr")
+"""The platform's, in its order, and two that it lacks."""
 
 
 def _slug(slug: str) -> str:
@@ -29,8 +34,19 @@ def _image(slug: str) -> str:
     return slug
 
 
+def _configuration_type(name: str) -> str:
+    if not CONFIGURATION_TYPE.fullmatch(name):
+        raise ValueError(f"{name!r} cannot be the name of a driver; {', '.join(CONFIGURATION_TYPES)} are always there")
+    return name
+
+
 Slug = Annotated[str, AfterValidator(_slug), Field(json_schema_extra={"pattern": "^[a-z-]+$"})]
 ImageSlug = Annotated[str, AfterValidator(_image), Field(json_schema_extra={"pattern": "^[A-Za-z0-9-]+$"})]
+ConfigurationType = Annotated[
+    str,
+    AfterValidator(_configuration_type),
+    Field(json_schema_extra={"pattern": f"^{CONFIGURATION_TYPE.pattern}$", "examples": list(CONFIGURATION_TYPES)}),
+]
 Tier = Literal["prod", "ptr", "local"]
 
 
@@ -47,8 +63,11 @@ class EndpointSpec(Lenient):
 
     name: str = Field(description="Its name: unique, and found by DNS.")
     image: ImageSlug = Field(description="Slug of its image.")
-    configuration_type: Literal["napalm", "python", "ansible"] | None = Field(
-        None, alias="configurationType", description="What configures it; nothing does by default."
+    configuration_type: ConfigurationType | None = Field(
+        None,
+        alias="configurationType",
+        description="What configures it: napalm, python, ansible, or the name of another driver that is installed; "
+        "nothing does by default.",
     )
     additional_ports: tuple[Port, ...] = Field((), alias="additionalPorts", description="Ports that others reach.")
     presentations: tuple[Presentation, ...] = Field((), description="Ways in that learners are shown.")

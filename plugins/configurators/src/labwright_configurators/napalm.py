@@ -18,10 +18,9 @@ from labwright.interfaces import (
     LessonConfigurator,
     Workbench,
 )
+from labwright.spec.lesson import NAPALM_DRIVERS
 from labwright_configurators.napalm_task import Task, answer_in
 
-DRIVERS = ("junos", "eos", "iosxr", "nxos", "nxos_ssh", "ios", "iosxr_netconf", "frr")
-"""The platform's, in its order, and two that it lacks."""
 CANDIDATE, TEMPLATE = "txt", "j2"
 GRACE = 2.0
 """Seconds before the time limit at which the job gives up by itself, to say more than that it was ended."""
@@ -35,7 +34,7 @@ class NapalmConfigurator(LessonConfigurator):
 
     def candidates(self, endpoint: Endpoint) -> tuple[str, ...]:
         """`<endpoint>-<driver>.txt`, and `.j2` for a template."""
-        drivers = dict.fromkeys((*DRIVERS, *filter(None, [endpoint.driver])))
+        drivers = dict.fromkeys((*NAPALM_DRIVERS, *filter(None, [endpoint.driver])))
         return tuple(f"{endpoint.name}-{driver}.{kind}" for kind in (CANDIDATE, TEMPLATE) for driver in drivers)
 
     def configure(self, job: ConfigurationJob, bench: Workbench) -> ConfigurationResult:

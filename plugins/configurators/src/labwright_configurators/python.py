@@ -18,7 +18,7 @@ from labwright.interfaces import (
 )
 from labwright_configurators.reach import silence
 
-RUNNER = "labwright_configurators.script"
+RUNNER = Path(__file__).parent / "runner/script.py"
 DRY = "a script cannot be tried without effect: it was not run"
 
 
@@ -38,7 +38,7 @@ class PythonConfigurator(LessonConfigurator):
             return ConfigurationResult(True, DRY, skipped=True)
         mask = mask_for(job.endpoint)
         ran = run_job(
-            [sys.executable, "-m", RUNNER, job.script],
+            [sys.executable, RUNNER, job.script],
             bench,
             mask,
             job.limit,
