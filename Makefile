@@ -7,7 +7,7 @@ SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 HOST_PACKAGES := $(shell grep -v '^\#' host-packages.txt)
 TEST_PACKAGES := $(shell grep -v '^\#' test-packages.txt)
 
-.PHONY: help setup host-packages test-packages image kernel check unit integration e2e test bench bench-nos soak lock clean
+.PHONY: help setup host-packages test-packages image kernel check unit integration e2e test bench bench-nos bench-lessons soak lock clean
 
 help: ## What can be done here
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
@@ -64,6 +64,11 @@ bench-nos: setup test-packages ## The same for network systems: consoles, NAPALM
 	$(SUDO) env PYTHONPATH=tests $(BIN)/python -m bench.console
 	$(SUDO) env PYTHONPATH=tests $(BIN)/python -m bench.napalm_frr
 	$(SUDO) $(BIN)/python -m bench.nos
+
+bench-lessons: setup test-packages ## The same for lessons: rendering, a stage of a hundred endpoints, labs; needs out/frr.qcow2
+	$(SUDO) $(BIN)/python -m bench.kit
+	$(SUDO) $(BIN)/python -m bench.lessons_configure
+	$(BIN)/python -m bench.lessons
 
 soak: setup ## Kill builds at random moments, and build through a mirror that fails; prints tables (an hour)
 	$(SUDO) env PYTHONPATH=tests $(BIN)/python tests/soak/kill.py

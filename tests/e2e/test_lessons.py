@@ -138,3 +138,38 @@ def test_it_ends_with_nothing_left(folder):
     done = labwright(folder, "lesson", "status", PUBLIC_LAYOUT)
     assert done.returncode == 2
     assert "is not up" in done.stderr
+
+
+ONE = """
+name: One router
+slug: one-router
+category: tools
+tier: local
+description: A router
+shortDescription: A router
+endpoints: [{name: r1, image: frr, configurationType: python, presentations: [{name: cli, port: 22, type: ssh}]}]
+stages:
+  - {description: A, guideType: markdown}
+  - {description: B, guideType: markdown}
+  - {description: C, guideType: markdown}
+"""
+
+
+def test_every_command_of_the_page_on_configuring_works(folder):
+    lesson = folder / "one"
+    for number in range(3):
+        for name in ("configs", "verify"):
+            (lesson / f"stage{number}" / name).mkdir(parents=True)
+        (lesson / f"stage{number}/guide.md").write_text("# A\n")
+        (lesson / f"stage{number}/configs/r1.py").write_text(
+            "from labwright import kit\nwith kit.target():\n    pass\n"
+        )
+        (lesson / f"stage{number}/verify/r1.py").write_text("from labwright.kit import expect\nexpect.that(1, 'one')\n")
+    (lesson / "lesson.meta.yaml").write_text(ONE)
+    commands = [line for line in commands_of("configure.md") if "LESSON" in line]
+    assert len(commands) == 5
+    for line in commands:
+        done = labwright(folder, *shlex.split(line.replace("LESSON", "one")))
+        assert done.returncode == 0, line + done.stdout + done.stderr
+    assert status(folder, "one")["stage"] == 1
+    assert labwright(folder, "lesson", "down", "one").returncode == 0
