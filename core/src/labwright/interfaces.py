@@ -329,7 +329,10 @@ class LessonConfigurator(ABC):
 
     @abstractmethod
     def candidates(self, endpoint: Endpoint) -> tuple[str, ...]:
-        """The exact file names in stageN/configs/ that would configure this endpoint, the preferred one first."""
+        """The exact names of files in stageN/configs/ that would configure this endpoint; a stage may have one of them.
+
+        Of the endpoint its name is known, and nothing else for sure.
+        """
 
     @abstractmethod
     def configure(self, job: ConfigurationJob, bench: Workbench) -> ConfigurationResult:

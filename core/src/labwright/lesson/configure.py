@@ -10,7 +10,7 @@ import time
 import traceback
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -20,6 +20,7 @@ from labwright.host.clock import Deadline
 from labwright.host.ledger import Ledger
 from labwright.host.run import Completed
 from labwright.host.teardown import remove_folder
+from labwright.host.text import plain
 from labwright.interfaces import ConfigurationJob, ConfigurationResult, Endpoint, LessonConfigurator, Workbench
 from labwright.lesson.configure_copy import copy_lesson
 from labwright.lesson.configure_record import Voice
@@ -222,6 +223,7 @@ def _configure(
             voice.say(f"{result.reason}; trying again")
             time.sleep(context.pause)
     voice.end()
+    _note_output(log, result)
     note(log, f"--- {'ok' if result.ok else result.reason}, {clock.passed:.1f} s ---")
     return EndpointOutcome(name, result.ok, tries, clock.passed, result, log, one.file, cause)
 
@@ -244,7 +246,7 @@ def _try(
             job = ConfigurationJob(
                 one.endpoint, copy, work.stage, one.file, work.dry_run, context.seen_at, limit, work.addresses
             )
-            return one.driver.configure(job, bench), Cause.GUEST
+            return _examined(one, one.driver.configure(job, bench)), Cause.GUEST
     except LabwrightError as error:
         said = "\n".join([*error.details, error.what])
         return ConfigurationResult(False, said, reason=error.what, where=str(one.file), again=False), error.cause
@@ -254,6 +256,20 @@ def _try(
         note(log, mask(traceback.format_exc()))
         reason = mask(f"the plugin {type(one.driver).__name__} raises {type(error).__name__}: {error}")
         return ConfigurationResult(False, reason, reason=reason, where=str(one.file), again=False), Cause.PLUGIN
+
+
+def _examined(one: _Prepared, result: object) -> ConfigurationResult:
+    """What a driver gave, without the password. Raises TypeError where that is no result."""
+    if not isinstance(result, ConfigurationResult):
+        raise TypeError(f"configure() gives {type(result).__name__}, and no ConfigurationResult")
+    mask = mask_for(one.endpoint)
+    return replace(
+        result,
+        output=mask(result.output),
+        difference=mask(result.difference),
+        reason=mask(result.reason),
+        where=mask(result.where),
+    )
 
 
 @contextlib.contextmanager
@@ -272,6 +288,14 @@ def bench_for(
         raise os_error(error, "the job's folder cannot be made") from error
     finally:
         remove_folder(folder)
+
+
+def _note_output(log: Path, result: ConfigurationResult) -> None:
+    """What a driver says that runs no commands is not in the log by itself."""
+    with log.open(encoding="utf-8", errors="replace") as stream:
+        alone = all(line.startswith("--- ") for line in stream)
+    if alone and result.output:
+        note(log, plain(result.output))
 
 
 def stoppable(run: Run, stop: Stop) -> Run:

@@ -39,7 +39,8 @@ class EndpointOutcome:
     @property
     def sentence(self) -> str:
         """Where and why it failed, for people."""
-        where, reason = self.result.where or str(self.file), self.result.reason or "it failed and said nothing"
+        where, last = self.result.where or str(self.file), self.result.output.strip().splitlines()[-1:]
+        reason = self.result.reason or "".join(last) or "it failed and said nothing"
         return plain(f"{self.endpoint}: {where}: {reason}")
 
 

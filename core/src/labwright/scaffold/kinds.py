@@ -74,7 +74,8 @@ KINDS = {
             CONFIGURATORS,
             "Configurator",
             "running machines, made ready for a lesson",
-            "Lessons that use it come with a later labwright; until then its tests run it.",
+            "Then write a lesson with an endpoint whose `configurationType` is `@NAME@` and a script for it in\n"
+            "`stage0/configs/`: `labwright lesson validate` knows both, and `labwright lesson up` runs it.",
             "All is in `src/@MODULE@/driver.py`: `candidates` says what a stage's files are called, `send` what is\n"
             "done with one.",
             libraries=("paramiko>=3.4",),
