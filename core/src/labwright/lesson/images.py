@@ -6,9 +6,9 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Annotated
 
-from pydantic import ValidationError
+from pydantic import BaseModel, Field, ValidationError
 
 from labwright.errors import Cause, LabwrightError
 from labwright.foreign.inspect import inspect_image
@@ -42,6 +42,16 @@ class LabImage:
     shell: bool = True
 
 
+class _Report(BaseModel):
+    """What a build says of its image, as far as a lab needs it; its other keys are for people and tests."""
+
+    memory: Annotated[int, Field(ge=1, le=65536)] = LEAST_MEMORY
+    interfaces: tuple[Annotated[str, Field(pattern=r"^\S+$")], ...] = ("eth0", "eth1")
+    user: Annotated[str, Field(pattern=r"^[^\s-]\S*$")] = "antidote"
+    ours: bool = False
+    hardware: Hardware | None = None
+
+
 def find_image(slug: str, out: Path, folders: Sequence[Path]) -> LabImage:
     """The image of this slug. out: where builds put images. folders: that hold images' folders, with their logins.
 
@@ -59,53 +69,53 @@ def find_image(slug: str, out: Path, folders: Sequence[Path]) -> LabImage:
         )
     inspect_image(disk)
     report = _report(disk)
-    hardware = _hardware(disk, report)
+    hardware = report.hardware or _computer(max(LEAST_MEMORY, report.memory))
     disks = {"system": disk}
     for name in hardware.more_disks:
         disks[name] = disk.with_name(f"{disk.stem}-{name}.qcow2")
         inspect_image(disks[name])
     kernel = disk.with_name(f"{slug}-kernel") / "vmlinux"
     logins = _logins(slug, folders)
-    user = str(report.get("user", "antidote"))
-    linux = not report.get("hardware")
+    linux = report.hardware is None
     return LabImage(
         slug=slug,
         disks=disks,
         hardware=hardware,
-        kernel=kernel if linux and report.get("ours") is True and kernel.is_file() else None,
-        interfaces=tuple(str(name) for name in report.get("interfaces", ["eth0", "eth1"])[1:]),
-        user=logins.ssh_user if logins else user,
+        kernel=kernel if linux and report.ours and kernel.is_file() else None,
+        interfaces=report.interfaces[1:],
+        user=logins.ssh_user if logins else report.user,
         password=(logins or PlatformImage(slug=slug)).ssh_password.get_secret_value(),
-        config_user=logins.config_user if logins else user,
+        config_user=logins.config_user if logins else report.user,
         config_password=(logins or PlatformImage(slug=slug)).config_password.get_secret_value(),
         shell=linux or hardware.shell,
     )
 
 
-def _report(disk: Path) -> dict[str, Any]:
+def _report(disk: Path) -> _Report:
+    """The report beside a disk. One that is not there, or is none, says nothing: the disk may be from elsewhere."""
+    place = disk.with_suffix(".json")
     try:
-        report = json.loads(disk.with_suffix(".json").read_text())
-    except (OSError, ValueError):
-        return {}
-    return report if isinstance(report, dict) else {}
-
-
-def _hardware(disk: Path, report: Mapping[str, Any]) -> Hardware:
-    """A device's own, or a PC with virtio."""
-    if not report.get("hardware"):
-        memory = max(LEAST_MEMORY, int(report.get("memory", LEAST_MEMORY)))
-        machine = {"name": "machine", "memory": memory, "board": "q35", "model": "host"}
-        facts: dict[str, Any] = {"machines": [machine], "boot": BOOT_SECONDS, "shell": True}
-    else:
-        facts = report["hardware"]
+        facts = json.loads(place.read_text())
+    except (OSError, ValueError, RecursionError):
+        return _Report()
+    if not isinstance(facts, dict):
+        return _Report()
     try:
-        return Hardware.model_validate_json(json.dumps(facts))
+        return _Report.model_validate_json(json.dumps({**facts, "hardware": facts.get("hardware") or None}))
     except ValidationError as error:
+        first = error.errors()[0]
         raise LabwrightError(
-            f"{disk.with_suffix('.json')} describes no hardware that labwright knows",
+            f"{place} describes no machine that labwright knows: {'.'.join(map(str, first['loc']))}: {first['msg']}",
             cause=Cause.CONFIG,
             hint="build the image again with this labwright",
         ) from error
+
+
+def _computer(memory: int) -> Hardware:
+    """A PC with virtio. memory: MiB."""
+    machine = {"name": "machine", "memory": memory, "board": "q35", "model": "host"}
+    facts = {"machines": [machine], "boot": BOOT_SECONDS, "shell": True}
+    return Hardware.model_validate_json(json.dumps(facts))
 
 
 def _logins(slug: str, folders: Sequence[Path]) -> PlatformImage | None:
