@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from labwright.lesson.plan import GUEST, LabPlan, LinkPlan, MachinePlan
+from labwright.lesson.plan import GUEST, TRANSLATIONS, LabPlan, LinkPlan, MachinePlan
 from labwright.spec.hardware import DATA, MANAGEMENT, UNUSED
 from labwright.vm.device import DeviceSpec, Place, each_role
 from labwright.vm.device import command_line as machine_line
@@ -68,7 +68,7 @@ def orders(
     memory: of the snapshot that it goes on from, None for a boot.
     """
     hardware = machine.image.hardware
-    spec = DeviceSpec(machine.name, hardware, disks, accelerator, machine.data)
+    spec = DeviceSpec(machine.name, hardware, disks, bounded(accelerator), machine.data)
     macs, opened, data = iter(machine.macs), set[str](), itertools.count(1)
     made = []
     for index, one in enumerate(hardware.machines):
@@ -94,6 +94,11 @@ def orders(
             words += ["-incoming", MEMORY]
         made.append(Order(machine.name, one.name, tuple(words), place.complaints, place.control, memory))
     return tuple(made)
+
+
+def bounded(accelerator: str) -> str:
+    """QEMU's -accel. Its translations of a guest's code take up to a gigabyte for each machine unless they may not."""
+    return f"tcg,tb-size={TRANSLATIONS}" if accelerator == "tcg" else accelerator
 
 
 def _linux(machine: MachinePlan) -> list[str]:

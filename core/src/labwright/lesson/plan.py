@@ -16,8 +16,9 @@ SSH = 22
 MOST_ENDPOINTS = 100
 GUEST, GATEWAY = "10.0.0.15", "10.0.0.2"
 """On every management network, as in the platform's own wrapper of virtual machines."""
-OVERHEAD = 90
-"""MiB that QEMU takes beside the memory of its guest (measured with 7.2 and TCG: 60 to 110)."""
+TRANSLATIONS, OVERHEAD = 256, 90
+"""MiB of translated code that an emulated machine may keep, and what QEMU takes beside that and its guest's memory
+(measured with 7.2: 60 to 110)."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,7 @@ class LabPlan:
     def memory(self) -> int:
         """MiB."""
         machines = [one for each in self.machines for one in each.image.hardware.machines]
-        return sum(one.memory + OVERHEAD for one in machines)
+        return sum(one.memory + TRANSLATIONS + OVERHEAD for one in machines)
 
     @property
     def processors(self) -> int:
