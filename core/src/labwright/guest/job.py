@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
-from labwright.errors import Cause, LabwrightError
+from labwright.errors import Cause, LabwrightError, os_error
 from labwright.host.mask import Mask, basic
 from labwright.host.text import plain
 from labwright.interfaces import Endpoint, Workbench
@@ -16,6 +18,9 @@ from labwright.interfaces import Endpoint, Workbench
 ANY = range(-64, 256)
 """Exit codes, of signals too: how a script ended is for its author, and no failure of ours."""
 KEPT_LINES = 400
+LARGEST_OUTPUT = 32 * 1024 * 1024
+MOST_LINES = 300_000
+"""Characters, and lines, of both streams; a command that says more is ended."""
 LONGEST = 2000
 """Characters of a line that is kept for people; the log has the rest."""
 
@@ -70,13 +75,15 @@ def run_job(
     unlogged: lines that begin so are in `output` alone. Raises LabwrightError for what is no fault of the command: a
     tool that is not there, a full disk, a machine that died.
     """
-    listener = _Listener(bench, mask, shown, unlogged)
+    what = f"{Path(argv[0]).name} of a lesson"
+    listener = _Listener(bench, mask, shown, unlogged, what)
     started = time.monotonic()
     try:
-        done = bench.run(
-            argv, cwd=cwd, env=env, stdin=stdin, timeout=limit, log=None, on_line=listener.take, accept=ANY,
-            what=f"{Path(argv[0]).name} of a lesson",
-        )  # fmt: skip
+        with listener:
+            done = bench.run(
+                argv, cwd=cwd, env=env, stdin=stdin, timeout=limit, log=None, on_line=listener.take, accept=ANY,
+                what=what,
+            )  # fmt: skip
     except LabwrightError as error:
         seconds = time.monotonic() - started
         if error.cause in {Cause.DISK_FULL, Cause.MEMORY, Cause.INTERRUPTED} or seconds < limit:
@@ -88,17 +95,46 @@ def run_job(
 class _Listener:
     """Takes lines as they come. Not from two threads at once: run() sees to that."""
 
-    def __init__(self, bench: Workbench, mask: Mask, shown: Callable[[str], bool], unlogged: str) -> None:
-        self._bench, self._mask, self._shown, self._unlogged = bench, mask, shown, unlogged
+    def __init__(
+        self, bench: Workbench, mask: Mask, shown: Callable[[str], bool], unlogged: str, what: str
+    ) -> None:  # fmt: skip
+        self._bench, self._mask, self._shown, self._unlogged, self._what = bench, mask, shown, unlogged, what
+        self._log: IO[str] | None = None
+        self._size = self._count = 0
         self.lines: deque[str] = deque(maxlen=KEPT_LINES)
+
+    def __enter__(self) -> _Listener:
+        if self._bench.log is not None:
+            try:
+                self._log = self._bench.log.open("a", encoding="utf-8", buffering=1)
+            except OSError as error:
+                raise os_error(error, "the log of a job cannot be written") from error
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._log is not None:
+            # What a full disk did not take was reported when it was written.
+            with contextlib.suppress(OSError):
+                self._log.close()
 
     def take(self, line: str) -> None:
         if self._unlogged and line.startswith(self._unlogged):
             return
+        self._size += len(line) + 1
+        self._count += 1
+        if self._size > LARGEST_OUTPUT or self._count > MOST_LINES:
+            raise LabwrightError(
+                f"{self._what}: it wrote more than {LARGEST_OUTPUT >> 20} MiB, or {MOST_LINES} lines",
+                cause=Cause.GUEST,
+                details=list(self.lines)[-3:],
+                hint="does it repeat itself? its log has all up to there",
+            )
         said = plain(self._mask(line))
-        if self._bench.log is not None:
-            with self._bench.log.open("a", encoding="utf-8") as log:
-                log.write(f"{said}\n")
+        if self._log is not None:
+            try:
+                self._log.write(f"{said}\n")
+            except OSError as error:
+                raise os_error(error, "the log of a job cannot be written") from error
         self.lines.append(said[:LONGEST])
         if self._shown(said):
             self._bench.say(said[:LONGEST])

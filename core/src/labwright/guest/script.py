@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from labwright.guest.job import Ran
+from labwright.guest.job import NOTE, Ran
 from labwright.interfaces import Endpoint
 
 SSH = 22
@@ -20,6 +20,8 @@ RAISED = re.compile(r"^(?:\s*\| )?(?P<said>[^\s|+].*)$")
 CLASS = re.compile(r"([A-Za-z_][\w.]*)(?=:|$)")
 DUMP = "(most recent call first):"
 """Over the frames that faulthandler shows of a script that still runs: the innermost comes first."""
+DUMPED = ("Timeout (", "Thread 0x", "Current thread 0x", '  File "')
+"""How lines of such a dump begin; its header is the first."""
 LONGEST_REASON = 300
 HOPELESS = ("SyntaxError", "IndentationError", "TabError", "ModuleNotFoundError")
 """Another try of the same text ends in the same way."""
@@ -67,7 +69,8 @@ def script_environment(
 def failure_of(ran: Ran, folder: Path, file: Path, limit: float) -> Failure:
     """Why a script did not end well. folder: the lesson as it saw it; file: relative to that; limit: seconds."""
     if ran.code is None:
-        after = f"; the last that it said: {ran.last}" if ran.last else ""
+        last = next((line.strip() for line in reversed(own_lines(ran.lines)) if line.strip()), "")
+        after = f"; the last that it said: {last}" if last else ""
         return Failure(
             f"no end after {round(limit, 1):g} s{after}"[:LONGEST_REASON], _hung(ran.lines, folder) or str(file)
         )
@@ -81,6 +84,11 @@ def failure_of(ran: Ran, folder: Path, file: Path, limit: float) -> Failure:
         )
     after = f": {ran.last}" if ran.last else ", and said nothing"
     return Failure(f"it ended with exit status {ran.code}{after}"[:LONGEST_REASON], str(file))
+
+
+def own_lines(lines: Iterable[str]) -> list[str]:
+    """What a script said itself: no notes of ours, and no dump of its frames."""
+    return [line for line in lines if not line.startswith((NOTE, *DUMPED))]
 
 
 @dataclass(frozen=True)

@@ -43,7 +43,8 @@ class Streams:
         self.failure: BaseException | None = None
         self._subject = subject
         self._on_line = on_line
-        self._lines: list[str] = []
+        # Not a list of lines: a flood of short ones would take thirty times its size.
+        self._output = bytearray()
         self._size = 0
         self._errors: list[str] = []
         self._errors_size = 0
@@ -67,7 +68,7 @@ class Streams:
     @property
     def output(self) -> str:
         """Standard output so far."""
-        return "".join(self._lines)
+        return self._output.decode(errors="surrogatepass")
 
     @property
     def errors(self) -> str:
@@ -123,7 +124,7 @@ class Streams:
             raise os_error(error, f"{self._subject}: its log cannot be written") from error
 
     def _keep(self, line: str) -> None:
-        self._lines.append(line)
+        self._output += line.encode(errors="surrogatepass")
         self._size += len(line)
         if self._size > LARGEST_OUTPUT:
             raise LabwrightError(

@@ -14,6 +14,8 @@ interpreter of its own, and its commands are as it starts them.
 from __future__ import annotations
 
 import atexit
+import contextlib
+import faulthandler
 import functools
 import itertools
 import os
@@ -30,6 +32,8 @@ PATIENCE = 120.0
 """Seconds for one command that nobody waits for; what runs for ever by intent does not hold the script up for ever."""
 ASKING = 0.25
 """Seconds between two looks at whether a command waits for its script."""
+BEFORE_THE_END = 1.0
+"""Seconds before its time limit at which a script that hangs is made to show its line."""
 SHOWN = 200
 """Characters of a command."""
 SUFFIXES = (*SOURCE_SUFFIXES, *BYTECODE_SUFFIXES, *EXTENSION_SUFFIXES)
@@ -124,6 +128,7 @@ def _say(what: str, command: str) -> None:
 def start(namespace: dict[str, Any]) -> None:
     """Be the interpreter of the script that the command line names. namespace: of the program that we are."""
     code = _prepare(namespace)
+    _show_line_at_the_end()
     try:
         exec(code, namespace)  # noqa: S102
     except SystemExit:
@@ -158,6 +163,12 @@ def _put_in_order() -> None:
     import paramiko  # noqa: PLC0415 - where it is not there, nothing is to be done
 
     Order().install(paramiko)
+
+
+def _show_line_at_the_end() -> None:
+    with contextlib.suppress(KeyError, ValueError):
+        limit = float(os.environ["LABWRIGHT_LIMIT"])
+        faulthandler.dump_traceback_later(max(limit - BEFORE_THE_END, limit / 2), file=2)
 
 
 def _hides_a_module(folder: str) -> bool:

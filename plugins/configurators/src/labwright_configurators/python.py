@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from labwright.guest.job import mask_for, run_job
-from labwright.guest.script import failure_of, script_environment
+from labwright.guest.script import DUMPED, failure_of, own_lines, script_environment
 from labwright.interfaces import (
     ConfigurationJob,
     ConfigurationResult,
@@ -43,7 +43,9 @@ class PythonConfigurator(LessonConfigurator):
             mask,
             job.limit,
             cwd=job.folder,
-            env=script_environment(job.folder, job.stage, job.addresses, job.endpoint),
+            env=script_environment(job.folder, job.stage, job.addresses, job.endpoint)
+            | {"LABWRIGHT_LIMIT": f"{job.limit:.1f}"},
+            shown=lambda line: not line.startswith(DUMPED),
         )
         if ran.code == 0:
             # One that says nothing and does nothing would be fine on a machine that is down.
@@ -52,9 +54,9 @@ class PythonConfigurator(LessonConfigurator):
         failure = failure_of(ran, job.folder, job.file, job.limit)
         quiet = silence(job.endpoint)
         reason = f"{quiet}: {failure.reason}" if quiet else failure.reason
-        return ConfigurationResult(
-            False, ran.text or reason, reason=reason, where=failure.where, again=failure.again
-        )  # fmt: skip
+        # Where a traceback has ended it, that is for the author to read; a dump is there for its line alone.
+        said = "\n".join(own_lines(ran.lines)) if ran.code is None else ran.text
+        return ConfigurationResult(False, said or reason, reason=reason, where=failure.where, again=failure.again)
 
 
 def says_nothing(script: Path) -> bool:
