@@ -6,11 +6,12 @@ import contextlib
 import os
 import signal
 import time
+from pathlib import Path
 
 from labwright.errors import Cause, LabwrightError
 from labwright.host.clock import Deadline
 from labwright.host.ledger import Ledger
-from labwright.host.teardown import process_start, remove_folder
+from labwright.host.teardown import process_start, real_place, remove_folder
 from labwright.lesson.lab import Lab
 
 PATIENCE = 60.0
@@ -20,12 +21,25 @@ def end_lab(lab: Lab, ledger: Ledger) -> None:
     """End all that a lab runs, and remove what it wrote. Raises LabwrightError (host) for what will not go."""
     _end_keeper(lab)
     # Nothing is left of a keeper that ended by itself; one that was killed left its entries, and perhaps processes.
-    for entry in sorted(ledger.entries(), key=lambda entry: (entry.kind != "process", -entry.created)):
-        mine = (lab.keeper, lab.keeper_start), (lab.creator, lab.creator_start)
-        if (entry.owner, entry.owner_start) in mine and not entry.owner_alive:
-            ledger.release(entry)
+    _release({(lab.keeper, lab.keeper_start), (lab.creator, lab.creator_start)}, ledger)
     for folder in (lab.sockets, lab.folder):
         remove_folder(folder)
+
+
+def end_half_made(folder: Path, ledger: Ledger) -> None:
+    """Remove what somebody left who died before a lab was written down. We have the lab's lock.
+
+    Its entries go too: later on `clean` would take the folder of the next lab for it. Raises LabwrightError (host).
+    """
+    place = str(real_place(folder))
+    _release({(entry.owner, entry.owner_start) for entry in ledger.abandoned() if entry.what == place}, ledger)
+    remove_folder(folder)
+
+
+def _release(owners: set[tuple[int, int]], ledger: Ledger) -> None:
+    for entry in sorted(ledger.entries(), key=lambda entry: (entry.kind != "process", -entry.created)):
+        if (entry.owner, entry.owner_start) in owners and not entry.owner_alive:
+            ledger.release(entry)
 
 
 def _end_keeper(lab: Lab) -> None:

@@ -23,7 +23,7 @@ from labwright.lesson.command import Order, WirePlan, data_seats, names_of, orde
 from labwright.lesson.guests import Guest, Ready, Watch, bring_up
 from labwright.lesson.keeper.ask import ask_keeper
 from labwright.lesson.keeper.doors import Door
-from labwright.lesson.keeper.plan import KeeperPlan
+from labwright.lesson.keeper.plan import GO, KeeperPlan
 from labwright.lesson.lab import Lab, LabLink, LabMachine, folder_of, write_lab
 from labwright.lesson.monitors import let_run
 from labwright.lesson.plan import LabPlan, MachinePlan
@@ -96,13 +96,14 @@ def start_lab(launch: Launch, ports: Sequence[int], paths: Paths, ledger: Ledger
             created=time.time(),
         )  # fmt: skip
         process = _start_keeper(lab, launch.doors)
-        lab = write_lab(replace(lab, keeper=process.pid, keeper_start=process_start(process.pid), phase="booting"))
         undo.callback(_end_process, process)
+        lab = write_lab(replace(lab, keeper=process.pid, keeper_start=process_start(process.pid), phase="booting"))
+        # From here on they are the keeper's: `clean` must not take them for ours once we are dead.
+        for entry in entries:
+            ledger.strike(entry)
+        _tell_it_to_go_on(process)
         _until_it_keeps(lab, process)
-        # It has written both folders down as its own.
         undo.pop_all()
-    for entry in entries:
-        ledger.strike(entry)
     return lab
 
 
@@ -164,7 +165,7 @@ def _start_keeper(lab: Lab, doors: Sequence[int]) -> subprocess.Popen[bytes]:
     with (lab.folder / "keeper.log").open("wb") as log:
         return subprocess.Popen(
             [sys.executable, "-P", "-m", "labwright.lesson.keeper", lab.folder],
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.PIPE,
             stdout=log,
             stderr=log,
             cwd="/",
@@ -172,6 +173,13 @@ def _start_keeper(lab: Lab, doors: Sequence[int]) -> subprocess.Popen[bytes]:
             start_new_session=True,
             pass_fds=doors,
         )
+
+
+def _tell_it_to_go_on(process: subprocess.Popen[bytes]) -> None:
+    assert process.stdin is not None
+    # It may have died: whoever waits for it says so.
+    with contextlib.suppress(BrokenPipeError), process.stdin as told:
+        told.write(GO)
 
 
 def _until_it_keeps(lab: Lab, process: subprocess.Popen[bytes]) -> None:

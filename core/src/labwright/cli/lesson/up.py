@@ -24,9 +24,9 @@ from labwright.host import locks
 from labwright.interfaces import Endpoint, Workbench
 from labwright.lesson.budget import check_budget
 from labwright.lesson.configure import StageWork, find_files
-from labwright.lesson.down import end_lab
+from labwright.lesson.down import end_half_made, end_lab
 from labwright.lesson.images import LabImage
-from labwright.lesson.lab import Lab, find_lab, write_lab
+from labwright.lesson.lab import Lab, find_lab, folder_of, write_lab
 from labwright.lesson.namespace import enter_new, in_new_network, inherited_doors, listening_sockets, loopback_up
 from labwright.lesson.plan import LabPlan, plan_lab
 from labwright.lesson.read import Lesson, read_lesson
@@ -79,6 +79,8 @@ def _check(lesson: Lesson, stage: int, running: Session) -> None:
         )
     if lab:
         end_lab(lab, running.workshop.ledger)
+    else:
+        end_half_made(folder_of(lesson.folder, running.workshop.paths), running.workshop.ledger)
     endpoints = {each.name: _nobody(each.name) for each in lesson.spec.endpoints}
     find_files(StageWork(lesson.folder, lesson.spec, stage, endpoints))
 

@@ -8,6 +8,7 @@ import json
 import os
 import signal
 import subprocess
+import sys
 import time
 from dataclasses import asdict
 from pathlib import Path
@@ -21,7 +22,7 @@ from labwright.lesson.command import MEMORY, Order
 from labwright.lesson.keeper.consoles import keep_small
 from labwright.lesson.keeper.doors import open_door
 from labwright.lesson.keeper.frames import Wire
-from labwright.lesson.keeper.plan import KeeperPlan, read_plan
+from labwright.lesson.keeper.plan import GO, KeeperPlan, read_plan
 from labwright.vm.machine import start
 
 LONGEST_REQUEST = 65536
@@ -32,6 +33,9 @@ LISTENS = 20.0
 def main(folder: Path) -> None:
     """Hold the lab in this folder."""
     plan = read_plan(folder)
+    if sys.stdin.buffer.read(len(GO)) != GO:
+        # Whoever started us died before anybody could have found the lab.
+        return
     # Ctrl-C is for the command in the foreground; a lab ends by SIGTERM.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)

@@ -14,6 +14,8 @@ from labwright.lesson.command import Order, WirePlan
 from labwright.lesson.keeper.doors import Door
 
 FILE = "keeper.json"
+GO = b"go\n"
+"""Comes on a keeper's standard input once its lab is written down, where it can be found and ended."""
 
 
 @dataclass(frozen=True)
