@@ -51,11 +51,11 @@ MANAGERS: Mapping[str, Manager] = {
         "systemctl -q is-active NetworkManager", networkmanager.render, "0600",
         f"{networkmanager.FOLDER}/labwright-*.nmconnection",
         "nmcli --wait 30 connection up labwright-{}",
-        "nmcli device disconnect {} >/dev/null 2>&1 || :; ip link set dev {} down",
+        "nmcli device disconnect {0} >/dev/null 2>&1 || :; ip link set dev {0} down",
         "nmcli connection reload",
     ),
     "ifupdown": Manager(
-        "command -v ifup >/dev/null && systemctl -q is-enabled networking", _ifupdown_files, "0644", IFUPDOWN,
+        "{ [ -x /sbin/ifup ] || [ -x /usr/sbin/ifup ]; } && systemctl -q is-enabled networking", _ifupdown_files, "0644", IFUPDOWN,
         "ifdown --force {0} >/dev/null 2>&1 || :; ip address flush dev {0} && ip link set dev {0} up && ifup {0}",
         "ifdown --force {0} >/dev/null 2>&1 || :; ip address flush dev {0} && ip link set dev {0} down",
     ),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import socket
 import threading
 from collections.abc import Callable, Iterator, Mapping
 
@@ -84,6 +85,11 @@ class SshTransport:
                 f"no login as {user} at {host}:{port}: {str(error) or type(error).__name__}",
                 hint="is it up, does its sshd allow passwords, and is this the image's configUser?",
             ) from None
+
+        # Each command is a few small packets: without this every one of them waits for the other side's delayed answer.
+        transport = self._client.get_transport()
+        if transport is not None and isinstance(transport.sock, socket.socket):
+            transport.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     def execute(self, command: str, stdin: bytes, timeout: float) -> Answer:
         """Run a line of shell to its end. timeout: seconds. Raises KitError."""

@@ -69,7 +69,7 @@ class Service:
             if state["ActiveState"] == "failed":
                 raise self._failure(f"{self.name} has failed on {self._host.name}: {state['Result']}")
             if deadline.expired:
-                raise self._failure(f"{self.name} is {said} on {self._host.name} after {timeout:g} s")
+                raise self._failure(f"{self.name} is {said} on {self._host.name} after {timeout:.3g} s")
             time.sleep(0.2)
 
     def state(self) -> dict[str, str]:

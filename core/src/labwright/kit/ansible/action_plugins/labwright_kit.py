@@ -59,7 +59,8 @@ class ActionModule(ActionBase):  # type: ignore[misc]
 
     def execute(self, command: str, stdin: bytes) -> dict[str, Any]:
         """A line of shell on the machine."""
-        found = self._low_level_execute_command(command, in_data=stdin or None)
+        # Never without input: Ansible would ask for a terminal then, where both streams are one.
+        found = self._low_level_execute_command(command, in_data=stdin or b"\n")
         if not isinstance(found, dict) or "rc" not in found:
             raise AnsibleError("the connection gave no exit status")
         return found
