@@ -108,7 +108,11 @@ def test_an_interface_that_is_not_there_is_named_beside_those_that_are(one: Mach
 
 
 def test_a_machine_that_nothing_we_know_manages_says_what_was_looked_for() -> None:
-    with managed("none") as one, one.host() as host, pytest.raises(KitError, match=r"(?s)looked for ifupdown.*networkd"):
+    with (
+        managed("none") as one,
+        one.host() as host,
+        pytest.raises(KitError, match=r"(?s)looked for ifupdown.*networkd"),
+    ):
         host.apply(SECOND)
 
 

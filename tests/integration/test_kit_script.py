@@ -98,7 +98,10 @@ def test_a_verify_script_that_is_content_ends_with_0(one: Machine, tmp_path: Pat
         ('reaches(host, "nosuchhost", timeout=0.1)', "nosuchhost"),
         ('route(host, "10.0.0.0/24", via="10.0.0.1", timeout=0.1)', "10.0.0.0/24"),
         ('route(host, "192.0.2.0/24", timeout=0.1)', "it has none"),
-        ('bgp_established(host, "10.10.10.2", timeout=0.1)', "FRR does not know|is in the state|BGP instance not found"),
+        (
+            'bgp_established(host, "10.10.10.2", timeout=0.1)',
+            "FRR does not know|is in the state|BGP instance not found",
+        ),
     ],
 )
 def test_what_is_not_so_fails_the_script_with_evidence_though_nothing_asks_for_it_at_the_end(

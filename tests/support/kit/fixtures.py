@@ -21,7 +21,9 @@ def one() -> Iterator[Machine]:
         yield made
 
 
-def script(text: str, folder: Path, environment: dict[str, str], timeout: float = 60) -> subprocess.CompletedProcess[str]:
+def script(
+    text: str, folder: Path, environment: dict[str, str], timeout: float = 60
+) -> subprocess.CompletedProcess[str]:
     """A lesson's script, run as the configurator runs it: in a process of its own, with its environment."""
     file = folder / "hub.py"
     file.write_text(text)
