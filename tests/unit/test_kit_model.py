@@ -1,217 +1,145 @@
-"""The kit's model of a node: mistakes are named with file and line, and no value breaks out of its place."""
+"""The model of a node: what is refused, and with which words and line."""
 
 from __future__ import annotations
 
-import json
-import re
-import subprocess
-import sys
 from pathlib import Path
-from xml.etree import ElementTree
+from typing import Any
 
 import pytest
-import yaml
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.builds import REPOSITORY
 
-from labwright.errors import LabwrightError
-from labwright.kit import load_node, napalm_template, node, render
-from labwright.kit.errors import KitError
-
-SYSTEMS = ("ifupdown", "networkd", "networkmanager", "frr", "junos", "eos", "ios", "nxos", "nxos-json")
-ROUTER = {
-    "hostname": "r1",
-    "interfaces": [
-        {"index": 1, "description": "to r2", "ipv4": ["10.0.0.1/30"], "ipv6": ["2001:db8::1/64"], "mtu": 1400},
-        {"index": 2, "enabled": False},
-        {"loopback": 0, "ipv4": ["10.1.1.1/32"]},
-    ],
-    "bgp": {"as": 65000, "neighbors": [{"peer": "10.0.0.2", "remote_as": 65001}], "networks": ["10.1.1.1/32"]},
-    "ospf": {"areas": {"0": {"interfaces": [1], "loopbacks": [0]}}},
-}
+from labwright.errors import Cause, LabwrightError
+from labwright.kit import KitError, load_node, node
+from labwright.kit.systems import interface_name
 
 
-def text(data: dict, system: str, names: list[str] | None = None) -> str:
-    rendered = render(node(data), system, names)
-    return rendered if isinstance(rendered, str) else "\n".join(f"{place}\n{body}" for place, body in rendered.items())
+def port(**values: Any) -> dict[str, Any]:
+    return {"interfaces": [{"index": 1} | values]}
+
+
+def bgp(**values: Any) -> dict[str, Any]:
+    return {"bgp": {"as": 65001, "router_id": "1.1.1.1"} | values}
 
 
 @pytest.mark.parametrize(
-    ("system", "lines"),
+    ("data", "said"),
     [
-        ("ifupdown", ["iface eth1 inet static", "    address 10.0.0.1/30", "    address 2001:db8::1/64"]),
-        ("networkd", ["Name=eth1", "MTUBytes=1400", "Address=10.0.0.1/30", "ActivationPolicy=always-down"]),
-        ("networkmanager", ["interface-name=eth1", "address1=10.0.0.1/30", "mtu=1400"]),
-        ("frr", ["interface eth1", " ip address 10.0.0.1/30", " ip ospf area 0.0.0.0", "router bgp 65000",
-                 " neighbor 10.0.0.2 remote-as 65001", "  network 10.1.1.1/32"]),
-        ("eos", ["interface Ethernet1", " no switchport", " ip address 10.0.0.1/30", "router bgp 65000", " shutdown"]),
-        ("ios", ["interface GigabitEthernet0/1", " ip address 10.0.0.1 255.255.255.252", " ip ospf 1 area 0.0.0.0",
-                 "  network 10.1.1.1 mask 255.255.255.255"]),
-        ("nxos", ["feature bgp", "feature ospf", "interface Ethernet1/1", "router bgp 65000"]),
+        ({"interface": []}, "interface"),
+        ({"hostname": "a b"}, "not a host name"),
+        ({"hostname": "x" * 64}, "not a host name"),
+        (port(mtu="1500"), "interfaces.0.mtu"),
+        (port(mtu=67), "interfaces.0.mtu"),
+        (port(mtu=1279, ipv6=["2001:db8::1/64"]), "1280"),
+        (port(index=0), "interfaces.0.index"),
+        (port(loopback=0), "either an index or a loopback"),
+        ({"interfaces": [{}]}, "either an index or a loopback"),
+        ({"interfaces": [{"index": 1}, {"index": 1}]}, "the index 1 is there twice"),
+        ({"interfaces": [{"loopback": 0}, {"loopback": 0}]}, "the loopback 0 is there twice"),
+        ({"interfaces": [{"loopback": 0, "ipv4": ["10.0.0.1/24"]}]}, "a loopback's prefix length is 32"),
+        ({"interfaces": [{"loopback": 0, "enabled": False}]}, "always on"),
+        (port(ipv4=["10.0.0.1"]), "no prefix length"),
+        (port(ipv4=["10.0.0.0/24"]), "the network itself"),
+        (port(ipv4=["10.0.0.255/24"]), "broadcast"),
+        (port(ipv4=["224.0.0.1/24"]), "multicast"),
+        (port(ipv4=["127.0.0.1/8"]), "loopback address"),
+        (port(ipv4=["0.0.0.0/0"]), "unspecified"),
+        (port(ipv4=["2001:db8::1/64"]), "not an IPv4 address"),
+        (port(ipv6=["2001:db8::/64"]), "the network itself"),
+        (port(ipv6=["fe80::1%eth0/64"]), "not an IPv6 address"),
+        (port(ipv4=["10.0.0.1/24", "10.0.0.1/24"]), "the address 10.0.0.1 is there twice"),
+        ({"interfaces": [{"index": 1, "ipv4": ["10.0.0.1/24"]}, {"index": 2, "ipv4": ["10.0.0.2/25"]}]}, "one network"),
+        (bgp(**{"as": 0}), "not an AS number"),
+        (bgp(**{"as": 2**32}), "not an AS number"),
+        (bgp(**{"as": 23456}), "not an AS number"),
+        (bgp(router_id="1.1.1"), "not a router's id"),
+        (bgp(networks=["10.0.0.1/24"]), "not a prefix"),
+        (bgp(neighbors=[{"peer": "10.0.0.1/24", "remote_as": 1}]), "not an address"),
+        (bgp(neighbors=[{"peer": "224.0.0.5", "remote_as": 1}]), "not the address of a neighbour"),
+        (bgp(neighbors=[{"peer": "10.0.0.1", "remote_as": 1}] * 2), "there twice"),
+        ({"bgp": {"as": 65001}}, "needs a router_id"),
+        ({"ospf": {"areas": {}}}, "ospf.areas"),
+        ({"ospf": {"areas": {"0.0.0": {}}}}, "not an area"),
+        ({"ospf": {"areas": {"0": {}, "0.0.0.0": {}}}}, "there twice"),
+        (port(ipv4=["10.0.0.1/24"]) | {"ospf": {"areas": {"0": {"interfaces": [2]}}}}, "no interface with index 2"),
+        (port(ipv4=["10.0.0.1/24"]) | {"ospf": {"areas": {"0": {"interfaces": [1]}, "1": {"interfaces": [1]}}}},
+         "the index 1 is there twice"),
+        ({"raw": {"windows": ""}}, "no system"),
+        ({"raw": {"frr": "a\x1bb"}}, "control characters"),
     ],
 )  # fmt: skip
-def test_a_system_is_rendered_in_its_own_words(system, lines):
-    rendered = text(ROUTER, system).splitlines()
-    for line in lines:
-        assert line in rendered, "\n".join(rendered)
+def test_what_no_router_could_be_is_refused_in_words(data: dict[str, Any], said: str) -> None:
+    with pytest.raises(KitError, match=said) as caught:
+        node(data)
+    assert caught.value.cause is Cause.CONFIG
 
 
-def test_junos_is_xml_with_what_the_model_says():
-    root = ElementTree.fromstring(text(ROUTER, "junos"))
-    assert root.tag == "configuration"
-    assert root.findtext("system/host-name") == "r1"
-    interface = root.find("interfaces/interface[name='ge-0/0/0']")
-    assert interface is not None
-    assert interface.findtext("unit/family/inet/address/name") == "10.0.0.1/30"
-    assert root.findtext("protocols/bgp/group/neighbor/peer-as") == "65001"
-    assert root.find("interfaces/interface[name='ge-0/0/1']/disable") is not None
+@pytest.mark.parametrize("sign", ["\n", "\r", "\x00", '"', "'", "\\", "`", "$", ";", "?", "{", "}", "ä", "\u202e"])
+@pytest.mark.parametrize("where", ["interface", "neighbour"])
+def test_a_description_with_signs_that_a_system_acts_on_is_refused(sign: str, where: str) -> None:
+    text = f"to {sign} spine"
+    data = port(description=text) if where == "interface" else bgp(
+        neighbors=[{"peer": "10.0.0.1", "remote_as": 1, "description": text}])  # fmt: skip
+    with pytest.raises(KitError, match="a description is"):
+        node(data)
 
 
-def test_nxos_json_is_json():
-    assert json.loads(text(ROUTER, "nxos-json"))
-
-
-@pytest.mark.parametrize("system", SYSTEMS)
-def test_the_names_that_are_given_are_used(system):
-    data = {"interfaces": [{"index": 2, "ipv4": ["10.0.0.1/30"]}]}
-    rendered = text(data, system, ["enp0s3f1", "enp0s3f2"])
-    assert "enp0s3f2" in rendered
-    assert "enp0s3f1" not in rendered
-
-
-@given(
-    st.text(alphabet=st.characters(min_codepoint=32, max_codepoint=126), max_size=40), st.sampled_from(SYSTEMS)
-)  # fmt: skip
-def test_no_description_breaks_out_of_its_place(description, system):
-    plain = {"interfaces": [{"index": 1, "ipv4": ["10.0.0.1/30"], "description": "x"}]}
-    data = {"interfaces": [{"index": 1, "ipv4": ["10.0.0.1/30"], "description": description}]}
-    try:
-        rendered = text(data, system)
-    except LabwrightError:
-        return
-    if system == "junos":
-        found = ElementTree.fromstring(rendered).findtext("interfaces/interface/description")
-        assert (found or "") == description
-    elif system == "nxos-json":
-        assert json.loads(rendered)
-    else:
-        extra = 0 if description else 1
-        assert len(text(plain, system).splitlines()) - len(rendered.splitlines()) in {0, extra}
-
-
-@pytest.mark.parametrize(
-    ("change", "word"),
-    [
-        ({"hostname": "two words"}, "host name"),
-        ({"hostnme": "r1"}, "hostnme"),
-        ({"interfaces": [{"index": 1}, {"index": 1}]}, "index 1 is there twice"),
-        ({"interfaces": [{"index": 1, "ipv4": ["10.0.0.0/24"]}]}, "address of the network"),
-        ({"interfaces": [{"index": 1, "ipv4": ["10.0.0.1"]}]}, "prefix length"),
-        ({"interfaces": [{"index": 1, "description": 'a "quote"'}]}, "description"),
-        ({"interfaces": [{"index": 1, "description": "a\nline"}]}, "description"),
-        ({"interfaces": [{"index": 1, "loopback": 0}]}, "index or a loopback"),
-        ({"bgp": {"as": 0}}, "AS number"),
-        ({"bgp": {"as": 2**32}}, "AS number"),
-        ({"ospf": {"areas": {"0": {"interfaces": [3]}}}}, "index 3"),
-        ({"raw": {"winbox": "x"}}, "winbox"),
-    ],
-)
-def test_a_mistake_in_a_model_is_named_with_its_line(tmp_path, change, word):
-    path = tmp_path / "r1.yaml"
-    path.write_text(yaml.safe_dump({"hostname": "r1"} | change))
+def test_every_mistake_of_a_file_names_file_line_and_key(tmp_path: Path) -> None:
+    file = tmp_path / "hub.yaml"
+    file.write_text("hostname: hub\ninterfaces:\n- index: 1\n  ipv4: [10.0.0.0/24]\n- index: 2\n  mtux: 3\n")
     with pytest.raises(LabwrightError) as caught:
-        load_node(path)
-    said = "\n".join([caught.value.what, *caught.value.details])
-    assert re.search(rf"{path}:\d+: ", said), said
-    assert word in said
+        load_node(file)
+    said = [caught.value.what, *caught.value.details]
+    assert any(line.startswith(f"{file}:4: interfaces.0.ipv4") for line in said)
+    assert any(line.startswith(f"{file}:6: interfaces.1.mtux: unknown key; did you mean 'mtu'?") for line in said)
 
 
-def loader(data: dict):
-    return lambda _: node(data)
+def test_the_same_model_comes_from_a_file_and_from_values(tmp_path: Path) -> None:
+    file = tmp_path / "hub.yaml"
+    file.write_text("interfaces:\n- {loopback: 0, ipv4: [1.1.1.1/32]}\nospf:\n  areas:\n    0: {loopbacks: [0]}\n")
+    values = {
+        "interfaces": [{"loopback": 0, "ipv4": ["1.1.1.1/32"]}],
+        "ospf": {"areas": {"0.0.0.0": {"loopbacks": [0]}}},
+    }
+    assert load_node(file) == node(values)
 
 
-def test_a_template_renders_the_model_beside_its_own_lines():
-    said = napalm_template('{{ render("r1.yaml") }}ntp server 192.0.2.1\n', loader(ROUTER), {"driver": "eos"})
-    assert "interface Ethernet1\n" in said
-    assert said.endswith("ntp server 192.0.2.1\n")
-
-
-def test_a_template_takes_the_parts_it_wants():
-    said = napalm_template(
-        '{% set node = model("r1.yaml") %}\n{% include "interfaces" %}\n', loader(ROUTER), {"driver": "ios"}
-    )
-    assert "interface GigabitEthernet0/1" in said
-    assert "router bgp" not in said
+def test_addresses_are_written_in_one_way_so_that_they_can_be_compared_with_the_kernels() -> None:
+    found = node(port(ipv6=["2001:DB8:0:0::1/64"]))
+    assert found.interfaces[0].ipv6 == ("2001:db8::1/64",)
 
 
 @pytest.mark.parametrize(
-    ("template", "line", "word"),
-    [
-        ("a\n{{ nothing }}\n", 2, "nothing"),
-        ("a\nb\n{% if %}\n", 3, ""),
-        ("{{ ''.__class__.__mro__ }}", 1, "unsafe"),
-        ("{% include '/etc/passwd' %}", 1, "to include"),
-        ("\n{{ 1 / 0 }}", 2, "division"),
-    ],
-)
-def test_a_template_that_fails_is_named_with_its_line(template, line, word):
-    with pytest.raises(KitError) as caught:
-        napalm_template(template, loader(ROUTER), {"driver": "eos"}, "r1-eos.j2")
-    assert caught.value.what.startswith(f"r1-eos.j2:{line}: ")
-    assert word in caught.value.what
+    ("system", "first", "second"),
+    [("frr", "eth1", "eth2"), ("junos", "ge-0/0/0", "ge-0/0/1"), ("eos", "Ethernet1", "Ethernet2"),
+     ("ios", "GigabitEthernet0/1", "GigabitEthernet0/2"), ("nxos", "Ethernet1/1", "Ethernet1/2"),
+     ("sonic", "Ethernet0", "Ethernet4"), ("cumulus", "swp1", "swp2"), ("iosxr", "GigabitEthernet0/0/0/0",
+                                                                       "GigabitEthernet0/0/0/1")],
+)  # fmt: skip
+def test_the_first_data_interface_has_each_systems_first_name(system: str, first: str, second: str) -> None:
+    assert (interface_name(system, 1), interface_name(system, 2)) == (first, second)
 
 
-EXPECT = "from labwright.kit import expect\n"
+def test_real_names_are_taken_and_a_missing_one_is_said() -> None:
+    assert interface_name("frr", 2, ["enp1s0", "enp2s0"]) == "enp2s0"
+    assert interface_name("frr", 7, {7: "swp7"}) == "swp7"
+    with pytest.raises(KitError, match="interface 3 has no name"):
+        interface_name("frr", 3, ["enp1s0", "enp2s0"])
 
 
-@pytest.mark.parametrize(
-    ("script", "code", "printed"),
-    [
-        ("expect.that(1 < 2, 'numbers are in order')", 0, "ok: numbers are in order"),
-        ("expect.that(2 < 1, 'numbers are in order', 'seen')", 1, "FAIL: numbers are in order: seen"),
-        ("expect.equal(1, 2)\nprint('and on')", 1, "and on"),
-        ("expect.equal(1, 2)\nraise SystemExit(0)", 1, "FAIL: "),
-        ("import sys\nexpect.that(True, 'fine')\nsys.exit(3)", 3, "ok: fine"),
-        ("expect.eventually(lambda: False, 'it comes', timeout=0.2)", 1, "FAIL: it comes"),
-    ],
-)
-def test_a_check_ends_as_what_was_expected_says(tmp_path, script, code, printed):
-    path = tmp_path / "check.py"
-    path.write_text(EXPECT + script)
-    done = subprocess.run([sys.executable, path], capture_output=True, text=True, check=False)
-    assert done.returncode == code, done.stdout + done.stderr
-    assert printed in done.stdout
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=12) | st.floats(allow_nan=False),
+    lambda inside: st.lists(inside, max_size=3)
+    | st.dictionaries(st.sampled_from(["interfaces", "index", "loopback", "ipv4", "bgp", "as", "ospf", "areas", "raw",
+                                       "hostname", "neighbors", "x"]), inside, max_size=4),
+    max_leaves=12,
+)  # fmt: skip
 
 
-def code_blocks(page: str) -> list[str]:
-    """The indented blocks of a page of the docs."""
-    blocks: list[list[str]] = [[]]
-    for line in (REPOSITORY / "docs" / page).read_text().splitlines():
-        if line.startswith("    ") or (blocks[-1] and not line):
-            blocks[-1].append(line[4:])
-        elif blocks[-1]:
-            blocks.append([])
-    return ["\n".join(block).strip() + "\n" for block in blocks if block]
-
-
-@pytest.mark.parametrize("block", [block for block in code_blocks("kit.md") if block.startswith("from labwright")])
-def test_a_script_of_the_page_is_python_with_names_that_are_there(block):
-    compile(block, "kit.md", "exec")
-    for name in re.findall(r"\bhost\.([a-z_]+)\(", block):
-        from labwright.kit import Host
-
-        assert callable(getattr(Host, name))
-
-
-def test_the_model_of_the_page_is_one(tmp_path):
-    block = next(block for block in code_blocks("kit.md") if block.startswith("hostname:"))
-    path = Path(tmp_path, "r2.yaml")
-    path.write_text(block)
-    for system in ("ifupdown", "networkd", "networkmanager", "frr", "junos", "eos", "ios", "nxos", "nxos-json"):
-        assert render(load_node(path), system)
-
-
-@pytest.mark.parametrize("block", [block for block in code_blocks("kit.md") if block.startswith(("{{", "{%"))])
-def test_a_template_of_the_page_renders(block):
-    assert "Ethernet1" in napalm_template(block, loader(ROUTER), {"driver": "eos"})
+@given(st.dictionaries(st.sampled_from(["interfaces", "bgp", "ospf", "raw", "hostname"]), VALUES, max_size=4))
+@settings(max_examples=150, deadline=None)
+def test_whatever_stands_in_a_model_it_is_taken_or_refused_and_never_a_crash(data: dict[str, Any]) -> None:
+    try:
+        node(data)
+    except KitError as error:
+        assert error.cause is Cause.CONFIG

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+import uuid
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -29,9 +31,7 @@ class AnsibleTransport:
 
     def execute(self, command: str, stdin: bytes, timeout: float) -> Answer:
         """Run a line of shell. The time limit is Ansible's own."""
-        # Without data Ansible leaves standard input open, as a terminal's, and what reads it would wait for ever.
-        done = self._action.execute(command if stdin else f"{{ {command}\n}} </dev/null", stdin)
-        return Answer(int(done["rc"]), str(done.get("stdout", "")), str(done.get("stderr", "")))
+        return self._action.execute(command, stdin)
 
     def close(self) -> None:
         """Ansible closes it."""
@@ -60,12 +60,21 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         except TypeError as error:
             return result | {"failed": True, "msg": f"{block}: {error}"}
 
-    def execute(self, command: str, stdin: bytes) -> dict[str, Any]:
-        """A line of shell on the machine."""
-        found = self._low_level_execute_command(command, in_data=stdin or None)
-        if not isinstance(found, dict) or "rc" not in found:
-            raise AnsibleError("the connection gave no exit status")
-        return found
+    def execute(self, command: str, stdin: bytes) -> Answer:
+        """A line of shell on the machine, as the play's user or by its become.
+
+        The exit status comes in the output: Ansible takes 1 to 6 for sshpass's own, and 255 for a lost connection.
+        """
+        mark = uuid.uuid4().hex
+        line = f"{shlex.join(['sh', '-c', command])}; printf '\\n%s %d' {mark} \"$?\""
+        # Never without input: Ansible would ask for a terminal then, where both streams are one.
+        found = self._low_level_execute_command(line, in_data=stdin or b"\n")
+        output, marked, code = str(found.get("stdout", "")).rpartition(f"\n{mark} ")
+        if not marked or not code.strip().isdecimal():
+            raise AnsibleError(
+                f"the connection gave no exit status: {found.get('stderr') or found.get('msg') or found}"
+            )
+        return Answer(int(code), output, str(found.get("stderr", "")))
 
 
 def _plain(value: Any) -> Any:
