@@ -1,4 +1,4 @@
-"""Two machines from one snapshot and the cable between them: each is itself, the cable does as told, nobody else gets in.
+"""Two machines from one snapshot and the cable between them: each is itself, the cable does as told, no other gets in.
 
 And what is left when the process that starts a lab dies before anybody could know of it.
 """
@@ -66,7 +66,9 @@ def pair(place) -> Iterator[Path]:
     assert running.returncode == 0, out + err
     (lesson / "seen").write_text("\n".join(sorted(seen)))
     for number, name in enumerate(("r1", "r2"), 1):
-        place.inside(lesson, name, f"sudo ip address add 192.0.2.{number}/24 dev enp0s3f1; sudo ip link set enp0s3f1 up")
+        place.inside(
+            lesson, name, f"sudo ip address add 192.0.2.{number}/24 dev enp0s3f1; sudo ip link set enp0s3f1 up"
+        )
     yield lesson
     place.gone(lesson)
 

@@ -80,7 +80,7 @@ def test_a_model_comes_true_and_what_was_expected_is_reported_line_by_line(one: 
         {"role": "labwright_network", "labwright_model": model},
         {"role": "labwright_network", "labwright_model_file": "model.yaml"},
         {"role": "labwright_service", "labwright_service": "frr"},
-        {"role": "labwright_wait", "labwright_wait_command": "test -e /etc/frr/daemons"},
+        {"role": "labwright_wait", "labwright_wait_command": "test -d /etc/frr"},
         {"role": "labwright_expect", "labwright_expect": [
             {"route": "10.20.0.0/24", "device": "eth1"}, {"reaches": "10.20.0.1"}]},
     )  # fmt: skip
