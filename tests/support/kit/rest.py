@@ -48,7 +48,7 @@ def handler(service: Service) -> type[BaseHTTPRequestHandler]:
                 return
             self.serve(body)
 
-        do_GET = do_POST = do_PATCH = do_PUT = handle_any  # noqa: N815
+        do_GET = do_POST = do_PATCH = do_PUT = handle_any
 
         def serve(self, body: Any) -> None:
             collection, _, key = self.path.rpartition("/")

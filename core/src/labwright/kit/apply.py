@@ -55,7 +55,8 @@ MANAGERS: Mapping[str, Manager] = {
         "nmcli connection reload",
     ),
     "ifupdown": Manager(
-        "{ [ -x /sbin/ifup ] || [ -x /usr/sbin/ifup ]; } && systemctl -q is-enabled networking", _ifupdown_files, "0644", IFUPDOWN,
+        "{ [ -x /sbin/ifup ] || [ -x /usr/sbin/ifup ]; } && systemctl -q is-enabled networking",
+        _ifupdown_files, "0644", IFUPDOWN,
         "ifdown --force {0} >/dev/null 2>&1 || :; ip address flush dev {0} && ip link set dev {0} up && ifup {0}",
         "ifdown --force {0} >/dev/null 2>&1 || :; ip address flush dev {0} && ip link set dev {0} down",
     ),
