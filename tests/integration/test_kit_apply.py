@@ -20,8 +20,7 @@ FIRST = node({
     "hostname": "hub",
     "interfaces": [
         {"loopback": 0, "ipv4": ["10.1.1.1/32"], "ipv6": ["2001:db8:1::1/128"]},
-        {"index": 1, "ipv4": ["10.10.10.1/30"], "ipv6": ["2001:db8:10::1/64"], "mtu": 1400,
-         "description": "to <b> & c"},
+        {"index": 1, "ipv4": ["10.10.10.1/30"], "ipv6": ["2001:db8:10::1/64"], "mtu": 1400, "description": "<b> & c"},
         {"index": 2, "ipv4": ["10.10.20.1/30", "10.10.21.1/24"]},
     ],
 })  # fmt: skip

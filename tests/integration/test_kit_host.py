@@ -111,8 +111,8 @@ def test_a_connection_that_breaks_in_a_command_is_an_error_and_not_an_empty_answ
 
 
 def test_no_login_says_as_whom_and_where_and_not_the_password(one: Machine) -> None:
-    wrong = pytest.raises(KitError, match=f"no login as antidote at 127.0.0.1:{one.port}")
-    with wrong as caught, connect("127.0.0.1", "antidote", "not-the-password", one.port):
+    wrong = connect("127.0.0.1", "antidote", "not-the-password", one.port)
+    with pytest.raises(KitError, match=rf"no login as antidote at 127\.0\.0\.1:{one.port}") as caught, wrong:
         pass
     assert "not-the-password" not in str(caught.value)
 

@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from ipaddress import ip_interface, ip_network
+from ipaddress import ip_network
 
 from labwright.kit.model import Bgp, Ospf, Port
 from labwright.kit.rendering.named import Named, text
+
+MASKS = tuple(str(ip_network(f"0.0.0.0/{length}").netmask) for length in range(33))
+"""IPv4's masks by prefix length."""
 
 
 @dataclass(frozen=True)
@@ -69,8 +72,10 @@ def _interface(named: Named, port: Port, dialect: Dialect) -> list[str]:
 
 
 def _address(address: str, dialect: Dialect) -> str:
-    found = ip_interface(address)
-    return address if dialect.slash else f"{found.ip} {found.netmask}"
+    if dialect.slash:
+        return address
+    ip, _, length = address.partition("/")
+    return f"{ip} {MASKS[int(length)]}"
 
 
 def _ospf(named: Named, ospf: Ospf, dialect: Dialect) -> list[str]:
@@ -98,8 +103,10 @@ def _bgp(named: Named, bgp: Bgp, dialect: Dialect) -> list[str]:
 
 
 def _prefix(prefix: str, dialect: Dialect) -> str:
-    found = ip_network(prefix)
-    return prefix if dialect.slash or found.version == 6 else f"{found.network_address} mask {found.netmask}"
+    if dialect.slash or ":" in prefix:
+        return prefix
+    ip, _, length = prefix.partition("/")
+    return f"{ip} mask {MASKS[int(length)]}"
 
 
 def _nxos_bgp(named: Named, bgp: Bgp) -> list[str]:
@@ -154,11 +161,12 @@ def nxos_json(named: Named) -> str:
     """The same commands as a request of NX-API's JSON-RPC, in which each is a text of its own."""
     lines = [line.strip() for line in nxos(named).splitlines()]
     commands = [line for line in lines if line and line != "!"]
-    calls = [
-        {"jsonrpc": "2.0", "method": "cli_ascii", "params": {"cmd": command, "version": 1}, "id": number}
-        for number, command in enumerate(["configure terminal", *commands], 1)
-    ]
-    return json.dumps(calls, indent=1) + "\n"
+    calls = (
+        json.dumps({"jsonrpc": "2.0", "method": "cli_ascii", "params": {"cmd": each, "version": 1}, "id": number})
+        for number, each in enumerate(["configure terminal", *commands], 1)
+    )
+    # One a line by hand: json's own indentation takes five times as long.
+    return "[\n" + ",\n".join(calls) + "\n]\n"
 
 
 def _parts(dialect: Dialect) -> Mapping[str, Callable[[Named], str]]:
