@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
@@ -40,6 +41,8 @@ def link(
         found = lab.link(name)
         changes = {"delay": delay, "jitter": jitter, "loss": loss, "rate": rate}
         wanted: dict[str, Any] = {key: value for key, value in changes.items() if value is not None}
+        if odd := [key for key, value in wanted.items() if not math.isfinite(value)]:
+            raise LabwrightError(f"--{odd[0]} is no number", cause=Cause.CONFIG, hint="say milliseconds, or per cent")
         if cut and mend:
             raise LabwrightError("--cut and --mend are opposites", cause=Cause.CONFIG, hint="say one of them")
         if mend:

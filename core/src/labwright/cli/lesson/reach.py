@@ -83,10 +83,11 @@ def _talk(machine: LabMachine) -> None:
                 cause=Cause.HOST,
                 hint="is the lab another user's?",
             ) from error
-        errors.print(f"{machine.name}: Ctrl-] leaves", markup=False)
         before = termios.tcgetattr(0)
         try:
             tty.setraw(0)
+            # Only now: what is typed before the terminal is raw is thrown away by that.
+            errors.print(f"{machine.name}: Ctrl-] leaves\r", markup=False, highlight=False)
             _copy(line)
         finally:
             termios.tcsetattr(0, termios.TCSADRAIN, before)

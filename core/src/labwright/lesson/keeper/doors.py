@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import socket
 from dataclasses import dataclass
 
@@ -24,25 +23,33 @@ async def open_door(door: Door) -> asyncio.Server:
     """Let connections through from now on. Those that came earlier have waited in the socket."""
     listener = socket.socket(fileno=door.descriptor)
     listener.setblocking(False)
+    # The loop itself holds tasks by weak references only: one that waits for both ends would be collected.
+    held: set[asyncio.Task[None] | None] = set()
 
     async def through(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        held.add(asyncio.current_task())
         try:
             answers, far = await asyncio.open_connection(door.address, door.port)
+            try:
+                await asyncio.gather(_copy(reader, far), _copy(answers, writer))
+            finally:
+                far.close()
         except OSError:
-            writer.close()
-            return
-        try:
-            await asyncio.gather(_copy(reader, far), _copy(answers, writer))
+            # The machine has ended: so does the connection.
+            pass
         finally:
-            far.close()
             writer.close()
+            held.discard(asyncio.current_task())
 
     return await asyncio.start_server(through, sock=listener)
 
 
 async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    with contextlib.suppress(OSError):
+    try:
         while data := await reader.read(SIZE):
             writer.write(data)
             await writer.drain()
         writer.write_eof()
+    except OSError:
+        # One end is gone without a word: the other one must not wait for it.
+        writer.transport.abort()

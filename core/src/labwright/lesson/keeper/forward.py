@@ -2,9 +2,9 @@
 
 import contextlib
 import os
-import selectors
 import socket
 import sys
+import threading
 
 SIZE = 65536
 
@@ -17,24 +17,19 @@ def main() -> None:
         return
     far.settimeout(None)
     near = socket.socket(fileno=os.dup(0))
-    ends = {near: far, far: near}
-    with selectors.DefaultSelector() as ready:
-        for end in ends:
-            ready.register(end, selectors.EVENT_READ)
-        while ready.get_map():
-            for key, _ in ready.select():
-                source = key.fileobj
-                assert isinstance(source, socket.socket)
-                try:
-                    data = source.recv(SIZE)
-                    if data:
-                        ends[source].sendall(data)
-                        continue
-                except OSError:
-                    return
-                ready.unregister(source)
-                with contextlib.suppress(OSError):
-                    ends[source].shutdown(socket.SHUT_WR)
+    # A thread each way: where both ends send much and neither reads yet, one alone would wait for itself.
+    back = threading.Thread(target=_copy, args=(far, near))
+    back.start()
+    _copy(near, far)
+    back.join()
+
+
+def _copy(source: socket.socket, target: socket.socket) -> None:
+    with contextlib.suppress(OSError):
+        while data := source.recv(SIZE):
+            target.sendall(data)
+    with contextlib.suppress(OSError):
+        target.shutdown(socket.SHUT_WR)
 
 
 if __name__ == "__main__":

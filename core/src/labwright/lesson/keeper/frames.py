@@ -84,7 +84,7 @@ class Direction:
         self.capture: Capture | None = None
         self._waiting: deque[tuple[float, bytes]] = deque()
         self._timer: asyncio.TimerHandle | None = None
-        self._blocked = False
+        self._blocked = self._connected = False
         self._free = 0.0
         self._in = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self._in.bind(str(source.ours))
@@ -152,16 +152,21 @@ class Direction:
 
     def _pass(self, frame: bytes) -> None:
         try:
-            self._out.sendto(frame, self._target)
+            if not self._connected:
+                self._out.connect(self._target)
+                self._connected = True
+            self._out.send(frame)
         except (BlockingIOError, InterruptedError):
             # The machine is busy: wait until it takes frames again, in their order.
             self._waiting.appendleft((0.0, frame))
             if not self._blocked:
                 self._blocked = True
-                self._loop.call_later(0.001, self._unblock)
+                # A connected socket counts as writable only where its peer has room (unix(7) of Linux 4.4 and later).
+                self._loop.add_writer(self._out, self._unblock)
             return
         except OSError:
             # It has not been started yet, or has ended.
+            self._connected = False
             self.traffic.lost += 1
             return
         if self.capture:
@@ -169,6 +174,7 @@ class Direction:
                 self.capture.write(frame)
 
     def _unblock(self) -> None:
+        self._loop.remove_writer(self._out)
         self._blocked = False
         self._schedule()
 

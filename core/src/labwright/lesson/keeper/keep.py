@@ -39,6 +39,8 @@ def main(folder: Path) -> None:
     # Ctrl-C is for the command in the foreground; a lab ends by SIGTERM.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    # Sockets and captures are for us alone.
+    os.umask(0o077)
     ledger = Ledger(plan.ledger)
     with contextlib.ExitStack() as held:
         held.enter_context(ledger.hold("folder", plan.folder))
