@@ -44,7 +44,8 @@ def play(
             capture_output=True, text=True, timeout=120, check=False, cwd=folder,
             env={"PATH": os.environ["PATH"], "HOME": str(folder), "LC_ALL": "C.UTF-8",
                  "ANSIBLE_HOST_KEY_CHECKING": "False", "ANSIBLE_LOCAL_TEMP": str(folder / "local"),
-                 "ANSIBLE_SSH_CONTROL_PATH_DIR": sockets, "ANSIBLE_SSH_ARGS": "-C -o ControlMaster=auto -o ControlPersist=5s",
+                 "ANSIBLE_SSH_CONTROL_PATH_DIR": sockets,
+                 "ANSIBLE_SSH_ARGS": "-C -o ControlMaster=auto -o ControlPersist=5s",
                  **ansible_environment()},
         )  # fmt: skip
 

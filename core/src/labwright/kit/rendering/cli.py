@@ -158,7 +158,8 @@ def nxos_json(named: Named) -> str:
         {"jsonrpc": "2.0", "method": "cli_ascii", "params": {"cmd": command, "version": 1}, "id": number}
         for number, command in enumerate(["configure terminal", *commands], 1)
     ]
-    return json.dumps(calls, indent=1) + "\n"
+    # A line a call: with `indent` Python's own encoder would do it, at a fifth of the speed.
+    return "[\n" + ",\n".join(map(json.dumps, calls)) + "\n]\n"
 
 
 def _parts(dialect: Dialect) -> Mapping[str, Callable[[Named], str]]:
