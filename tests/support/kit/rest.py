@@ -6,6 +6,7 @@ import contextlib
 import json
 import secrets
 import threading
+import time
 from base64 import b64encode
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -24,6 +25,10 @@ class Service:
     seen: list[str] = field(default_factory=list)
     hidden: set[str] = field(default_factory=set)
     """Collections that cannot be listed."""
+    dripping: bool = False
+    """Answers come a byte at a time."""
+    redirects: dict[str, str] = field(default_factory=dict)
+    """Where a POST of a collection is sent instead."""
 
 
 def handler(service: Service) -> type[BaseHTTPRequestHandler]:
@@ -33,12 +38,19 @@ def handler(service: Service) -> type[BaseHTTPRequestHandler]:
             self.send_response(code)
             self.send_header("Content-Length", str(len(data)))
             self.end_headers()
-            self.wfile.write(data)
+            for number in range(len(data) if service.dripping else 0):
+                self.wfile.write(data[number : number + 1])
+                time.sleep(0.3)
+            self.wfile.write(data if not service.dripping else b"")
 
         def handle_any(self) -> None:
             length = int(self.headers.get("Content-Length") or 0)
             body = json.loads(self.rfile.read(length)) if length else None
             service.seen.append(f"{self.command} {self.path}")
+            if service.dripping:
+                with contextlib.suppress(OSError):
+                    self.answer(200, b" " * 40)
+                return
             if service.faults:
                 self.answer(*service.faults.pop(0))
                 return
@@ -53,7 +65,12 @@ def handler(service: Service) -> type[BaseHTTPRequestHandler]:
         def serve(self, body: Any) -> None:
             collection, _, key = self.path.rpartition("/")
             found = [each for each in service.objects.get(collection, []) if key in {str(each["id"]), each["name"]}]
-            if self.command == "POST":
+            if self.command == "POST" and self.path in service.redirects:
+                self.send_response(302)
+                self.send_header("Location", service.redirects[self.path])
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+            elif self.command == "POST":
                 known = service.objects.setdefault(self.path, [])
                 if any(each["name"] == body["name"] for each in known):
                     self.answer(422, {"message": "it already exists"})

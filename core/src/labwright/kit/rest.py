@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -10,6 +11,7 @@ from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 import requests
+import urllib3
 
 from labwright.errors import Cause
 from labwright.host.clock import Deadline
@@ -19,8 +21,11 @@ NOT_YET = frozenset({502, 503, 504})
 THERE_ALREADY = frozenset({409, 422})
 ABSENT = frozenset({404, 410})
 ONE_REQUEST = 15.0
+LEAST_FOR_BODY = 1.0
 LARGEST = 4 << 20
 SHOWN = 600
+EXISTS = re.compile(r"\balready\b|\bexists\b", re.IGNORECASE)
+"""What servers say of an object that is there; not that something else "does not exist"."""
 LISTS = ("data", "results", "items")
 """Keys under which interfaces wrap their lists."""
 Auth = tuple[str, str] | str | None
@@ -61,7 +66,7 @@ def ensure(
             if response.code in THERE_ALREADY:
                 # Somebody else was faster, or this interface shows it in no list.
                 where, found = _look(session, url, body, match, at)
-                if found is None and not at and "exist" in response.text.lower():
+                if found is None and not at and EXISTS.search(response.text):
                     return Ensured(False, False, None)
             if found is None:
                 return Ensured(True, True, response.checked().value())
@@ -164,13 +169,29 @@ class _Session:
 
     def _once(self, method: str, url: str, body: Any) -> _Response:
         seconds = max(0.1, min(ONE_REQUEST, self._deadline.left))
-        with self._session.request(method, url, json=body, timeout=seconds, stream=True) as response:
-            data = b""
-            for part in response.iter_content(1 << 16):
-                data += part
-                if len(data) > LARGEST:
-                    raise KitError(f"{method} {_safe(url)}: the answer is larger than {LARGEST >> 20} MiB")
+        # A redirected POST would become a GET, and what that shows look like an object that was made.
+        follow = method == "GET"
+        with self._session.request(
+            method, url, json=body, timeout=seconds, stream=True, allow_redirects=follow
+        ) as response:
+            data = _body(response, Deadline(max(seconds, LEAST_FOR_BODY)))
+            if len(data) > LARGEST:
+                raise KitError(f"{method} {_safe(url)}: the answer is larger than {LARGEST >> 20} MiB")
             return _Response(method, url, response.status_code, data.decode("utf-8", "replace"))
+
+
+def _body(response: requests.Response, deadline: Deadline) -> bytes:
+    """What comes until the end, the deadline, or more than anybody needs. Raises requests.RequestException."""
+    data = bytearray()
+    try:
+        # Not iter_content: that waits for a whole part, however slowly it comes.
+        while len(data) <= LARGEST and (part := response.raw.read1(1 << 16, decode_content=True)):
+            data += part
+            if deadline.expired:
+                raise requests.Timeout("the answer has no end")
+    except urllib3.exceptions.HTTPError as error:
+        raise requests.ConnectionError(error) from error
+    return bytes(data)
 
 
 def _look(
@@ -199,12 +220,18 @@ def _look(
 
 def _same_server(link: object, url: str) -> bool:
     """Whether a link in an answer may have our password: it leads to where the answer came from."""
-    return isinstance(link, str) and urlsplit(link)[:2] == urlsplit(url)[:2]
+    try:
+        return isinstance(link, str) and urlsplit(link)[:2] == urlsplit(url)[:2]
+    except ValueError:
+        return False
 
 
 def _safe(url: str) -> str:
     """A URL without the credentials and the query that may be in it."""
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return "what is no URL"
     return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
 
 

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from labwright.errors import Cause
 from labwright.kit.errors import KitError
+
+ANY_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/:-]{0,39}")
+LINUX_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,14}")
+"""The kernel's limit is 15 bytes without a slash; a colon would be an alias (ip-link(8))."""
 
 
 @dataclass(frozen=True)
@@ -14,7 +19,8 @@ class System:
     """How a system calls its interfaces.
 
     port: the name of a data interface, from its index. loopback: of a loopback, from its number. step, first: the
-    number in the name is first + step * (index - 1). refused: signs that it misreads in a description.
+    number in the name is first + step * (index - 1). refused: signs that it misreads in a description. names: what real
+    names look like.
     """
 
     port: str
@@ -22,13 +28,14 @@ class System:
     first: int = 1
     step: int = 1
     refused: str = ""
+    names: re.Pattern[str] = ANY_NAME
 
     def port_name(self, index: int) -> str:
         """The name of a data interface, by default."""
         return self.port.format(self.first + self.step * (index - 1))
 
 
-LINUX = System("eth{}", "lo")
+LINUX = System("eth{}", "lo", names=LINUX_NAME)
 SYSTEMS: Mapping[str, System] = {
     "ifupdown": LINUX,
     "networkd": LINUX,
@@ -60,6 +67,8 @@ def system(name: str) -> System:
 
 def interface_name(system_name: str, index: int, names: Names = None) -> str:
     """How a system calls the interface with an index. names: the real ones, by index from 1. Raises KitError."""
+    if isinstance(names, str):
+        raise KitError(f"the names of interfaces are a list, not the text {names!r}", cause=Cause.CONFIG)
     if names is not None:
         known = names if isinstance(names, Mapping) else dict(enumerate(names, 1))
         if index not in known:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 
 from labwright.errors import Cause
@@ -10,7 +9,7 @@ from labwright.kit.errors import KitError
 from labwright.kit.model import Node
 from labwright.kit.rendering import cli, frr, ifupdown, junos, networkd, networkmanager
 from labwright.kit.rendering.named import Named
-from labwright.kit.systems import SYSTEMS, Names, interface_name, system
+from labwright.kit.systems import SYSTEMS, Names, System, interface_name, system
 
 __all__ = ["PARTS", "SYSTEMS", "part", "render"]
 
@@ -34,7 +33,6 @@ PARTS: Mapping[str, Mapping[str, Callable[[Named], str]]] = {
     "nxos": cli.NXOS_PARTS,
 }
 """For templates, which put them together themselves: hostname, interfaces, routing, raw."""
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/:-]{0,39}")
 
 
 def render(node: Node, system_name: str, names: Names = None) -> Rendered:
@@ -59,15 +57,26 @@ def named(node: Node, system_name: str, names: Names = None) -> Named:
     what = system(system_name)
     ports = {port.index or 0: interface_name(system_name, port.index or 0, names) for port in node.ports}
     if names is not None:
-        for name in ports.values():
-            if not NAME.fullmatch(name):
-                raise KitError(f"{name!r} is not the name of an interface", cause=Cause.CONFIG)
+        _check_names(list(ports.values()), what)
     texts = [port.description for port in node.interfaces]
     texts += [each.description for each in (node.bgp.neighbors if node.bgp else ())]
     for text in texts if what.refused else ():
         if bad := set(text) & set(what.refused):
             raise KitError(f"{text!r}: {system_name} misreads {min(bad)} in a description", cause=Cause.CONFIG)
     return Named(node, ports, what.loopback, node.raw.get(system_name, ""))
+
+
+def _check_names(names: list[str], what: System) -> None:
+    for name in names:
+        if not what.names.fullmatch(name):
+            raise KitError(f"{name!r} is not the name of an interface", cause=Cause.CONFIG)
+        if name == what.loopback:
+            raise KitError(
+                f"{name} is the loopback: the model has it as `loopback`, not by an index", cause=Cause.CONFIG
+            )
+        # Of two files with one name the second would replace the first.
+        if names.count(name) > 1:
+            raise KitError(f"two interfaces of the model are called {name}", cause=Cause.CONFIG)
 
 
 def _known(name: str, table: Mapping[str, object]) -> str:
