@@ -132,7 +132,7 @@ texts = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=
 numbers = st.integers(0, 65535)
 
 
-@settings(max_examples=30)
+@settings(max_examples=30, deadline=None)
 @given(name=texts, problem=texts, ports=st.dictionaries(numbers, numbers, max_size=4), stage=st.integers(0, 99))
 def test_a_lab_is_read_as_it_was_written(tmp_path_factory, name, problem, ports, stage):
     paths = Paths(tmp_path_factory.mktemp("cache"))
