@@ -152,14 +152,14 @@ def place_with_frr(folder: Path) -> Iterator[Place]:
     place.clean()
 
 
-def qemu_of(place: Place, state: dict) -> int:
-    """The process of the first machine of a lab."""
-    for folder in Path("/proc").iterdir():
-        if folder.name.isdigit():
-            try:
-                words = (folder / "cmdline").read_bytes()
-            except OSError:
-                continue
-            if words.startswith(b"qemu-system") and f"{state['folder']}/".encode() in words:
-                return int(folder.name)
-    raise AssertionError("no QEMU of this lab runs")
+def qemus_of(state: dict) -> list[int]:
+    """The processes of a lab's machines."""
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            words = (folder / "cmdline").read_bytes()
+        except OSError:
+            continue
+        if words.startswith(b"qemu-system") and f"{state['folder']}/".encode() in words:
+            found.append(int(folder.name))
+    return found

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import TypeAdapter
 
 from labwright.errors import Cause, LabwrightError
 from labwright.host.files import write_whole
@@ -159,7 +159,7 @@ def _read(path: Path) -> Lab | None:
         return TypeAdapter(Lab).validate_json(path.read_bytes())
     except FileNotFoundError:
         return None
-    except (OSError, ValidationError) as error:
+    except (OSError, ValueError) as error:
         raise LabwrightError(
             f"{path} cannot be read: another labwright wrote it, or somebody changed it",
             cause=Cause.HOST,
