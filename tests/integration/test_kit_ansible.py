@@ -115,6 +115,8 @@ def test_a_model_comes_true_and_what_was_expected_is_reported_line_by_line(one: 
         ({"role": "labwright_hostname"}, "missing required arguments: labwright_hostname"),
         ({"role": "labwright_files", "labwright_files": [{"src": "absent", "dest": "/opt/x"}]}, "no file absent"),
         ({"role": "labwright_files", "labwright_files": [{"content": "", "dest": "/opt/x", "mode": 640}]}, "quotes"),
+        ({"role": "labwright_files", "labwright_files": [{"content": "x"}]}, "it lacks 'dest'"),
+        ({"role": "labwright_files", "labwright_files": [{"content": {"a": 1}, "dest": "/opt/x"}]}, "files: "),
         ({"role": "labwright_service", "labwright_service": "nosuch"}, "could not restart"),
         ({"role": "labwright_network", "labwright_model": {"interfaces": [{"index": 0}]}}, "interfaces.0.index"),
     ],

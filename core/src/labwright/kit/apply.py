@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 MANAGEMENT = frozenset({"eth0", "enp0s3f0"})
 """What a machine of a lab is reached by: labwright's name, and the one of the public lessons."""
+FRR_FILE, FRR_MARK = "/etc/frr/frr.conf", "! by labwright"
+"""The mark is for a later stage, whose model may have no routing: what we made goes, what somebody else did stays."""
 IFUPDOWN = "/etc/network/interfaces.d/labwright"
 ADDRESSES_SECONDS = 60.0
 FIRST_LOOK, CONFIGURATION_SECONDS = 15.0, 60.0
@@ -194,10 +196,11 @@ def _as_wanted(now: Interface | None, ports: Sequence[Port], least: bool = False
 def _frr(host: Host, what: Named) -> list[str]:
     """FRR, where the model asks for it: its file, its daemons, and a look at whether it took all of it."""
     node = what.node
-    daemons = [name for name, asked in (("bgpd", node.bgp), ("ospfd", node.ospf)) if asked]
-    if not daemons and not what.raw:
+    asks = bool(node.bgp or node.ospf or what.raw)
+    if not asks and host.sudo(["head", "-n", "1", FRR_FILE], check=False).output.strip() != FRR_MARK:
         return []
-    text = frr.routing(what)
+    daemons = [name for name, asked in (("bgpd", node.bgp), ("ospfd", node.ospf)) if asked]
+    text = f"{FRR_MARK}\n{frr.routing(what)}"
     answer = host.root_script("frr", *daemons, stdin=text.encode())
     changed = answer.output.strip().endswith("changed")
     if changed:
@@ -218,4 +221,4 @@ def _frr(host: Host, what: Named) -> list[str]:
         # On a slow machine watchfrr ends its start script before that has read the configuration, and nobody else does.
         host.sudo(["vtysh", "-b"], timeout=CONFIGURATION_SECONDS)
         host.wait_for(took, CONFIGURATION_SECONDS, 0.5, what_for)
-    return ["/etc/frr/frr.conf"] if changed else []
+    return [FRR_FILE] if changed else []

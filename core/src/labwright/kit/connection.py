@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import logging
 import os
 import socket
 import threading
@@ -24,7 +25,11 @@ LOGIN_SECONDS = 30.0
 GRACE = 1.0
 """Seconds for the rest of the output after the exit status: what a command leaves in the background holds the streams
 for as long as it runs."""
+MOST_GRACE = 10.0
+"""Seconds for it where more and more comes: a full disk's worth may be on its way, and a chatty daemon has no end."""
 SSH_PORT = 22
+# Without a handler Python prints what paramiko logs of a lost connection, tracebacks and all, beside our own words.
+logging.getLogger("paramiko").addHandler(logging.NullHandler())
 
 
 @contextlib.contextmanager
@@ -99,7 +104,8 @@ class SshTransport:
                 host, port, user, password, timeout=timeout, banner_timeout=timeout, auth_timeout=timeout,
                 allow_agent=False, look_for_keys=False,
             )  # fmt: skip
-        except (paramiko.SSHException, OSError, EOFError) as error:
+        # Of a host that is no name and a port that is no port too.
+        except (paramiko.SSHException, OSError, EOFError, ValueError, OverflowError) as error:
             self._client.close()
             raise KitError(
                 f"no login as {user} at {host}:{port}: {str(error) or type(error).__name__}",
@@ -120,16 +126,17 @@ class SshTransport:
                 raise EOFError
             channel = transport.open_session(timeout=timeout)
             channel.settimeout(timeout)
-            channel.exec_command(command)
+            # Names of files need not be UTF-8.
+            channel.exec_command(command.encode(errors="surrogateescape"))
         except (paramiko.SSHException, OSError, EOFError) as error:
             raise self._lost(str(error) or "it is closed") from None
         with contextlib.closing(channel):
             streams = [_Stream(channel.recv), _Stream(channel.recv_stderr)]
-            _send(channel, stdin)
+            _send(channel, stdin, deadline)
             # Without a limit this waits for ever for a machine that never says.
             ended = channel.status_event.wait(deadline.left)
-            for stream in streams:
-                stream.join(GRACE if ended else 0)
+            for stream in streams if ended else ():
+                stream.settle()
             output, errors = (stream.text for stream in streams)
             if not ended:
                 raise KitError(
@@ -151,10 +158,13 @@ class SshTransport:
         self._client.close()
 
 
-def _send(channel: paramiko.Channel, stdin: bytes) -> None:
-    # A command may end, or close its standard input, without having read all of it.
+def _send(channel: paramiko.Channel, stdin: bytes, deadline: Deadline) -> None:
+    rest = memoryview(stdin)
+    # A command may end, or close its standard input, without having read all of it; or read it a byte at a time.
     with contextlib.suppress(OSError, EOFError):
-        channel.sendall(stdin)
+        while rest and not deadline.expired:
+            channel.settimeout(max(deadline.left, 0.01))
+            rest = rest[channel.send(rest) :]
     with contextlib.suppress(OSError, EOFError):
         channel.shutdown_write()
 
@@ -172,11 +182,24 @@ class _Stream(threading.Thread):
     def run(self) -> None:
         """Until the end of the stream, or of the channel."""
         with contextlib.suppress(OSError, EOFError):
-            while part := self._receive(1 << 16):
+            while part := self._next():
                 if len(self._data) + len(part) > MOST_BYTES:
                     self.excess = True
                 else:
                     self._data += part
+
+    def _next(self) -> bytes:
+        while True:
+            # The time limit is the command's: whoever waits for that closes the channel, which ends this.
+            with contextlib.suppress(TimeoutError):
+                return self._receive(1 << 16)
+
+    def settle(self) -> None:
+        """Wait for its end, or until nothing more comes."""
+        deadline, before = Deadline(MOST_GRACE), -1
+        while self.is_alive() and not deadline.expired and before != len(self._data):
+            before = len(self._data)
+            self.join(GRACE)
 
     @property
     def text(self) -> str:

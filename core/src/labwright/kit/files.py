@@ -21,7 +21,8 @@ PLACE = re.compile(r"(/[^/\x00-\x1f\x7f]+)+")
 OWNER = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,31}|[0-9]{1,10}")
 MODE = re.compile(r"0?[0-7]{3}|[0-7]{4}")
 MOST_AT_ONCE = 500
-"""Files in one go: their places are arguments of one command."""
+LONGEST = 60_000
+"""Files in one go, and bytes of their places: arguments of one command, of which Linux takes 128 KiB, quoted twice."""
 
 
 @dataclass(frozen=True)
@@ -102,6 +103,8 @@ def put(host: Host, files: Sequence[File], timeout: float) -> tuple[str, ...]:
     if len(files) > MOST_AT_ONCE:
         raise KitError(f"{len(files)} files are more than {MOST_AT_ONCE} at once", cause=Cause.CONFIG)
     words = [word for file in files for word in (file.place, file.user, file.group, file.mode)]
+    if sum(len(word.encode(errors="replace")) + 1 for word in words) > LONGEST:
+        raise KitError(f"the places of {len(files)} files are too long for one go", cause=Cause.CONFIG)
     make = "make" if any(file.folders for file in files) else "keep"
     answer = host.root_script("put", make, *words, stdin=_archive(files), timeout=timeout)
     return tuple(files[int(number)].place for number in answer.output.split())

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 SECONDS = 60.0
 HOSTNAME = re.compile(r"(?=.{1,63}$)[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?")
 """One label of a name (RFC 1123, 2.1): what fits every system's prompt."""
-WAY_TO_ROOT = '[ "$(id -u)" != 0 ] || { echo root; exit; }; sudo -n true 2>/dev/null && echo free || echo password'
+WAY_TO_ROOT = '[ "$(id -u)" != 0 ] || { echo root; exit; }; sudo -n sh -c : 2>/dev/null && echo free || echo password'
 Command = str | Sequence[str | Path]
 
 
@@ -62,11 +62,11 @@ class Host:
         exit status than 0 is an error. timeout: seconds. stdin: its standard input, the place for secrets.
         Raises KitError with the command, its exit status and its last lines.
         """
-        return self._run(_line(command), "", check, timeout, stdin.encode())
+        return self._run(_line(command), "", check, timeout, stdin.encode(errors="surrogateescape"))
 
     def sudo(self, command: Command, *, check: bool = True, timeout: float = SECONDS, stdin: str = "") -> Answer:
         """The same as root, directly or by sudo, with the login's password where sudo wants one."""
-        return self._sudo(_line(command), "", check, timeout, stdin.encode())
+        return self._sudo(_line(command), "", check, timeout, stdin.encode(errors="surrogateescape"))
 
     def script(
         self, file: str | Path, *arguments: str, sudo: bool = False, check: bool = True, timeout: float = SECONDS
@@ -108,7 +108,7 @@ class Host:
 
     def text(self, place: str, content: str, *, owner: str = "root:root", mode: str = "0644") -> bool:
         """Put a text in its place; whether anything has changed. Raises KitError."""
-        return bool(self.put([File(place, content.encode(), owner, mode)]))
+        return bool(self.put([File(place, content.encode(errors="surrogateescape"), owner, mode)]))
 
     def hostname(self, name: str) -> bool:
         """Give it a host name, now and at every start, and in /etc/hosts; whether anything has changed."""
@@ -197,7 +197,14 @@ class Host:
         return self._sudo(shlex.join(words), shlex.join([name, *arguments]), True, timeout, stdin)
 
     def _run(self, line: str, shown: str, check: bool, timeout: float, stdin: bytes) -> Answer:
-        answer = self._transport.execute(line, stdin, timeout)
+        # The shell over there would run what stands before it, and nobody would know.
+        if "\0" in line:
+            raise KitError("a command has no NUL in it", cause=Cause.CONFIG, hint="give data by stdin=")
+        try:
+            answer = self._transport.execute(line, stdin, timeout)
+        except KitError as error:
+            details = tuple(map(self._safe, error.details))
+            raise KitError(self._safe(error.what), hint=error.hint, details=details, cause=error.cause) from None
         if check and answer.code != 0:
             ended = f"ended with exit status {answer.code}" if answer.code > 0 else "was ended by a signal"
             raise KitError(self._safe(f"`{shown or line}` {ended} on {self.name}"), details=self._shown(answer))
@@ -221,7 +228,8 @@ class Host:
         return self._run(shlex.join(words), f"sudo {shown}", check, timeout, given)
 
     def _shown(self, answer: Answer) -> tuple[str, ...]:
-        return tuple(self._safe(line) for line in last_lines(answer.output, answer.errors))
+        # Before the lines are cut: what is left of a secret at the end of one would not be found.
+        return last_lines(self._safe(answer.output), self._safe(answer.errors))
 
     def _safe(self, text: str) -> str:
         for secret in self._secrets:
@@ -231,11 +239,11 @@ class Host:
 
 def _line(command: Command) -> str:
     """A line of shell that means the command."""
-    if isinstance(command, str):
-        return command
-    if not command:
-        raise KitError("an empty list is not a command", cause=Cause.CONFIG)
-    return shlex.join(map(str, command))
+    if not isinstance(command, str):
+        command = shlex.join(map(str, command))
+    if not command.strip():
+        raise KitError("there is no command in it", cause=Cause.CONFIG)
+    return command
 
 
 def _script(name: str) -> str:

@@ -24,7 +24,7 @@ def find(name: str | Path, folders: Sequence[Path]) -> Path:
     """A file or folder. Raises KitError that names the places tried."""
     tried = [folder / name for folder in folders] if not Path(name).is_absolute() else [Path(name)]
     for place in tried:
-        if place.exists():
+        if _is_there(place):
             return place
     raise KitError(
         f"there is no file {name}",
@@ -36,15 +36,28 @@ def find(name: str | Path, folders: Sequence[Path]) -> Path:
 
 def find_all(name: str | Path, folders: Sequence[Path]) -> tuple[Path, ...]:
     """The files that a name or a pattern (hub/*.conf) means, sorted. Raises KitError where there are none."""
-    if not PATTERN & set(str(name)) or Path(name).is_absolute():
+    literal = any(_is_there(folder / name) for folder in folders)
+    if literal or not PATTERN & set(str(name)) or Path(name).is_absolute():
         return (find(name, folders),)
     for folder in folders:
-        if found := sorted(path for path in folder.glob(str(name)) if path.is_file()):
+        try:
+            found = sorted(path for path in folder.glob(str(name)) if path.is_file())
+        except (ValueError, NotImplementedError, OSError) as error:
+            raise KitError(f"{name} is no pattern: {error}", cause=Cause.CONFIG) from None
+        if found:
             return tuple(found)
     raise KitError(
         f"no file fits {name}", cause=Cause.CONFIG, details=[f"looked in {folder}" for folder in folders],
         hint="patterns are relative to the script's own folder, then to the lesson's",
     )  # fmt: skip
+
+
+def _is_there(path: Path) -> bool:
+    try:
+        return path.exists()
+    # A name that is too long, a folder that may not be read.
+    except (OSError, ValueError):
+        return False
 
 
 def read(path: Path) -> bytes:

@@ -8,11 +8,23 @@ folders=$1
 shift
 work=$(mktemp -d "${TMPDIR:-/tmp}/labwright-kit.XXXXXX")
 mark=.labwright-kit.${work##*.}
+beside() {
+    # Not echo, which in sh reads backslashes.
+    printf '%s\n' "$(dirname "$1")/$mark.$(basename "$1")"
+}
+
+placed=' '
 cleanup() {
     rm -rf "$work"
-    # Only there when something has failed: what was to be put beside its place.
+    number=0
     while [ "$#" -ge 4 ]; do
-        rm -f "$(dirname "$1")/$mark.$(basename "$1")"
+        new=$(beside "$1")
+        case $placed in
+            # A later file could not take its place: what was there before comes back.
+            *" $number "*) if [ -e "$new.old" ] || [ -L "$new.old" ]; then mv -f "$new.old" "$1"; else rm -f "$1"; fi || : ;;
+        esac
+        rm -f "$new" "$new.old"
+        number=$((number + 1))
         shift 4
     done
 }
@@ -33,16 +45,12 @@ each() {
     done
 }
 
-beside() {
-    echo "$(dirname "$1")/$mark.$(basename "$1")"
-}
-
 prepare() {
     [ -f "$work/$1" ] || { echo "file $1 has not come" >&2; exit 1; }
-    [ ! -d "$2" ] || { echo "$2 is a folder" >&2; exit 1; }
+    [ ! -d "$2" ] || { printf '%s\n' "$2 is a folder" >&2; exit 1; }
     folder=$(dirname "$2")
     if [ ! -d "$folder" ]; then
-        [ "$folders" = make ] || { echo "there is no folder $folder" >&2; exit 1; }
+        [ "$folders" = make ] || { printf '%s\n' "there is no folder $folder" >&2; exit 1; }
         install -d -m 0755 "$folder"
     fi
     # In the same file system, so that what follows is only a change of names.
@@ -54,10 +62,15 @@ place() {
         [ "$(stat -c '%u:%g:%a' "$2")" = "$(stat -c '%u:%g:%a' "$(beside "$2")")" ]; then
         rm -f "$(beside "$2")"
     else
+        if [ -e "$2" ] || [ -L "$2" ]; then
+            ln -P "$2" "$(beside "$2").old" 2>/dev/null || cp -a "$2" "$(beside "$2").old"
+        fi
+        placed="$placed$1 "
         mv -f "$(beside "$2")" "$2"
-        echo "$1"
     fi
 }
 
 each prepare "$@"
 each place "$@"
+changed=$placed placed=
+echo "$changed"

@@ -57,8 +57,11 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             return result | BLOCKS[block](host, folder, **values)
         except LabwrightError as error:
             return result | {"failed": True, "msg": told(error)}
-        except TypeError as error:
+        # Values of another kind than the block takes.
+        except (TypeError, ValueError, AttributeError) as error:
             return result | {"failed": True, "msg": f"{block}: {error}"}
+        except LookupError as error:
+            return result | {"failed": True, "msg": f"{block}: it lacks {error}"}
 
     def execute(self, command: str, stdin: bytes) -> Answer:
         """A line of shell on the machine, as the play's user or by its become.
