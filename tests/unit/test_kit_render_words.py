@@ -168,9 +168,11 @@ def test_junos_text_of_the_authors_that_is_not_xml_is_refused(raw):
         render(node({"raw": {"junos": raw}}), "junos")
 
 
-@pytest.mark.parametrize(("system", "sign"), [("eos", "|"), ("ios", "|"), ("nxos", ">"), ("nxos-json", "<")])
+@pytest.mark.parametrize(
+    ("system", "sign"), [("frr", "|"), ("eos", "|"), ("ios", "|"), ("nxos", ">"), ("nxos-json", "<")]
+)
 def test_a_sign_that_one_system_misreads_is_refused_for_that_one_alone(system, sign):
     model = node({"interfaces": [{"index": 1, "description": f"a {sign} b"}]})
     with pytest.raises(KitError, match="misreads"):
         render(model, system)
-    assert f"a {sign} b" in render(model, "frr")
+    assert f"a {sign} b" in render(model, "ifupdown")

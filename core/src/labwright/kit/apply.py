@@ -80,12 +80,14 @@ def apply(host: Host, node: Node, names: Sequence[str] | Mapping[int, str] | Non
     if which not in MANAGERS:
         raise KitError(f"{which!r} manages no interfaces", cause=Cause.CONFIG, hint=f"one of {', '.join(MANAGERS)}")
     what = named(node, which, names)
+    asks = node.bgp or node.ospf or node.raw.get("frr")
+    routing = named(node, "frr", names) if asks else None
     before = host.interfaces()
     _refuse_management(host, what, before)
     changed = ["hostname"] if node.hostname and host.hostname(node.hostname) else []
     changed += _interfaces(host, what, MANAGERS[which], before)
     host.wait_for(lambda: _settled(host, what), ADDRESSES_SECONDS, 0.3, f"the addresses of the model on {host.name}")
-    return (*changed, *_frr(host, named(node, "frr", names)))
+    return (*changed, *_frr(host, routing))
 
 
 def _manager(host: Host) -> str:
@@ -193,14 +195,13 @@ def _as_wanted(now: Interface | None, ports: Sequence[Port], least: bool = False
     return (wanted <= has if least else wanted == has) and (mtu is None or now.mtu == mtu)
 
 
-def _frr(host: Host, what: Named) -> list[str]:
+def _frr(host: Host, what: Named | None) -> list[str]:
     """FRR, where the model asks for it: its file, its daemons, and a look at whether it took all of it."""
-    node = what.node
-    asks = bool(node.bgp or node.ospf or what.raw)
-    if not asks and host.sudo(["head", "-n", "1", FRR_FILE], check=False).output.strip() != FRR_MARK:
+    if what is None and host.sudo(["head", "-n", "1", FRR_FILE], check=False).output.strip() != FRR_MARK:
         return []
+    node = what.node if what else Node()
     daemons = [name for name, asked in (("bgpd", node.bgp), ("ospfd", node.ospf)) if asked]
-    text = f"{FRR_MARK}\n{frr.routing(what)}"
+    text = f"{FRR_MARK}\n{frr.routing(what) if what else ''}"
     answer = host.root_script("frr", *daemons, stdin=text.encode())
     changed = answer.output.strip().endswith("changed")
     if changed:

@@ -11,7 +11,8 @@ from types import TracebackType
 from labwright.errors import Cause, LabwrightError
 from labwright.host.text import plain
 
-HERE = Path(__file__).parent
+OURS = Path(__file__).parents[1]
+"""The whole of labwright: an author looks for the line in his own script."""
 LAST_LINES = 12
 
 
@@ -47,7 +48,7 @@ def speak_plainly() -> None:
         if not isinstance(error, LabwrightError):
             before(kind, error, trace)
             return
-        frames = [frame for frame in traceback.extract_tb(trace) if not Path(frame.filename).is_relative_to(HERE)]
+        frames = [frame for frame in traceback.extract_tb(trace) if not Path(frame.filename).is_relative_to(OURS)]
         place = f"{frames[-1].filename}:{frames[-1].lineno}: " if frames else ""
         print(f"{place}error: {told(error)}", file=sys.stderr)
 

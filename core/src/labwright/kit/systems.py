@@ -40,14 +40,14 @@ SYSTEMS: Mapping[str, System] = {
     "ifupdown": LINUX,
     "networkd": LINUX,
     "networkmanager": LINUX,
-    "frr": LINUX,
+    "frr": System("eth{}", "lo", refused="|", names=LINUX_NAME),
     "junos": System("ge-0/0/{}", "lo0.{}", first=0),
     "eos": System("Ethernet{}", "Loopback{}", refused="|"),
     "ios": System("GigabitEthernet0/{}", "Loopback{}", refused="|"),
     "nxos": System("Ethernet1/{}", "loopback{}", refused="|<>"),
     "nxos-json": System("Ethernet1/{}", "loopback{}", refused="|<>"),
 }
-"""A pipe ends a command on EOS, IOS and NX-OS, and the last sends output to files with < and >."""
+"""A pipe ends a command on EOS, IOS, NX-OS and in vtysh (seen in FRR 8.4); NX-OS sends output to files by < and >."""
 NAMES_ONLY: Mapping[str, System] = {
     "cumulus": System("swp{}", "lo"),
     "iosxr": System("GigabitEthernet0/0/0/{}", "Loopback{}", first=0),
