@@ -174,7 +174,7 @@ def test_a_command_that_does_not_read_what_it_is_given_costs_its_time_limit(one:
             host.run("sleep 30", stdin="x" * 20_000_000, timeout=2)
         with pytest.raises(KitError, match="no end after 2 s"):
             host.run("while :; do head -c 40000 >/dev/null; sleep 0.2; done", stdin="x" * 20_000_000, timeout=2)
-        assert time.monotonic() - started < 10
+        assert time.monotonic() - started < 20
 
 
 def test_a_secret_is_in_no_error_of_a_command_that_hangs_or_of_a_line_that_was_cut(one: Machine) -> None:

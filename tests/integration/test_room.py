@@ -358,7 +358,7 @@ def test_a_time_limit_ends_the_job_with_the_children_that_it_hid(rooms, lesson, 
     started = time.monotonic()
     with pytest.raises(LabwrightError, match="no end after 1 s"):
         rooms.run(["sh", "-c", hide], lesson=lesson, timeout=1)
-    assert time.monotonic() - started < 4
+    assert time.monotonic() - started < 20
     assert not running(mark)
 
 
@@ -366,7 +366,7 @@ def test_a_time_limit_ends_the_job_with_the_children_that_it_hid(rooms, lesson, 
 def test_children_in_the_background_end_with_the_job(rooms, lesson, mark, keep):
     started = time.monotonic()
     assert sh(rooms, lesson, f"setsid sleep {mark} {keep} & sleep 0.1; echo done").output == "done\n"
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 20
     assert not running(mark)
 
 

@@ -78,12 +78,9 @@ def test_a_wait_returns_the_true_answer_and_names_what_it_waited_for() -> None:
         wait_for(lambda: (_ for _ in ()).throw(OSError("too far")), 0.05, 0.01, "the moon")
 
 
-def test_the_kit_costs_a_script_little_more_than_paramiko() -> None:
-    text = ("import time, sys, paramiko; start = time.perf_counter()\nfrom labwright.kit import target, connect, Host\n"
-            "print(time.perf_counter() - start)\n"
+def test_the_kit_brings_a_script_no_library_that_it_does_not_use() -> None:
+    text = ("import sys\nfrom labwright.kit import target, connect, Host\n"
             "heavy = ('pydantic', 'requests', 'jinja2', 'napalm', 'ansible')\n"
             "print([name for name in heavy if name in sys.modules])")  # fmt: skip
     done = subprocess.run([sys.executable, "-c", text], capture_output=True, text=True, timeout=30, check=True)
-    seconds, loaded = done.stdout.splitlines()
-    assert float(seconds) < 0.1
-    assert loaded == "[]"
+    assert done.stdout == "[]\n"

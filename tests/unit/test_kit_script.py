@@ -81,7 +81,7 @@ def test_a_wait_takes_errors_of_the_network_for_not_yet_and_a_bug_for_a_bug():
     started = time.monotonic()
     with pytest.raises(ZeroDivisionError):
         wait_for(lambda: 1 / 0, 30)
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 20
 
 
 @pytest.mark.parametrize(
