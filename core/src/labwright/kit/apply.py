@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from ipaddress import ip_interface
@@ -124,6 +125,7 @@ def _interfaces(host: Host, what: Named, manager: Manager, before: Mapping[str, 
     files = manager.files(what)
     stale = _stale(host, what, manager, files)
     if manager.ours == IFUPDOWN:
+        _refuse_rivals(host, list(what.ports.values()))
         _include(host)
     put = list(host.put([File(place, text, mode=manager.mode, folders=True) for place, text in
                          ((place, text.encode()) for place, text in files.items())])) if files else []  # fmt: skip
@@ -163,6 +165,20 @@ def _stale(host: Host, what: Named, manager: Manager, files: Mapping[str, str]) 
         return [(IFUPDOWN, name) for name in sorted(gone)]
     listed = host.sudo(f'for file in {manager.ours}; do [ ! -e "$file" ] || echo "$file"; done').output
     return [(place, _of(place)) for place in listed.splitlines() if place not in files]
+
+
+def _refuse_rivals(host: Host, names: Sequence[str]) -> None:
+    """ifup does what every file says of an interface: with another's addresses beside ours it is never as wanted."""
+    if not names:
+        return
+    pattern = "|".join(map(re.escape, names))
+    words = [f"^[[:space:]]*iface[[:space:]]+({pattern})[[:space:]]+inet6?[[:space:]]+(static|dhcp|auto)"]
+    said = f"grep -lE {shlex.join(words)} /etc/network/interfaces /etc/network/interfaces.d/* 2>/dev/null || :"
+    if others := [place for place in host.sudo(said).output.splitlines() if place != IFUPDOWN]:
+        raise KitError(
+            f"{others[0]} on {host.name} has an interface of the model too", cause=Cause.CONFIG,
+            hint="have an interface in one of them: take it out of that file, or out of the model",
+        )  # fmt: skip
 
 
 def _include(host: Host) -> None:
