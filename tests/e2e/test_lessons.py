@@ -19,6 +19,8 @@ import pytest
 from support.builds import REPOSITORY
 from support.docs import commands_of
 
+from labwright.host.teardown import process_start
+
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root: builds images")
 OURS = "lessons/two-routers-and-a-host"
 PUBLIC_LAYOUT = "tests/lessons/hub-and-branches"
@@ -125,7 +127,7 @@ def test_its_machines_came_from_one_snapshot_and_share_nothing(folder):
         command = "cat /etc/machine-id /etc/ssh/ssh_host_*_key.pub; cat /sys/class/net/e*/address; date +%s"
         lines = inside(folder, PUBLIC_LAYOUT, endpoint["name"], command).split("\n")[:-1]
         assert abs(int(lines.pop()) - time.time()) < 10
-        assert lines[-3:] == endpoint["mac"]
+        assert sorted(lines[-3:]) == sorted(endpoint["mac"])
         seen[endpoint["name"]] = set(lines)
     assert len(set.union(*seen.values())) == sum(map(len, seen.values()))
 
@@ -133,7 +135,8 @@ def test_its_machines_came_from_one_snapshot_and_share_nothing(folder):
 def test_it_ends_with_nothing_left(folder):
     lab = status(folder, PUBLIC_LAYOUT)
     assert labwright(folder, "lesson", "down", PUBLIC_LAYOUT).returncode == 0
-    assert not Path(f"/proc/{lab['process']}").exists()
+    # Not whether /proc knows it: who adopts processes here may be slow to bury them.
+    assert process_start(lab["process"]) == 0
     assert not Path(lab["endpoints"][0]["console"]).parent.exists()
     done = labwright(folder, "lesson", "status", PUBLIC_LAYOUT)
     assert done.returncode == 2
