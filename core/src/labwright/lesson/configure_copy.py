@@ -61,16 +61,23 @@ def _copy_link(source: Path, target: Path, root: Path, seen_at: Path | None) -> 
         # One into the lesson where its author has it would let a job change the original.
         inside = leads.is_relative_to(seen_at or PLATFORM_FOLDER) and ".." not in leads.parts
     else:
-        inside = _stays(source.parent / leads, root)
+        inside = _stays(leads, source.parent, root)
     if inside:
         target.symlink_to(leads)
     return inside
 
 
-def _stays(place: Path, root: Path) -> bool:
-    """Whether a path does not leave the root: neither by its words, since the copy's name is another, nor by links."""
+def _stays(leads: Path, folder: Path, root: Path) -> bool:
+    """Whether a relative link in a folder never leaves the root: neither by its words, which must not come back by the
+    lesson's name since the copy has another, nor by other links.
+    """
+    depth = len(folder.relative_to(root).parts)
+    for part in leads.parts:
+        depth += -1 if part == ".." else 1
+        if depth < 0:
+            return False
     try:
-        return all(path.is_relative_to(root) for path in (Path(os.path.normpath(place)), place.resolve()))
+        return (folder / leads).resolve().is_relative_to(root)
     except (OSError, RuntimeError):
         return False
 
