@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from labwright.lesson.configure_copy import copy_lesson
+from labwright.lesson.configure_copy import LARGEST_IN_MEMORY, MEMORY, Item, Survey, place_for_copies, survey_lesson
 
 SEEN_AT = Path("/antidote")
 
@@ -21,10 +21,10 @@ def lesson(tmp_path):
     return folder
 
 
-def copied(lesson: Path, seen_at: Path | None = SEEN_AT) -> tuple[Path, list[str]]:
-    destination, said = lesson.with_name("copy"), []
-    copy_lesson(lesson, destination, seen_at, said.append)
-    return destination, said
+def copied(lesson: Path) -> tuple[Path, list[str]]:
+    destination, survey = lesson.with_name("copy"), survey_lesson(lesson, SEEN_AT)
+    survey.copy_to(destination)
+    return destination, list(survey.left_out)
 
 
 def test_hidden_names_stay_out_at_the_top_and_nowhere_else(lesson):
@@ -61,7 +61,7 @@ def test_what_a_job_writes_into_its_copy_does_not_reach_the_lesson(lesson):
     assert (lesson / "stage0/configs/r1.py").read_text() == "one"
 
 
-@pytest.mark.parametrize("size", [0, 1, (1 << 20) + 17])
+@pytest.mark.parametrize("size", [0, 1, 256 << 10, (256 << 10) + 1, (1 << 20) + 17])
 def test_a_file_is_copied_whole(lesson, size):
     content = os.urandom(size)
     (lesson / "data").write_bytes(content)
@@ -82,7 +82,7 @@ def test_a_link_that_leads_out_is_left_out_and_said(lesson, leads):
     (lesson / "link").symlink_to(leads)
     copy, said = copied(lesson)
     assert not (copy / "link").is_symlink()
-    assert said == ["not copied: link, a link that leads out of the lesson"]
+    assert said == ["link, a link that leads out of the lesson"]
 
 
 def test_a_link_that_leads_out_by_way_of_another_is_left_out(lesson):
@@ -106,11 +106,28 @@ def test_a_pipe_is_left_out_and_holds_nobody(lesson):
     os.mkfifo(lesson / "stage0/pipe")
     copy, said = copied(lesson)
     assert not (copy / "stage0/pipe").exists()
-    assert said == ["not copied: stage0/pipe, neither file nor folder"]
+    assert said == ["stage0/pipe, neither file nor folder"]
 
 
 def test_a_lesson_that_is_reached_by_a_link_is_copied(lesson):
     (lesson.parent / "by-link").symlink_to("lesson")
     (lesson / "link").symlink_to("stage0")
-    copy_lesson(lesson.parent / "by-link", lesson.parent / "copy", SEEN_AT, pytest.fail)
+    survey = survey_lesson(lesson.parent / "by-link", SEEN_AT)
+    survey.copy_to(lesson.parent / "copy")
+    assert not survey.left_out
     assert (lesson.parent / "copy/link/configs/r1.py").exists()
+
+
+def test_a_second_copy_has_what_the_first_had_whatever_became_of_the_first(lesson):
+    survey = survey_lesson(lesson, SEEN_AT)
+    for name in ("one", "two"):
+        copy = lesson.with_name(name)
+        survey.copy_to(copy)
+        assert (copy / "stage0/configs/r1.py").read_text() == "one"
+        (copy / "stage0/configs/r1.py").write_text("spoilt")
+
+
+def test_many_large_copies_are_not_put_into_memory(tmp_path):
+    large = Survey(tmp_path, (Item("x", "file", size=LARGEST_IN_MEMORY // 100),), ())
+    assert place_for_copies(large, 101, tmp_path) == tmp_path
+    assert place_for_copies(Survey(tmp_path, (), ()), 1, tmp_path) in {MEMORY, tmp_path}
