@@ -89,7 +89,7 @@ def run_job(
         if error.cause in {Cause.DISK_FULL, Cause.MEMORY, Cause.INTERRUPTED} or seconds < limit:
             raise _masked(error, mask) from None
         return Ran(None, "", "", tuple(listener.lines), seconds)
-    return Ran(done.code, mask(done.output), mask(plain(done.errors)), tuple(listener.lines), done.seconds)
+    return Ran(done.code, mask(done.output), _clean(done.errors, mask), tuple(listener.lines), done.seconds)
 
 
 class _Listener:
@@ -129,7 +129,7 @@ class _Listener:
                 details=list(self.lines)[-3:],
                 hint="does it repeat itself? its log has all up to there",
             )
-        said = plain(self._mask(line))
+        said = _clean(line, self._mask)
         if self._log is not None:
             try:
                 self._log.write(f"{said}\n")
@@ -145,6 +145,11 @@ def _masked(error: LabwrightError, mask: Mask) -> LabwrightError:
         mask(error.what),
         cause=error.cause,
         hint=error.hint,
-        details=[plain(mask(line)) for line in error.details],
+        details=[_clean(line, mask) for line in error.details],
         log=error.log,
     )
+
+
+def _clean(text: str, mask: Mask) -> str:
+    """Text that is fit to be kept: a secret may hide behind a colour that begins in the middle of it."""
+    return mask(plain(mask(text)))

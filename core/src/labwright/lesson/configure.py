@@ -22,7 +22,7 @@ from labwright.host.run import Completed
 from labwright.host.teardown import remove_folder
 from labwright.host.text import plain
 from labwright.interfaces import ConfigurationJob, ConfigurationResult, Endpoint, LessonConfigurator, Workbench
-from labwright.lesson.configure_copy import copy_lesson
+from labwright.lesson.configure_copy import Survey, place_for_copies, survey_lesson
 from labwright.lesson.configure_record import Voice
 from labwright.lesson.outcome import EndpointOutcome
 from labwright.lesson.select import candidates_of, file_for
@@ -94,8 +94,8 @@ def configure_stage(work: StageWork, context: ConfigureContext) -> tuple[Endpoin
     prepared = find_files(work, context.driver)
     if not prepared:
         return ()
-    with stage_copies(context) as folder:
-        return all_at_once(prepared, lambda one, stop: _configure(one, work, context, folder, stop), context.alive)
+    with stage_copies(work, context, len(prepared)) as copies:
+        return all_at_once(prepared, lambda one, stop: _configure(one, work, context, copies, stop), context.alive)
 
 
 def find_files(work: StageWork, driver: Callable[[str], LessonConfigurator] = configurator) -> list[_Prepared]:
@@ -150,13 +150,26 @@ def fresh_log(context: ConfigureContext, name: str) -> Path:
     return log
 
 
+@dataclass(frozen=True)
+class Copies:
+    """Where the copies of a stage's jobs are made, and what a copy has."""
+
+    folder: Path
+    survey: Survey
+
+
 @contextlib.contextmanager
-def stage_copies(context: ConfigureContext) -> Iterator[Path]:
-    """A folder for the copies of one stage, one entry of the ledger for all of them; gone at the end."""
-    folder = context.scratch / f"stage-{uuid.uuid4().hex[:12]}"
+def stage_copies(work: StageWork, context: ConfigureContext, count: int) -> Iterator[Copies]:
+    """A folder for the copies of one stage, one entry of the ledger for all of them; gone at the end. count: of jobs.
+
+    Raises LabwrightError (config, disk full, host).
+    """
+    survey = survey_lesson(work.lesson, context.seen_at)
+    place = place_for_copies(survey, count, context.scratch)
+    folder = place / f"labwright-stage-{uuid.uuid4().hex[:12]}"
     with context.ledger.hold("folder", folder):
         folder.mkdir(mode=0o700, parents=True)
-        yield folder
+        yield Copies(folder, survey)
 
 
 def all_at_once(
@@ -205,7 +218,7 @@ def all_at_once(
 
 
 def _configure(
-    one: _Prepared, work: StageWork, context: ConfigureContext, folder: Path, stop_for: Callable[[str], Stop]
+    one: _Prepared, work: StageWork, context: ConfigureContext, copies: Copies, stop_for: Callable[[str], Stop]
 ) -> EndpointOutcome:
     name, clock = one.endpoint.name, Deadline(work.limit)
     log = fresh_log(context, f"stage{work.stage}-{name}")
@@ -216,7 +229,7 @@ def _configure(
     while tries < TRIES:
         tries += 1
         note(log, f"--- {one.file}, try {tries} of {TRIES} ---")
-        result, cause = _try(one, work, context, folder / f"{name}-{tries}", voice, log, stop, clock.left)
+        result, cause = _try(one, work, context, copies, f"{name}-{tries}", voice, log, stop, clock.left)
         if result.ok or not result.again or clock.left <= context.pause:
             break
         if tries < TRIES:
@@ -232,7 +245,8 @@ def _try(
     one: _Prepared,
     work: StageWork,
     context: ConfigureContext,
-    folder: Path,
+    copies: Copies,
+    name: str,
     voice: Voice,
     log: Path,
     stop: Stop,
@@ -242,7 +256,7 @@ def _try(
     try:
         if error := stop():
             raise error
-        with bench_for(work, context, folder, voice, log, stop) as (copy, bench):
+        with bench_for(copies, name, context, voice, log, stop) as (copy, bench):
             job = ConfigurationJob(
                 one.endpoint, copy, work.stage, one.file, work.dry_run, context.seen_at, limit, work.addresses
             )
@@ -274,14 +288,17 @@ def _examined(one: _Prepared, result: object) -> ConfigurationResult:
 
 @contextlib.contextmanager
 def bench_for(
-    work: StageWork, context: ConfigureContext, folder: Path, voice: Voice, log: Path, stop: Stop
+    copies: Copies, name: str, context: ConfigureContext, voice: Voice, log: Path, stop: Stop
 ) -> Iterator[tuple[Path, Workbench]]:
-    """A fresh copy of the lesson in a folder, and the workbench of a job that works on it; both gone at the end."""
+    """A fresh copy of the lesson, and the workbench of the job of this name that works on it; both gone at the end."""
+    folder = copies.folder / name
     copy, scratch, downloads = folder / "lesson", folder / "scratch", folder / "downloads"
     try:
         for place in (folder, scratch, downloads):
             place.mkdir(mode=0o700)
-        copy_lesson(work.lesson, copy, context.seen_at, functools.partial(note, log))
+        copies.survey.copy_to(copy)
+        for path in copies.survey.left_out:
+            note(log, f"not copied: {path}")
         run = stoppable(context.run_for(copy), stop)
         yield copy, Workbench(run, scratch, downloads, context.ledger, voice.say, 0, 1, log)
     except OSError as error:

@@ -14,6 +14,7 @@ from labwright.guest.job import Ran, mask_for, run_job
 from labwright.guest.script import Failure, failure_of, script_environment
 from labwright.lesson.configure import (
     ConfigureContext,
+    Copies,
     StageWork,
     Stop,
     all_at_once,
@@ -40,14 +41,14 @@ def verify_stage(work: StageWork, context: ConfigureContext) -> tuple[VerifyOutc
     scripts = list(scripts_in(work.lesson, stage_folder(work.stage, VERIFY)))
     if not scripts:
         return ()
-    with stage_copies(context) as folder:
+    with stage_copies(work, context, len(scripts)) as copies:
         return all_at_once(
-            scripts, lambda script, stop: _verify(script, work, context, folder, stop), context.alive
+            scripts, lambda script, stop: _verify(script, work, context, copies, stop), context.alive
         )  # fmt: skip
 
 
 def _verify(
-    script: Path, work: StageWork, context: ConfigureContext, folder: Path, stop_for: Callable[[str], Stop]
+    script: Path, work: StageWork, context: ConfigureContext, copies: Copies, stop_for: Callable[[str], Stop]
 ) -> VerifyOutcome:
     name = script.stem
     log = fresh_log(context, f"stage{work.stage}-verify-{name}")
@@ -56,7 +57,7 @@ def _verify(
     started = time.monotonic()
     try:
         stop = stop_for(name if name in work.endpoints else "")
-        with bench_for(work, context, folder / name, voice, log, stop) as (copy, bench):
+        with bench_for(copies, name, context, voice, log, stop) as (copy, bench):
             seen = context.seen_at or copy
             ran = run_job(
                 [sys.executable, seen / script],

@@ -15,7 +15,8 @@ TASK = re.compile(r"^(?:TASK|RUNNING HANDLER) \[(?P<name>.*)\] \**$")
 TASK_PATH = re.compile(r"^task path: (?P<path>.+):(?P<line>\d+)$")
 FAILED = re.compile(r"^(?P<word>fatal|failed): \[[^\]]+\](?:: (?P<kind>FAILED|UNREACHABLE)!)?.* => ?(?P<rest>.*)$")
 RESULT = re.compile(r"^(?:ok|changed|skipping|failed|fatal|included): \[")
-FIELD = re.compile(r'^ {4}"(?P<name>msg|stderr|reason)": (?P<value>".*"),?$')
+SHOWN = ("msg", "stderr", "module_stderr")
+FIELD = re.compile(rf'^ {{4}}"(?P<name>{"|".join(SHOWN)})": (?P<value>".*"),?$')
 BLOCK_ENDS = "}"
 IGNORED = "...ignoring"
 ERROR = re.compile(r"^(?:\[ERROR\]: |ERROR! )(?P<said>.+)$")
@@ -92,7 +93,9 @@ class Reader:
             # On one line, where an older or a quieter Ansible wrote it.
             with contextlib.suppress(ValueError):
                 found = json.loads(failed["rest"])
-                self._fields.update({name: str(found[name]) for name in ("msg", "stderr") if found.get(name)})
+                self._fields.update(
+                    {name: str(found[name]) for name in ("msg", "stderr", "module_stderr") if found.get(name)}
+                )
         elif not summary:
             self._fields = {}
         self._failure = (failed["kind"] or "FAILED", self.task, self._where)
@@ -128,7 +131,7 @@ class Reader:
         if self._failure:
             kind, task, _ = self._failure
             said = _first_line(self._fields.get("msg", ""))
-            errors = self._fields.get("stderr", "").strip().splitlines()
+            errors = (self._fields.get("stderr") or self._fields.get("module_stderr", "")).strip().splitlines()
             if errors and errors[-1] not in said:
                 said = f"{said}: {errors[-1]}"
             unreachable = "unreachable: " if kind == "UNREACHABLE" else ""
