@@ -36,6 +36,7 @@ def quoted(secret: str) -> set[str]:
         json.dumps(secret, ensure_ascii=False)[1:-1],
         repr(secret)[1:-1],
         urllib.parse.quote(secret, safe=""),
+        urllib.parse.quote(secret),
         urllib.parse.quote_plus(secret),
         html.escape(secret),
         html.escape(secret, quote=False),

@@ -130,7 +130,7 @@ class Lab:
 
 def folder_of(lesson: Path, paths: Paths) -> Path:
     """Where the lab of a lesson's folder is kept; two copies of a lesson have two labs."""
-    place = lesson.resolve()
+    place = (lesson.parent if lesson.name == "lesson.meta.yaml" else lesson).resolve()
     return paths.root / "labs" / f"{place.name[:40]}-{hashlib.sha256(str(place).encode()).hexdigest()[:8]}"
 
 

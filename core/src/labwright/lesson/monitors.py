@@ -78,8 +78,14 @@ def _set_carrier(machine: LabMachine, orders: Monitor, interface: int, up: bool)
 
 
 def carrier(lab: Lab, link: LabLink, up: bool) -> None:
-    """Both ends of a link see it go up or down. Raises LabwrightError (host)."""
+    """Both ends of a link see it go up or down. Raises LabwrightError (host) for an end that cannot, after both."""
+    failed = []
     for name, interface in ((link.a, link.a_interface), (link.b, link.b_interface)):
         machine = lab.machine(name)
-        with monitor_of(lab, machine, machine.data) as orders:
-            _set_carrier(machine, orders, interface, up)
+        try:
+            with monitor_of(lab, machine, machine.data) as orders:
+                _set_carrier(machine, orders, interface, up)
+        except LabwrightError as error:
+            failed.append(error)
+    if failed:
+        raise failed[0]

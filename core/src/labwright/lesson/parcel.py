@@ -54,17 +54,18 @@ if [ -d lesson ]; then
     chown -R "$user:" /antidote
 fi
 if [ "$how" = resumed ]; then
-    if [ -s /run/sshd.pid ]; then
-        kill -HUP "$(cat /run/sshd.pid)"
-    else
-        systemctl reload ssh 2> /dev/null || systemctl reload sshd
-    fi
     (
         trap - EXIT
         sleep 0.2
         ip link set dev "$first" down
         ip link set dev "$first" address "$mac"
         ip link set dev "$first" up
+        # Last, so that who sees the new keys sees the new address.
+        if [ -s /run/sshd.pid ]; then
+            kill -HUP "$(cat /run/sshd.pid)"
+        else
+            systemctl reload ssh 2> /dev/null || systemctl reload sshd
+        fi
     ) < /dev/null > /dev/null 2>&1 &
 fi
 """

@@ -221,13 +221,16 @@ def make_ready(lab: Lab, launch: Launch, say: Say) -> Lab:
     ]
     ready = bring_up(guests, launch.folder, watch, functools.partial(_let_in, lab, say))
     times = {each.name: each.seconds for each in ready}
-    _write_keys(lab, ready)
     return write_lab(
         replace(lab, machines=tuple(replace(machine, ready=times[machine.name]) for machine in lab.machines))
     )
 
 
 def _let_in(lab: Lab, say: Say, ready: Ready) -> None:
+    # Before its door opens, and for each by itself: another machine may never come up.
+    lines = [f"[127.0.0.1]:{lab.machine(ready.name).ports[22]} {key}\n" for key in ready.keys]
+    with known_hosts(lab).open("a") as stream:
+        stream.write("".join(lines))
     ask_keeper(lab.control, do="open", endpoint=ready.name)
     say(f"{ready.name} answers after {ready.seconds:.1f} s" + (f": {ready.warning}" if ready.warning else ""))
 
@@ -235,10 +238,3 @@ def _let_in(lab: Lab, say: Say, ready: Ready) -> None:
 def known_hosts(lab: Lab) -> Path:
     """The host keys of the lab's machines, by the ports of the host (sshd(8), SSH_KNOWN_HOSTS FILE FORMAT)."""
     return lab.folder / "known_hosts"
-
-
-def _write_keys(lab: Lab, ready: Sequence[Ready]) -> None:
-    lines = [
-        f"[127.0.0.1]:{lab.machine(each.name).ports[22]} {key}\n" for each in ready for key in each.keys
-    ]  # fmt: skip
-    known_hosts(lab).write_text("".join(lines))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,6 +14,7 @@ from labwright.cli.lesson.common import images_of, logs_of
 from labwright.cli.session import Session
 from labwright.errors import Cause, LabwrightError
 from labwright.hooks import Event
+from labwright.host.teardown import process_start
 from labwright.interfaces import Endpoint, Workbench
 from labwright.lesson.configure import ConfigureContext, StageWork, configure_stage, find_files
 from labwright.lesson.guests import last_lines
@@ -113,18 +115,19 @@ def configured(work: Work, stage: int, limit: float = LIMIT) -> tuple[Lab, tuple
     """Configure a stage, wait as the lesson says, and write down that the lab is ready at it, or that it failed."""
     # What is not there is said before the lab is anything else than it was.
     find_files(work.stage_work(stage))
-    write_lab(replace(work.lab, phase="configuring", stage=stage))
+    me = os.getpid()
+    write_lab(replace(work.lab, phase="configuring", stage=stage, creator=me, creator_start=process_start(me)))
     try:
         outcomes = configure(work, stage, limit=limit)
+        if work.lesson.spec.ready_delay:
+            work.emit("step-started", "delay", f"Wait {work.lesson.spec.ready_delay} s, as readyDelay says")
+            time.sleep(work.lesson.spec.ready_delay)
     except LabwrightError as error:
         write_lab(replace(work.lab, phase="failed", stage=stage, problem=error.what))
         raise
     except BaseException:
         write_lab(replace(work.lab, phase="failed", stage=stage, problem="the configuration was stopped"))
         raise
-    if work.lesson.spec.ready_delay:
-        work.emit("step-started", "delay", f"Wait {work.lesson.spec.ready_delay} s, as readyDelay says")
-        time.sleep(work.lesson.spec.ready_delay)
     return write_lab(replace(work.lab, phase="ready", stage=stage, problem="")), outcomes
 
 
