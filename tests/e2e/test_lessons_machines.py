@@ -39,6 +39,8 @@ LISTEN = (
     " + bytes.fromhex('000006000180c200000e0000'));"
     "s.settimeout(20); print('listens', flush=True); print(s.recv(2000).hex())"
 )
+BEHIND = 24
+"""Seconds that the clock in the snapshot is behind at least when it is resumed."""
 NUMBERS = "cat /etc/machine-id /etc/ssh/ssh_host_*_key.pub; cat /sys/class/net/e*/address"
 
 
@@ -48,6 +50,7 @@ def place(tmp_path_factory) -> Iterator[Place]:
         made.lesson("one", "r1")
         done = made.run("prepare", "lessons/one", "--images", made.images)
         assert done.returncode == 0, done.stdout + done.stderr
+        time.sleep(BEHIND)
         yield made
 
 
@@ -105,7 +108,8 @@ def test_each_copy_of_the_snapshot_is_a_machine_of_its_own(place, pair):
         found[name] = set(lines)
         before = time.time()
         clock = float(place.inside(pair, name, "date +%s.%N"))
-        assert before - 3 < clock < time.time() + 3
+        # It is set over SSH, which takes its time where the host is busy.
+        assert before - BEHIND / 2 < clock < time.time() + 3
         assert "10.0.0.15/24" in place.inside(pair, name, "ip -br -4 address show eth0")
         assert place.inside(pair, name, "hostname -I").split()
     assert not found["r1"] & found["r2"]

@@ -14,6 +14,7 @@ from support.kit import fixtures
 from support.kit.models import FULL, nodes
 
 from labwright.kit import Node, render
+from labwright.kit.systems import SYSTEMS
 
 pytestmark = fixtures.needs_machine
 ASKS_REAL_TOOLS = settings(
@@ -28,7 +29,7 @@ def vtysh_understands(text: str, folder: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-@given(nodes())
+@given(nodes(SYSTEMS["frr"].refused))
 @ASKS_REAL_TOOLS
 def test_vtysh_understands_every_line(tmp_path: Path, what: Node) -> None:
     vtysh_understands(str(render(what, "frr")), tmp_path)

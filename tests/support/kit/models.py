@@ -25,11 +25,17 @@ FULL = node({
 })  # fmt: skip
 
 SIGNS = "abcXYZ019 _.,:/()[]+=@#*&<>~%|-"
-texts = st.text(SIGNS, max_size=40).map(lambda text: text.strip().lstrip("#").strip())
+
+
+def described(refused: str) -> st.SearchStrategy[str]:
+    signs = "".join(sign for sign in SIGNS if sign not in refused)
+    return st.text(signs, max_size=40).map(lambda text: text.strip().lstrip("#").strip())
 
 
 @st.composite
-def nodes(draw: st.DrawFn) -> Node:
+def nodes(draw: st.DrawFn, refused: str = "") -> Node:
+    """Models. refused: signs that the system misreads in a description."""
+    texts = described(refused)
     count = draw(st.integers(1, 4))
     interfaces: list[dict[str, Any]] = [{"loopback": 0, "ipv4": ["10.255.0.1/32"]}]
     for index in range(1, count + 1):

@@ -25,6 +25,10 @@ from labwright.pipeline.store import Damaged, Store, Stored
 Emit = Callable[[Event], None]
 Result = TypeVar("Result")
 KEEP_LOGS = 20
+BUILD_LOGS = "[0-9]" * 8 + "-[0-9]*"
+"""The folders of builds' logs: those of labs lie beside them, one folder a lab."""
+YOUNG = 24 * 3600
+"""Seconds since a log was last written in which its build may still be at work."""
 REPAIRS = 3
 """How often damaged outputs are made anew in one build: more is not chance any more, but a failing disk or memory."""
 
@@ -76,9 +80,10 @@ class Runner:
         parent = self.paths.logs
         # What tools say of an image is for its builder alone.
         parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        kept = sorted(path for path in parent.iterdir() if path.is_dir())
+        kept = sorted(parent.glob(BUILD_LOGS))
         for old in kept[: max(0, len(kept) - KEEP_LOGS + 1)]:
-            self.ledger.release(self.ledger.write("folder", str(old)))
+            if not _young(old):
+                self.ledger.release(self.ledger.write("folder", str(old)))
         stamp = time.strftime("%Y%m%d-%H%M%S", time.gmtime())
         return parent / f"{stamp}-{self.image}-{uuid.uuid4().hex[:6]}"
 
@@ -150,6 +155,14 @@ class Runner:
             jobs=self.jobs,
             log=log,
         )
+
+
+def _young(folder: Path) -> bool:
+    """Whether a build may still write its logs there; one that is gone is not young."""
+    try:
+        return max(path.stat().st_mtime for path in (folder, *folder.iterdir())) > time.time() - YOUNG
+    except FileNotFoundError:
+        return False
 
 
 @contextlib.contextmanager
