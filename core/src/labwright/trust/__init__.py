@@ -1,0 +1,1 @@
+"""What vouches for an image: its bill of materials, where it comes from, checksums and signatures."""
