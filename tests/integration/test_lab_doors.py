@@ -12,11 +12,13 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from labwright.lesson.command import FORWARD
 from labwright.lesson.keeper.doors import Door, open_door
+from labwright.lesson.keeper.forward import MOST
 
 LARGE = secrets.token_bytes(4 << 20)
 
@@ -178,20 +180,20 @@ def test_a_connection_in_rest_outlives_the_collector(loop):
         assert client.recv(100) == b"before and after"
 
 
-def forwarder(port: int) -> tuple[socket.socket, subprocess.Popen[bytes]]:
+def forwarder(port: int, places: Path) -> tuple[socket.socket, subprocess.Popen[bytes]]:
     """As QEMU starts it for a connection of a guest's."""
     near, theirs = socket.socketpair()
     process = subprocess.Popen(
-        [sys.executable, "-I", "-S", FORWARD, "127.0.0.1", str(port)], stdin=theirs, stdout=theirs
+        [sys.executable, "-I", "-S", FORWARD, "127.0.0.1", str(port), places], stdin=theirs, stdout=theirs
     )
     theirs.close()
     near.settimeout(20)
     return near, process
 
 
-def test_a_guest_s_connection_to_another_guest_is_whole_and_its_process_ends():
+def test_a_guest_s_connection_to_another_guest_is_whole_and_its_process_ends(tmp_path):
     server = serve(Echo)
-    near, process = forwarder(server.server_address[1])
+    near, process = forwarder(server.server_address[1], tmp_path / "f")
     near.sendall(LARGE[:200_000])
     near.shutdown(socket.SHUT_WR)
     got = b""
@@ -201,9 +203,9 @@ def test_a_guest_s_connection_to_another_guest_is_whole_and_its_process_ends():
     assert process.wait(10) == 0
 
 
-def test_a_guest_that_sends_all_before_it_reads_does_not_wait_for_ever():
+def test_a_guest_that_sends_all_before_it_reads_does_not_wait_for_ever(tmp_path):
     server = serve(Both)
-    near, process = forwarder(server.server_address[1])
+    near, process = forwarder(server.server_address[1], tmp_path / "f")
     time.sleep(0.3)
     near.sendall(LARGE)
     near.shutdown(socket.SHUT_WR)
@@ -214,9 +216,32 @@ def test_a_guest_that_sends_all_before_it_reads_does_not_wait_for_ever():
     assert process.wait(10) == 0
 
 
-def test_a_port_of_a_guest_where_nothing_listens_ends_the_connection():
+def test_a_port_of_a_guest_where_nothing_listens_ends_the_connection(tmp_path):
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
-        near, process = forwarder(unused.getsockname()[1])
+        near, process = forwarder(unused.getsockname()[1], tmp_path / "f")
         assert near.recv(10) == b""
         assert process.wait(10) == 0
+
+
+def test_a_guest_that_asks_for_connections_without_end_gets_so_many(tmp_path):
+    server = serve(Quiet)
+    places = tmp_path / "f"
+    made = [forwarder(server.server_address[1], places) for _ in range(MOST)]
+    end = time.monotonic() + 60
+    while len(list(tmp_path.glob("f*"))) < MOST:
+        assert time.monotonic() < end
+        time.sleep(0.1)
+    near, process = forwarder(server.server_address[1], places)
+    assert near.recv(1) == b"", "one too many is closed"
+    assert process.wait(10) == 0
+    made[0][0].close()
+    made[0][1].wait(10)
+    again, process = forwarder(server.server_address[1], places)
+    time.sleep(1)
+    assert process.poll() is None, "a place that was given back is taken again"
+    for each, _ in [*made[1:], (again, process)]:
+        each.close()
+    for _, each in [*made[1:], (again, process)]:
+        each.wait(10)
+    server.shutdown()

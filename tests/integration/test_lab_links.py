@@ -265,14 +265,14 @@ def test_a_door_to_a_machine_that_does_not_answer_closes():
     asyncio.run(body())
 
 
-def test_a_connection_of_a_guest_reaches_another_guests_port():
+def test_a_connection_of_a_guest_reaches_another_guests_port(tmp_path):
     async def body() -> None:
         machine = await asyncio.start_server(echoing, "127.0.0.1", 0)
         port = machine.sockets[0].getsockname()[1]
         # As QEMU gives it to the program: one socket for both ways.
         ours, theirs = socket.socketpair()
         process = subprocess.Popen(
-            [sys.executable, "-I", "-S", FORWARD, "127.0.0.1", str(port)], stdin=theirs, stdout=theirs
+            [sys.executable, "-I", "-S", FORWARD, "127.0.0.1", str(port), tmp_path / "f"], stdin=theirs, stdout=theirs
         )
         theirs.close()
         reader, writer = await asyncio.open_connection(sock=ours)

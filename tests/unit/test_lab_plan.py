@@ -115,13 +115,13 @@ def test_nothing_listens_but_on_the_labs_loopback_and_on_sockets_in_a_private_fo
 
 def test_the_management_network_leads_to_the_other_endpoints_and_nowhere_else():
     plan = lab_plan([], ports=(22, 3000))
-    options = list(management(plan, plan.machines[0]))
+    options = list(management(plan, plan.machines[0], Path("/s/1f")))
     assert options[0] == "dhcpstart=10.0.0.15"
     forwards = [option for option in options if option.startswith("guestfwd=")]
     assert [option.partition("-cmd:")[0] for option in forwards] == [
         f"guestfwd=tcp:10.0.0.{host}:{port}" for host in (102, 103) for port in (22, 3000)
     ]
-    assert shlex.split(forwards[0].partition("-cmd:")[2])[-2:] == ["127.0.1.2", "22"]
+    assert shlex.split(forwards[0].partition("-cmd:")[2])[-3:] == ["127.0.1.2", "22", "/s/1f"]
     (words,) = lines(plan)
     assert "restart" not in words[0]
     assert all("restrict=on" in option for option in after(words, "-netdev") if option.startswith("user"))
@@ -129,7 +129,7 @@ def test_the_management_network_leads_to_the_other_endpoints_and_nowhere_else():
 
 def test_a_copy_of_a_snapshot_keeps_its_address_although_its_mac_is_another():
     plan = lab_plan([])
-    assert next(management(plan, plan.machines[0], resumed=True)) == "dhcpstart=10.0.0.14"
+    assert next(management(plan, plan.machines[0], Path("/s/1f"), resumed=True)) == "dhcpstart=10.0.0.14"
 
 
 def test_interfaces_are_on_the_bus_in_their_order_and_cables_end_at_the_right_ones():
@@ -168,7 +168,7 @@ def test_a_lab_on_disk_is_read_as_it_was_written_and_holds_no_password(tmp_path)
     lab.folder.mkdir(parents=True)
     write_lab(lab)
     assert find_lab(tmp_path / "lesson", paths) == lab
-    assert all_labs(paths) == [lab]
+    assert all_labs(paths) == ([lab], [])
     assert "password" not in (lab.folder / "lab.json").read_text()
     with pytest.raises(LabwrightError, match="has died") as caught:
         running_lab(tmp_path / "lesson", paths)

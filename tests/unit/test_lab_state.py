@@ -22,9 +22,9 @@ from labwright.lesson.budget import check_budget
 from labwright.lesson.command import orders, wire_of
 from labwright.lesson.images import LabImage, find_image
 from labwright.lesson.keeper.consoles import KEPT, shorten
-from labwright.lesson.lab import Lab, LabLink, LabMachine, all_labs, find_lab, folder_of, write_lab
+from labwright.lesson.lab import Lab, LabLink, LabMachine, all_labs, find_lab, folder_of, keeper_of, write_lab
 from labwright.lesson.parcel import LARGEST, SCRIPT, lesson_files, new_identity, parcel
-from labwright.lesson.plan import LabPlan, plan_lab
+from labwright.lesson.plan import MOST_INTERFACES, LabPlan, plan_lab
 from labwright.spec.hardware import Hardware
 from labwright.spec.lesson import LessonSpec
 
@@ -109,8 +109,8 @@ def test_a_guest_s_way_to_another_is_one_command_of_whole_words():
     (option,) = [word for word in lines(planned(["a", "b"])) if "guestfwd" in word]
     (command,) = re.findall(r"guestfwd=tcp:10\.0\.0\.102:22-cmd:(.*?)(?:,id=)", option)
     words = shlex.split(command.replace(",,", ","))
-    assert words[-2:] == ["127.0.1.2", "22"]
-    assert Path(words[-3]).name == "forward.py"
+    assert words[-3:] == ["127.0.1.2", "22", "/s/1f"]
+    assert Path(words[-4]).name == "forward.py"
 
 
 def test_a_resumed_machine_waits_for_its_memory():
@@ -152,7 +152,7 @@ def test_a_lab_is_read_as_it_was_written(tmp_path_factory, name, problem, ports,
     assert find_lab(lesson, paths) is None
     write_lab(lab)
     assert find_lab(lesson, paths) == lab
-    assert all_labs(paths) == [lab]
+    assert all_labs(paths) == ([lab], [])
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"name": "x"}', "null", "\udcff"])
@@ -216,7 +216,7 @@ def test_no_key_of_an_identity_is_shown():
     assert "PRIVATE" not in repr(identity)
     assert new_identity().public != identity.public
     with tarfile.open(fileobj=io.BytesIO(parcel({}, None, identity, {"eth1": "52:0"}))) as archive:
-        assert archive.extractfile("addresses").read() == b"link set dev eth1 address 52:0\n"
+        assert archive.extractfile("addresses").read() == b"eth1 52:0\n"
         assert {member.mode for member in archive if member.name.startswith("keys/")} == {0o600}
 
 
@@ -282,3 +282,25 @@ def test_the_end_of_a_flooded_console_is_kept(tmp_path):
         shorten(console)
         machine.write(b"then")
     assert console.read_bytes() == b"b" * KEPT + b"then"
+
+
+def test_a_lab_of_another_version_is_told_apart_and_its_process_found(tmp_path):
+    folder = tmp_path / "labs" / "old"
+    folder.mkdir(parents=True)
+    (folder / "lab.json").write_text(json.dumps({"format": 99, "keeper": 4711, "keeper_start": 12}))
+    labs, failures = all_labs(Paths(tmp_path))
+    assert labs == []
+    assert "lesson down" in failures[0].hint
+    assert keeper_of(folder) == (4711, 12)
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{", '{"keeper": "x", "keeper_start": 1}', '{"keeper": null}'])
+def test_a_damaged_record_names_no_process(tmp_path, text):
+    (tmp_path / "lab.json").write_text(text)
+    assert keeper_of(tmp_path) is None
+
+
+def test_more_cables_than_a_bus_has_seats_are_refused_before_anything_starts():
+    names = [f"r{number}" for number in range(MOST_INTERFACES + 2)]
+    with pytest.raises(LabwrightError, match="r0 has 25 cables"):
+        planned(names, [("r0", name) for name in names[1:]])

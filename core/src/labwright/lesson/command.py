@@ -17,6 +17,10 @@ from labwright.vm.machine import APPEND, escaped
 from labwright.vm.ready import CLOSED_PORT
 
 FORWARD = Path(__file__).parent / "keeper" / "forward.py"
+CONFINED = ("setpriv", "--no-new-privs", "--bounding-set=-all,+net_bind_service", "--inh-caps=-all", "--")
+"""What a guest that breaks out of QEMU finds: no right in the lab's network but to open its own ports."""
+SANDBOX = "on,obsolete=deny,elevateprivileges=deny,resourcecontrol=deny"
+"""spawn is allowed: connections to other guests are processes (management())."""
 MEMORY = "@memory@"
 """Stands for the file with a snapshot's memory until QEMU is started with it open."""
 
@@ -73,7 +77,7 @@ def orders(
     made = []
     for index, one in enumerate(hardware.machines):
         place = Place(sockets, files, f"{number}{'abcd'[index]}")
-        words = machine_line(spec, one, place, disks)
+        words = [*CONFINED, *machine_line(spec, one, place, disks), "-sandbox", SANDBOX]
         if index == 0:
             console = f"socket,id=console,path={escaped(place.socket)},server=on,wait=off"
             words += ["-chardev", f"{console},logfile={escaped(place.console)},logappend=on"]
@@ -82,8 +86,8 @@ def orders(
         for seat, role in enumerate(each_role(one.nics, machine.data)):
             mac = next(macs) if role in {MANAGEMENT, DATA} else f"52:54:00:4c:{number:02x}:{seat:02x}"
             if role == MANAGEMENT:
-                backend = ",".join(("user,restrict=on,ipv6=off,net=10.0.0.0/24",
-                                    *management(plan, machine, memory is not None)))  # fmt: skip
+                ways = management(plan, machine, sockets / f"{number}f", memory is not None)
+                backend = ",".join(("user,restrict=on,ipv6=off,net=10.0.0.0/24", *ways))
             elif role == DATA:
                 backend = _wire(plan, machine.name, next(data), sockets) or f"hubport,hubid={seat}"
             else:
@@ -118,11 +122,12 @@ def _inner(machine: MachinePlan, role: str, seat: int, sockets: Path, opened: se
     return f"stream,server={server},addr.type=unix,addr.path={escaped(sockets / name)}"
 
 
-def management(plan: LabPlan, machine: MachinePlan, resumed: bool = False) -> Iterator[str]:
+def management(plan: LabPlan, machine: MachinePlan, places: Path, resumed: bool = False) -> Iterator[str]:
     """Options of user-mode networking: the ports that are reached, and the other endpoints' that it reaches.
 
-    resumed: its addresses are given out by their place in a table that is part of the snapshot (libslirp's bootp.c):
-    the first place is the former MAC address's, so the new one gets the second.
+    places: the beginning of names of files, for its connections to others. resumed: its addresses are given out by
+    their place in a table that is part of the snapshot (libslirp's bootp.c): the first place is the former MAC
+    address's, so the new one gets the second.
     """
     yield f"dhcpstart={_before(GUEST) if resumed else GUEST}"
     for port in (CLOSED_PORT, *machine.ports):
@@ -130,7 +135,7 @@ def management(plan: LabPlan, machine: MachinePlan, resumed: bool = False) -> It
     for other in plan.machines:
         if other is not machine:
             for port in other.ports:
-                yield f"guestfwd=tcp:{other.peer_address}:{port}-cmd:{escaped(_forwarder(other.address, port))}"
+                yield f"guestfwd=tcp:{other.peer_address}:{port}-cmd:{escaped(_forwarder(other.address, port, places))}"
 
 
 def _before(address: str) -> str:
@@ -138,9 +143,9 @@ def _before(address: str) -> str:
     return f"{head}.{int(last) - 1}"
 
 
-def _forwarder(address: str, port: int) -> str:
+def _forwarder(address: str, port: int, places: Path) -> str:
     """A command that connects its standard streams with a port; QEMU splits it as a shell would, and starts none."""
-    return shlex.join([sys.executable, "-I", "-S", str(FORWARD), address, str(port)])
+    return shlex.join([sys.executable, "-I", "-S", str(FORWARD), address, str(port), str(places)])
 
 
 def _wire(plan: LabPlan, endpoint: str, interface: int, sockets: Path) -> str:

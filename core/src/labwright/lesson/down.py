@@ -12,18 +12,26 @@ from labwright.errors import Cause, LabwrightError
 from labwright.host.clock import Deadline
 from labwright.host.ledger import Ledger
 from labwright.host.teardown import process_start, real_place, remove_folder
-from labwright.lesson.lab import Lab
+from labwright.lesson.lab import Lab, keeper_of
 
 PATIENCE = 60.0
 
 
 def end_lab(lab: Lab, ledger: Ledger) -> None:
     """End all that a lab runs, and remove what it wrote. Raises LabwrightError (host) for what will not go."""
-    _end_keeper(lab)
+    _end_keeper(lab.keeper, lab.keeper_start)
     # Nothing is left of a keeper that ended by itself; one that was killed left its entries, and perhaps processes.
     _release({(lab.keeper, lab.keeper_start), (lab.creator, lab.creator_start)}, ledger)
     for folder in (lab.sockets, lab.folder):
         remove_folder(folder)
+
+
+def end_unreadable(folder: Path, ledger: Ledger) -> None:
+    """The same for a lab whose record another version wrote. Raises LabwrightError (host)."""
+    if keeper := keeper_of(folder):
+        _end_keeper(*keeper)
+        _release({keeper}, ledger)
+    remove_folder(folder)
 
 
 def end_half_made(folder: Path, ledger: Ledger) -> None:
@@ -42,25 +50,27 @@ def _release(owners: set[tuple[int, int]], ledger: Ledger) -> None:
             ledger.release(entry)
 
 
-def _end_keeper(lab: Lab) -> None:
-    if not lab.alive:
+def _end_keeper(keeper: int, start: int) -> None:
+    if keeper == 0 or process_start(keeper) != start:
         return
     with contextlib.suppress(ProcessLookupError):
-        descriptor = os.pidfd_open(lab.keeper)
+        descriptor = os.pidfd_open(keeper)
         try:
-            if process_start(lab.keeper) == lab.keeper_start:
+            if process_start(keeper) == start:
                 signal.pidfd_send_signal(descriptor, signal.SIGTERM)
         except PermissionError as error:
             raise LabwrightError(
-                f"the lab {lab.name} is another user's", cause=Cause.HOST, hint="have that user end it, or use sudo"
+                f"the lab's process {keeper} is another user's",
+                cause=Cause.HOST,
+                hint="have that user end it, or use sudo",
             ) from error
         finally:
             os.close(descriptor)
     limit = Deadline(PATIENCE)
-    while lab.alive:
+    while process_start(keeper) == start:
         if limit.expired:
             raise LabwrightError(
-                f"the lab's process {lab.keeper} does not end",
+                f"the lab's process {keeper} does not end",
                 cause=Cause.HOST,
                 hint="kill it (kill -9), then run the same command again",
             )

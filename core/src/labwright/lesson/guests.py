@@ -110,7 +110,7 @@ def _bring_up(guest: Guest, others: Mapping[str, str], lesson: Path, watch: Watc
     try:
         keys = _prepare(guest, others, lesson, identity, limit, watch)
     except _RefusedError as error:
-        if guest.configured or machine.image.kernel:
+        if guest.configured or guest.resumed or machine.image.kernel:
             raise error.error from None
         # The platform's own sign of readiness: a server that refuses a user has come up.
         return Ready(machine.name, time.monotonic() - watch.started, (), error.error.what)
@@ -216,7 +216,7 @@ def _send(guest: Guest, client: paramiko.SSHClient, words: Sequence[str], conten
         code = stdout.channel.recv_exit_status()
     except (OSError, EOFError, paramiko.SSHException) as error:
         raise guest_failure(
-            guest, f"the lesson's files do not get in: {error or 'time limit'}", "is it overloaded?"
+            guest, f"the lesson's files do not get in: {str(error) or 'time limit'}", "is it overloaded?"
         ) from error
     if code != 0:
         lines = [plain(line) for line in said.splitlines() if line.strip()][-LINES:]

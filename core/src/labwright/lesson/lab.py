@@ -148,10 +148,26 @@ def find_lab(lesson: Path, paths: Paths) -> Lab | None:
     return _read(folder_of(lesson, paths) / "lab.json")
 
 
-def all_labs(paths: Paths) -> list[Lab]:
-    """Every lab of this user, by name. Raises LabwrightError (host) for one that cannot be read."""
-    found = [_read(path) for path in sorted((paths.root / "labs").glob("*/lab.json"))]
-    return [lab for lab in found if lab]
+def all_labs(paths: Paths) -> tuple[list[Lab], list[LabwrightError]]:
+    """Every lab of this user, by name, and what is to be said of those that cannot be read."""
+    found, failures = [], []
+    for path in sorted((paths.root / "labs").glob("*/lab.json")):
+        try:
+            lab = _read(path)
+        except LabwrightError as error:
+            failures.append(error)
+        else:
+            found += [lab] if lab else []
+    return found, failures
+
+
+def keeper_of(folder: Path) -> tuple[int, int] | None:
+    """The keeper of a lab, and its start time, from a record that may be of another version; None where it has none."""
+    try:
+        facts = json.loads((folder / "lab.json").read_bytes())
+        return int(facts["keeper"]), int(facts["keeper_start"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
 
 
 def _read(path: Path) -> Lab | None:
@@ -163,7 +179,7 @@ def _read(path: Path) -> Lab | None:
         raise LabwrightError(
             f"{path} cannot be read: another labwright wrote it, or somebody changed it",
             cause=Cause.HOST,
-            hint="labwright clean; then remove its folder",
+            hint="labwright lesson down LESSON ends it all the same; then up again",
         ) from error
 
 

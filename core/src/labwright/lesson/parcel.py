@@ -42,7 +42,13 @@ if [ "$how" = resumed ]; then
     rm -f /etc/ssh/ssh_host_*_key /etc/ssh/ssh_host_*_key.pub
     cp keys/* /etc/ssh/
     chmod 644 /etc/ssh/ssh_host_*_key.pub
-    ip -batch addresses
+    while read -r name address; do
+        # An interface that is up keeps the IPv6 address that its old MAC address gave it until it goes down.
+        flags=$(cat "/sys/class/net/$name/flags")
+        ip link set dev "$name" down
+        ip link set dev "$name" address "$address"
+        [ $((flags & 1)) = 0 ] || ip link set dev "$name" up
+    done < addresses
 fi
 { grep -v ' # lesson$' /etc/hosts || :; cat hosts; } > hosts.new
 cat hosts.new > /etc/hosts
@@ -114,8 +120,7 @@ def parcel(
             _add(archive, "seed", secrets.token_bytes(SEED))
             for name, content in identity.keys.items():
                 _add(archive, f"keys/{name}", content)
-            changes = "".join(f"link set dev {name} address {mac}\n" for name, mac in addresses.items())
-            _add(archive, "addresses", changes.encode())
+            _add(archive, "addresses", "".join(f"{name} {mac}\n" for name, mac in addresses.items()).encode())
         if lesson:
             for path, name in lesson_files(lesson):
                 archive.add(path, f"lesson/{name}", recursive=False, filter=_plain)

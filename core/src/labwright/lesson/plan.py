@@ -14,6 +14,8 @@ from labwright.vm.ready import CLOSED_PORT
 
 SSH = 22
 MOST_ENDPOINTS = 100
+MOST_INTERFACES = 24
+"""On the PCI bus of a machine, beside what else is on its 32 seats."""
 GUEST, GATEWAY = "10.0.0.15", "10.0.0.2"
 """On every management network, as in the platform's own wrapper of virtual machines."""
 TRANSLATIONS, OVERHEAD = 256, 90
@@ -93,6 +95,12 @@ def plan_lab(spec: LessonSpec, images: Mapping[str, LabImage]) -> LabPlan:
         image = images[endpoint.image]
         # All interfaces that its author named are there, so that one snapshot serves every lesson with this image.
         data = max(len(image.interfaces), used[endpoint.name])
+        if data > MOST_INTERFACES:
+            raise LabwrightError(
+                f"{spec.slug}: {endpoint.name} has {data} cables, and a machine has room for {MOST_INTERFACES}",
+                cause=Cause.CONFIG,
+                hint="put a switch between: an endpoint of its own",
+            )
         machines.append(
             MachinePlan(
                 name=endpoint.name,

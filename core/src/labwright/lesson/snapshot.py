@@ -8,15 +8,18 @@ them are in its name.
 from __future__ import annotations
 
 import contextlib
+import errno
+import fcntl
 import hashlib
 import json
 import os
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from labwright.errors import Cause, LabwrightError
+from labwright.errors import Cause, LabwrightError, os_error
+from labwright.host import locks
 from labwright.host.clock import Deadline, Heartbeat
 from labwright.host.environment import version_of
 from labwright.host.files import beside, file_digest
@@ -113,14 +116,49 @@ def take(image: LabImage, data: int, accelerator: Accelerator, paths: Paths, ben
             _save(control, partial.memory)
         facts = {"image": image.slug, "taken": time.time(), "accelerator": accelerator.name}
         (partial.folder / "facts.json").write_text(json.dumps(facts) + "\n")
-        with contextlib.suppress(FileExistsError, OSError):
+        _same(there, replace(image, disks={name: _base(partial.folder, name) for name in image.disks}), data,
+              accelerator, paths)  # fmt: skip
+        try:
             partial.folder.rename(there.folder)
+        except OSError as error:
+            # Somebody else may have taken the same one meanwhile.
+            if error.errno not in {errno.EEXIST, errno.ENOTEMPTY}:
+                raise os_error(error, f"{there.folder} cannot be made") from error
     return there
+
+
+def _same(there: Snapshot, booted: LabImage, data: int, accelerator: Accelerator, paths: Paths) -> None:
+    """Raise LabwrightError (host) where what was booted is not what the snapshot is called after."""
+    if snapshot_of(booted, data, accelerator, paths) != there:
+        raise LabwrightError(
+            f"the image {booted.slug} was replaced while its snapshot was taken",
+            cause=Cause.HOST,
+            hint="run the same command again",
+        )
+
+
+def lock_of(folder: Path) -> Path:
+    """The lock of a snapshot's folder: beside it, since the folder itself may be removed by who holds the lock."""
+    return folder.with_name(f".{folder.name}.in-use")
+
+
+@contextlib.contextmanager
+def in_use(snapshot: Snapshot) -> Iterator[bool]:
+    """Nobody removes it meanwhile (labwright cache prune), and it counts as used now. Whether it is still there."""
+    stream = locks.take(lock_of(snapshot.folder), fcntl.LOCK_SH, wait=True)
+    assert stream is not None, "a lock that waits is held afterwards"
+    with stream:
+        os.utime(stream.fileno())
+        yield bool(snapshot)
+
+
+def _base(place: Path, name: str) -> Path:
+    return place / f"{name}.base.qcow2"
 
 
 def _overlay(disk: Path, place: Path, name: str) -> Path:
     """An overlay of the disk as it is now: another build may put another one in its place."""
-    base, overlay = place / f"{name}.base.qcow2", place / f"{name}.qcow2"
+    base, overlay = _base(place, name), place / f"{name}.qcow2"
     try:
         os.link(disk, base)
     except OSError:

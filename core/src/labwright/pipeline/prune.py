@@ -116,16 +116,21 @@ def _snapshots(workshop: Workshop) -> Iterator[Item]:
         with contextlib.suppress(FileNotFoundError):
             # A base may be a link to an image that is counted elsewhere.
             size = sum(path.stat().st_size for path in folder.iterdir() if path.stat().st_nlink == 1)
-            used = (folder / IN_USE).stat().st_mtime if (folder / IN_USE).exists() else folder.stat().st_mtime
-            yield Item(f"snapshots/{folder.name}", size, used, functools.partial(_remove_folder, folder))
+            # Beside it, as labwright.lesson.snapshot has it.
+            lock = folder.with_name(f".{folder.name}.in-use")
+            used = (lock if lock.exists() else folder).stat().st_mtime
+            yield Item(f"snapshots/{folder.name}", size, used, functools.partial(_remove_folder, folder, lock))
 
 
-def _remove_folder(folder: Path) -> bool:
-    lock = take(folder / IN_USE, fcntl.LOCK_EX, wait=False)
-    if lock is None:
+def _remove_folder(folder: Path, lock: Path | None = None) -> bool:
+    """lock: where it is not in the folder itself; it goes too."""
+    held = take(lock or folder / IN_USE, fcntl.LOCK_EX, wait=False)
+    if held is None:
         return False
-    with lock:
+    with held:
         shutil.rmtree(folder)
+        if lock:
+            lock.unlink()
     return True
 
 

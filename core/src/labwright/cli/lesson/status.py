@@ -11,10 +11,11 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from labwright.cli.session import failures, out, print_json, workshop
+from labwright.cli.session import errors, failures, out, print_json, workshop
 from labwright.errors import LabwrightError
 from labwright.lesson.keeper.ask import ask_keeper
 from labwright.lesson.lab import Lab, all_labs, find_lab, running_lab
+from labwright.ui.views import show_error
 
 
 def status(
@@ -29,7 +30,9 @@ def status(
     with failures(json_document):
         paths = workshop().paths
         if lesson_dir is None:
-            labs = all_labs(paths)
+            labs, unreadable = all_labs(paths)
+            for error in unreadable:
+                show_error(error, errors)
         else:
             found = find_lab(lesson_dir, paths)
             labs = [found if found and not found.alive else running_lab(lesson_dir, paths)]

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import socket
 import time
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
@@ -20,7 +18,6 @@ from labwright.cli.lesson.work import LIMIT, configured, work_on
 from labwright.cli.session import Json, Session, session
 from labwright.errors import Cause, LabwrightError
 from labwright.hooks import Event
-from labwright.host import locks
 from labwright.interfaces import Endpoint, Workbench
 from labwright.lesson.budget import check_budget
 from labwright.lesson.configure import StageWork, find_files
@@ -30,7 +27,7 @@ from labwright.lesson.lab import Lab, find_lab, folder_of, write_lab
 from labwright.lesson.namespace import enter_new, in_new_network, inherited_doors, listening_sockets, loopback_up
 from labwright.lesson.plan import LabPlan, plan_lab
 from labwright.lesson.read import Lesson, read_lesson
-from labwright.lesson.snapshot import Snapshot, snapshot_of, unfit
+from labwright.lesson.snapshot import Snapshot, in_use, snapshot_of, unfit
 from labwright.lesson.up import Launch, door_count, make_ready, start_lab
 from labwright.vm.accelerator import Accelerator, choose_accelerator
 
@@ -101,8 +98,8 @@ def _bring_up(
         bench = stack.enter_context(workbench(running, name, "boot"))
         accelerator = choose_accelerator(bench)
         snapshots = {} if cold else _snapshots(plan, accelerator, running)
-        for snapshot in snapshots.values():
-            stack.enter_context(_in_use(snapshot))
+        there = {snapshot.folder: stack.enter_context(in_use(snapshot)) for snapshot in set(snapshots.values())}
+        snapshots = {name: snapshot for name, snapshot in snapshots.items() if there[snapshot.folder]}
         launch = Launch(lesson.folder, lesson.spec, images, plan, doors, accelerator, snapshots)
         how = f", {len(snapshots)} of them from snapshots" if snapshots else ""
         workshop.emit(Event("step-started", name, "boot", f"Start {len(plan.machines)} machines{how}"))
@@ -148,16 +145,6 @@ def _snapshots(plan: LabPlan, accelerator: Accelerator, running: Session) -> dic
             if snapshot:
                 found[machine.name] = snapshot
     return found
-
-
-@contextlib.contextmanager
-def _in_use(snapshot: Snapshot) -> Iterator[None]:
-    """Nobody removes it meanwhile (labwright cache prune), and it counts as used now."""
-    stream = locks.take(snapshot.folder / locks.IN_USE, fcntl.LOCK_SH, wait=True)
-    assert stream is not None, "a lock that waits is held afterwards"
-    with stream:
-        os.utime(stream.fileno())
-        yield
 
 
 def _port(door: int) -> int:
