@@ -259,6 +259,14 @@ def test_a_report_that_says_nonsense_is_named(tmp_path, facts):
         find_image("x", tmp_path, [])
 
 
+@pytest.mark.parametrize("text", ["", "[]", "{", "[" * 100_000])
+def test_a_report_that_is_broken_is_not_taken_for_none(tmp_path, text):
+    subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", tmp_path / "x.qcow2", "1M"], check=True)
+    (tmp_path / "x.json").write_text(text)
+    with pytest.raises(LabwrightError, match="is no report of a build"):
+        find_image("x", tmp_path, [])
+
+
 def test_an_image_without_a_report_is_a_pc_and_one_that_is_not_there_is_told(tmp_path):
     subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", tmp_path / "x.qcow2", "1M"], check=True)
     found = find_image("x", tmp_path, [])

@@ -19,8 +19,9 @@ from labwright.vm.ready import CLOSED_PORT
 FORWARD = Path(__file__).parent / "keeper" / "forward.py"
 CONFINED = ("setpriv", "--no-new-privs", "--bounding-set=-all,+net_bind_service", "--inh-caps=-all", "--")
 """What a guest that breaks out of QEMU finds: no right in the lab's network but to open its own ports."""
-SANDBOX = "on,obsolete=deny,elevateprivileges=deny,resourcecontrol=deny"
-"""spawn is allowed: connections to other guests are processes (management())."""
+SANDBOX = "on,obsolete=deny,resourcecontrol=deny"
+"""spawn is allowed: connections to other guests are processes (management()), and libslirp calls setsid for them, which
+is among what elevateprivileges denies; CONFINED keeps rights from growing."""
 MEMORY = "@memory@"
 """Stands for the file with a snapshot's memory until QEMU is started with it open."""
 

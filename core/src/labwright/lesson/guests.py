@@ -127,8 +127,10 @@ def _until_it_greets(guest: Guest, limit: Deadline, watch: Watch) -> None:
         while not greeting.seen():
             if time.monotonic() - looked > LOOK:
                 looked = time.monotonic()
-                if PANIC in "\n".join(last_lines(guest.console)):
+                lines = last_lines(guest.console)
+                if PANIC in "\n".join(lines):
                     raise guest_failure(guest, "its kernel gave up", "the lines above say why")
+                beat.beat(f"{guest.machine.name}: {(lines or ['nothing on the console yet'])[-1]}")
             check_alive(guest, watch)
             if limit.expired:
                 raise guest_failure(
@@ -136,7 +138,6 @@ def _until_it_greets(guest: Guest, limit: Deadline, watch: Watch) -> None:
                     f"no SSH server answered within {limit.seconds:.0f} s",
                     "the lines above say how far it came: is its network up, is sshd running? Is the host too busy?",
                 )
-            beat.beat(f"{guest.machine.name}: {(last_lines(guest.console) or ['nothing on the console yet'])[-1]}")
             time.sleep(STEP)
 
 

@@ -92,14 +92,20 @@ def find_image(slug: str, out: Path, folders: Sequence[Path]) -> LabImage:
 
 
 def _report(disk: Path) -> _Report:
-    """The report beside a disk. One that is not there, or is none, says nothing: the disk may be from elsewhere."""
+    """The report beside a disk; where none is, the disk is from elsewhere. Raises LabwrightError (config)."""
     place = disk.with_suffix(".json")
     try:
         facts = json.loads(place.read_text())
-    except (OSError, ValueError, RecursionError):
+        if not isinstance(facts, dict):
+            raise TypeError("no object")
+    except FileNotFoundError:
         return _Report()
-    if not isinstance(facts, dict):
-        return _Report()
+    except (OSError, ValueError, TypeError, RecursionError) as error:
+        raise LabwrightError(
+            f"{place} is beside the image, and is no report of a build",
+            cause=Cause.CONFIG,
+            hint="build the image again; take the file away if the disk is from elsewhere",
+        ) from error
     try:
         return _Report.model_validate_json(json.dumps({**facts, "hardware": facts.get("hardware") or None}))
     except ValidationError as error:

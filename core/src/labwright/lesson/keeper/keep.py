@@ -101,6 +101,8 @@ class Keeper:
         if (self._plan.folder / f"ended-{order.endpoint}").exists():
             return
         said = [plain(line) for line in order.complaints.read_text(errors="replace").splitlines() if line.strip()]
+        # Warnings come with every start, and say nothing of its end.
+        said = [line for line in said if "warning:" not in line] or said
         how = f"exit code {process.returncode}" if process.returncode >= 0 else f"signal {-process.returncode}"
         words = f"its QEMU ended ({how})" + (f": {said[-1][:200]}" if said else "")
         write_whole(self._plan.folder / f"ended-{order.endpoint}", words)
