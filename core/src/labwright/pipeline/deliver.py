@@ -14,6 +14,8 @@ from labwright.errors import os_error
 from labwright.host.files import has_content, write_whole
 from labwright.host.ledger import copy_whole
 from labwright.interfaces import Hardware
+from labwright.kernel.config import parse_config
+from labwright.kernel.review import load_catalogue, review
 from labwright.pipeline.base import Privacy
 from labwright.pipeline.device import other_disk
 from labwright.pipeline.proof import DISK, FACTS
@@ -208,6 +210,7 @@ def _report(
             "kernel": kernel_files(done["kernel"]).release,
             "source_date_epoch": epoch_of(done["system"]),
             "pins": json.loads(recipe.pins.text()),
+            "kernel_review": _kernel_review(done["kernel"], workshop),
         }
     if course.hardware is not None:
         facts["hardware"] = course.hardware.model_dump()
@@ -216,3 +219,17 @@ def _report(
     if FACTS in done[course.disk].files:
         facts |= json.loads((done[course.disk].folder / FACTS).read_text())
     return facts
+
+
+def _kernel_review(kernel: Stored, workshop: Workshop) -> dict[str, object]:
+    """What lessons need, and the options of it that are off, in the configuration that the kernel was compiled with.
+
+    The rest of the review was held before that, when its source was there: a build ends with a finding.
+    """
+    workshop.store.check_file(kernel, "config")
+    config = parse_config((kernel.folder / "config").read_text())
+    found = review(config, (), load_catalogue(), None)
+    return {
+        "on": sum(value in {"y", "m"} for value in config.values()),
+        "capabilities": {one.name: list(one.missing) for one in found.capabilities},
+    }
