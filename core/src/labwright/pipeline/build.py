@@ -22,7 +22,7 @@ from labwright.interfaces import (
     Release,
 )
 from labwright.pipeline import mirrors
-from labwright.pipeline.base import base_of, holds_secret, starting_from
+from labwright.pipeline.base import base_of, delivered_base, holds_secret, starting_from
 from labwright.pipeline.deliver import Built, Course, deliver, deliver_kernel, unchanged
 from labwright.pipeline.device import SNAPSHOT, device_steps
 from labwright.pipeline.device import STEP as DEVICE
@@ -53,7 +53,7 @@ class Wish:
 
     last: the step to stop after, empty for all. force: start whatever the estimate says. method: the way into a disk
     that is provisioned. keep: where a disk goes whose provisioning failed. limits: of the disk in build.from.
-    secret: whether that disk holds one.
+    secret: whether that disk holds one. base: where an earlier build delivered the image whose folder is in build.from.
     """
 
     spec: ImageSpec
@@ -66,6 +66,7 @@ class Wish:
     keep: Path | None = None
     limits: Limits = field(default_factory=Limits)
     secret: bool = False
+    base: Path | None = None
 
 
 def prepared(spec: ImageSpec) -> tuple[Bootstrapper, Release]:
@@ -102,6 +103,8 @@ def pins_for(wish: Wish, driver: Bootstrapper, release: Release, workshop: Works
 
 def plan_image(wish: Wish, workshop: Workshop) -> list[Planned]:
     """What a build would do, and why. Touches nothing and asks no mirror. Raises LabwrightError (config)."""
+    if wish.base:
+        return _planned(from_delivered(wish, wish.base), workshop)
     if found := base_of(wish.spec):
         base, folder = found
         first = plan_image(Wish(base, folder, wish.locked, wish.offline), workshop)
@@ -287,7 +290,10 @@ def build_image(wish: Wish, workshop: Workshop, out: Path) -> Built | None:
 
     Raises LabwrightError; what was made before the failure is kept for the next run.
     """
-    if found := base_of(wish.spec):
+    found = base_of(wish.spec)
+    if wish.base:
+        wish = from_delivered(wish, wish.base)
+    elif found:
         # What cannot be done is said before the other image is made.
         wanted_steps(course_of(replace(wish, secret=holds_secret(found[0])), None, workshop).steps, wish.last)
         wish = _with_base(wish, *found, workshop, out)
@@ -333,6 +339,24 @@ def build_image(wish: Wish, workshop: Workshop, out: Path) -> Built | None:
     except (LabwrightError, OSError) as error:
         workshop.emit(Event("warning", spec.slug, text=f"the cache could not be pruned: {error}"))
     return built
+
+
+def from_delivered(wish: Wish, folder: Path) -> Wish:
+    """The wish, from the disk of the image in build.from that an earlier build delivered to a folder.
+
+    Raises LabwrightError (config) where there is none.
+    """
+    found = base_of(wish.spec)
+    if found is None:
+        raise LabwrightError(
+            f"{wish.spec.slug}: --base is for an image whose build.from names the folder of another image",
+            cause=Cause.CONFIG,
+            hint="leave it out; --from names a disk to start from",
+        )
+    disk, sha256 = delivered_base(found[0].slug, folder)
+    return replace(
+        wish, spec=starting_from(wish.spec, disk.resolve(), sha256), secret=holds_secret(found[0]), base=None
+    )
 
 
 def _with_base(wish: Wish, base: ImageSpec, folder: Path, workshop: Workshop, out: Path) -> Wish:
