@@ -33,6 +33,21 @@ class Outlook:
     why: str
     needed: Estimate
 
+    @property
+    def seconds(self) -> float:
+        """That a build would take."""
+        return self.needed.seconds
+
+    @property
+    def memory(self) -> int:
+        """Bytes at its peak."""
+        return self.needed.memory
+
+    @property
+    def disk(self) -> int:
+        """Bytes at its peak."""
+        return self.needed.disk
+
 
 def outlook(wish: Wish, workshop: Workshop, delivered: Path | None) -> Outlook:
     """Ask the mirrors, and compare with what an earlier build delivered to a folder; None where none did.
