@@ -22,6 +22,7 @@ from labwright.cli import (
     kernel,
     lesson,
     lock,
+    nightly,
     plan,
     plugins,
     prove,
@@ -44,6 +45,7 @@ app.command("explain")(explain.explain)
 app.command("test")(test.test)
 app.command("convert")(convert.convert)
 app.command("enter")(enter.enter)
+app.command("nightly")(nightly.nightly)
 app.add_typer(kernel.app, name="kernel")
 app.add_typer(lesson.app, name="lesson")
 app.add_typer(plugins.app, name="plugins")
