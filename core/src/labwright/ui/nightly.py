@@ -30,7 +30,6 @@ class NightView:
 
     def __init__(self, console: Console) -> None:
         self._console = console
-        self._live: Live | None = None
         self._now: dict[str, tuple[str, float]] = {}
 
     @contextlib.contextmanager
@@ -39,11 +38,8 @@ class NightView:
         if not self._console.is_terminal:
             yield self
             return
-        with Live(
-            console=self._console, refresh_per_second=2, transient=True, get_renderable=self._table
-        ) as self._live:
+        with Live(console=self._console, refresh_per_second=2, transient=True, get_renderable=self._table):
             yield self
-        self._live = None
 
     @hookimpl
     def labwright_event(self, event: Event) -> None:
@@ -75,7 +71,7 @@ class NightView:
 
     def summary(self, night: Night, page: str) -> None:
         """How the night ended: what failed and what to do about it comes last, where it is read first."""
-        counts = Counter(image.state for image in night.images)
+        counts = Counter[str](image.state for image in night.images)
         words = ", ".join(f"{counts[state]} {state}" for state in STATES if counts[state])
         self._print(f"\nnight {night.name}: {words}, in {duration(night.seconds)}")
         self._print(f"the record: {escape(page)}")
