@@ -20,7 +20,7 @@ from labwright.nightly.model import ImageNight, Night
 from labwright.nightly.night import Listener, Rules
 from labwright.nightly.places import Places
 from labwright.nightly.prune import Keep
-from labwright.nightly.whole import Wanted
+from labwright.nightly.whole import Wanted, looker_of
 from labwright.nightly.whole import nightly as run_nightly
 from labwright.pipeline.prune import parse_size
 from labwright.pipeline.workshop import Workshop
@@ -119,6 +119,7 @@ def nightly(
             places,
             running.workshop,
             lambda: LocalExecutor(budget(cache, jobs, **allowed), cache),
+            looker_of(running.workshop, wanted.rules),
             running.listener,
         )
         running.result(night, places)

@@ -47,10 +47,12 @@ def nightly(
     places: Places,
     workshop: Workshop,
     executor: Callable[[], Executor],
+    looker: Looker,
     listener: Listener,
     afterwards: Afterwards = lambda _: None,
 ) -> Night:
     """Run a night, or go on with the one that was not finished. executor: makes the one that builds.
+    looker: says what changed, `looker_of` for what the mirrors give.
 
     Returns the finished night, with whatever failed in it. Raises LabwrightError and OSError where it cannot be run.
     """
@@ -65,7 +67,6 @@ def nightly(
         night = record.begin(places, candidates, record.revision_of(wanted.images))
         book = Book(places, night, replace(listener, changed=_with_page(places, listener, say)))
         book.save()
-        looker = _looker(workshop, wanted.rules)
         run_night(book, candidates, executor(), looker, wanted.rules, _expected(places, candidates))
         afterwards(book)
         prune_nights(places, book.night, wanted.keep, say)
@@ -105,7 +106,7 @@ def _with_page(places: Places, listener: Listener, say: Callable[[str], None]) -
     return changed
 
 
-def _looker(workshop: Workshop, rules: Rules) -> Looker:
+def looker_of(workshop: Workshop, rules: Rules) -> Looker:
     """Asks the mirrors, each once a night, and compares with what is in service."""
 
     def look(one: Candidate, base: Path | None, delivered: Path | None) -> Look:
