@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from labwright.errors import LabwrightError
-from labwright.pipeline.base import Privacy, base_of, inherited_privacy
+from labwright.pipeline.base import base_of, inherited_privacy
 from labwright.pipeline.build import Wish, course_of, from_delivered, is_disk, pins_for, plan_image, prepared
 from labwright.pipeline.deliver import Built, places
 from labwright.pipeline.preflight import lint
@@ -73,8 +73,7 @@ def outlook(wish: Wish, workshop: Workshop, delivered: Path | None) -> Outlook:
     report = report_of(spec.slug, delivered)
     why = _damage(report, places(spec, course, delivered), workshop) or changes(course.steps, report)
     # Nothing has to be made anew for that, and yet the report that others go by has to say it.
-    told = Privacy().facts() | {key: report[key] for key in ("private", "visibility") if key in report}
-    if not why and told != course.privacy.facts():
+    if not why and any(report.get(key) != fact for key, fact in course.privacy.facts().items()):
         why = "changed whom it is for: build.visibility or the private files in it"
     if recipe and why:
         why = "; ".join(filter(None, (why, _packages(report, recipe.pins))))
