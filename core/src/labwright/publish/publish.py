@@ -27,7 +27,7 @@ class PublishOptions:
     force: bool = False
     tags: tuple[str, ...] = ()
     mount: tuple[str, ...] = ()
-    origin: Origin = Origin()
+    origin: Origin = field(default_factory=Origin)
     key: str = ""
 
 
