@@ -25,6 +25,7 @@ from labwright.cli import (
     plan,
     plugins,
     prove,
+    sbom,
     schema,
     test,
 )
@@ -43,6 +44,7 @@ app.command("prove")(prove.prove)
 app.command("explain")(explain.explain)
 app.command("test")(test.test)
 app.command("convert")(convert.convert)
+app.command("sbom")(sbom.sbom)
 app.command("enter")(enter.enter)
 app.add_typer(kernel.app, name="kernel")
 app.add_typer(lesson.app, name="lesson")
