@@ -261,7 +261,10 @@ def test_a_registry_that_is_down_is_a_fault_of_the_network():
 
 
 def test_an_image_that_is_not_there_is_said_so(shared):
-    with Registry(shared.host, access()) as registry, pytest.raises(LabwrightError, match="is not in the reg") as caught:
+    with (
+        Registry(shared.host, access()) as registry,
+        pytest.raises(LabwrightError, match="is not in the reg") as caught,
+    ):
         registry.get(Reference(shared.host, "no/such", "image"))
     assert caught.value.cause == Cause.CONFIG
 

@@ -54,12 +54,18 @@ class RealRegistry:
         http: dict[str, Any] = {"addr": self.host, "secret": "so that a restarted one knows its uploads"}
         if self.ca:
             http["tls"] = {"certificate": str(self.folder / "cert.pem"), "key": str(self.folder / "key.pem")}
-        storage = {"filesystem": {"rootdirectory": str(self.data)}, "maintenance": {"uploadpurging": {"enabled": False}}}
+        storage = {
+            "filesystem": {"rootdirectory": str(self.data)},
+            "maintenance": {"uploadpurging": {"enabled": False}},
+        }
         facts = {"version": 0.1, "log": {"level": "warn"}, "storage": storage, "http": http, **self.settings}
         (self.folder / "config.yml").write_text(json.dumps(facts))
         with (self.folder / "log").open("ab") as log:
             self.process = subprocess.Popen(
-                ["docker-registry", "serve", self.folder / "config.yml"], stdout=log, stderr=log, stdin=subprocess.DEVNULL
+                ["docker-registry", "serve", self.folder / "config.yml"],
+                stdout=log,
+                stderr=log,
+                stdin=subprocess.DEVNULL,
             )
         until = time.monotonic() + 20
         while time.monotonic() < until:

@@ -1,4 +1,4 @@
-"""What stands between us and a registry, or for one: a proxy that cuts, a server of tokens, a fake that is odd on order."""
+"""Beside a registry, or in its place: a proxy that cuts, a server of tokens, a fake that is odd on order."""
 
 from __future__ import annotations
 
@@ -150,9 +150,14 @@ class TokenServer(http.server.ThreadingHTTPServer):
         from cryptography.hazmat.primitives.asymmetric import padding
 
         now = int(time.time())
-        access = [dict(zip(("type", "name", "actions"), scope.split(":"), strict=True)) for scope in scopes]
-        claims = {"iss": "tests", "sub": USER, "aud": "tests", "exp": now + self.seconds, "nbf": now - 10, "iat": now - 10,
-                  "jti": uuid.uuid4().hex, "access": [one | {"actions": one["actions"].split(",")} for one in access]}  # fmt: skip
+        access = []
+        for scope in scopes:
+            kind, name, actions = scope.split(":")
+            access.append({"type": kind, "name": name, "actions": actions.split(",")})
+        claims = {
+            "iss": "tests", "sub": USER, "aud": "tests", "exp": now + self.seconds, "nbf": now - 100, "iat": now - 100,
+            "jti": uuid.uuid4().hex, "access": access,
+        }  # fmt: skip
         signed = ".".join(_b64(json.dumps(part).encode()) for part in
                           ({"typ": "JWT", "alg": "RS256", "x5c": self.chain}, claims))  # fmt: skip
         return signed + "." + _b64(self.key.sign(signed.encode(), padding.PKCS1v15(), hashes.SHA256()))
