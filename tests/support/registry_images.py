@@ -17,10 +17,6 @@ from labwright.registry.reference import parse_reference
 from support.registry import access
 
 EPOCH = 1_790_000_000
-PINS = {
-    "type": "debian", "release": "bookworm", "snapshot": "", "asked": ["bash"],
-    "mirrors": {"main": "https://deb.example.org/debian"},
-}  # fmt: skip
 
 
 def made_up_qcow2(place: Path, content: bytes, megabytes: int = 8) -> Path:
@@ -36,9 +32,9 @@ def made_up_qcow2(place: Path, content: bytes, megabytes: int = 8) -> Path:
 
 
 def made_up_image(folder: Path, slug: str = "leaf", content: bytes = b"", **facts: Any) -> Path:
-    """<slug>.qcow2 with a report, a list of files and a kernel's files beside it. content: by default another each time.
+    """<slug>.qcow2 with a report, a list of files and a kernel's files beside it.
 
-    facts: put into the report; None takes one out. `disks`: names of further disks.
+    content: of the disk, by default another each time. facts: put into the report; None takes one out. `disks`: names of further disks.
     """
     folder.mkdir(parents=True, exist_ok=True)
     image = made_up_qcow2(folder / f"{slug}.qcow2", content or os.urandom(3 << 20))
