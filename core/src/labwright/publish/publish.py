@@ -6,13 +6,15 @@ from dataclasses import dataclass, field
 
 from labwright.errors import Cause, LabwrightError
 from labwright.interfaces import Workbench
+from labwright.publish.attest import attach_papers, papers, sign
 from labwright.publish.delivered import Delivered, check_visibility
-from labwright.publish.kind import KIND_ANNOTATION, Content, Kind, Layer
+from labwright.publish.kind import KIND_ANNOTATION, Content, Kind
 from labwright.publish.labels import Origin, labels
 from labwright.registry.client import Registry
 from labwright.registry.manifest import Manifest, make_manifest
 from labwright.registry.reference import Reference
 from labwright.registry.transport import Access
+from labwright.trust.keys import load_private_key
 
 
 @dataclass(frozen=True)
@@ -27,7 +29,7 @@ class PublishOptions:
     force: bool = False
     tags: tuple[str, ...] = ()
     mount: tuple[str, ...] = ()
-    origin: Origin = Origin()
+    origin: Origin = field(default_factory=Origin)
     key: str = ""
 
 
@@ -58,31 +60,38 @@ def publish(
             hint="name it HOST/REPOSITORY:TAG",
         )
     check_visibility(delivered)
+    # Before anything is sent: a key that cannot be read is known then.
+    key = load_private_key(options.key, "--key", delivered.image.parent) if options.key else None
     said = labels(delivered, options.origin)
     bench.say(f"packing {delivered.slug}: {kind.title}")
     content = kind.pack(delivered, said, bench)
     manifest = _manifest(content, {**said, KIND_ANNOTATION: kind.name})
+    found = papers(delivered, reference, manifest.digest, options.origin)
     places = [reference, *(reference.tagged(tag) for tag in options.tags)]
     with Registry(reference.host, options.access, bench.say) as registry:
         missing = [place for place in places if not _is_there(registry, place, manifest, options.force)]
-        uploaded = 0
+        uploaded = _upload(registry, reference, content, options.mount) if missing else 0
         if missing:
-            uploaded = sum(registry.push_blob(reference.repository, layer.blob, options.mount)
-                           for layer in _blobs(content))  # fmt: skip
+            registry.put(reference.at(manifest.digest), manifest)
+        attach_papers(registry, reference.repository, manifest.descriptor, found, delivered)
+        if key is not None:
+            sign(registry, reference, manifest.digest, found, key)
+        # The tags come last: who asks for one gets an image with all that vouches for it.
         for place in missing:
             registry.put(place, manifest)
     total = sum(blob.size for blob in manifest.blobs)
-    return Published(kind.name, str(reference), manifest.digest, uploaded, total)
+    return Published(kind.name, str(reference), manifest.digest, uploaded, total, key is not None)
+
+
+def _upload(registry: Registry, reference: Reference, content: Content, mount: tuple[str, ...]) -> int:
+    """Bring the blobs there, each content once."""
+    blobs = {layer.blob.digest: layer.blob for layer in (*content.layers, content.config)}
+    return sum(registry.push_blob(reference.repository, blob, mount) for blob in blobs.values())
 
 
 def _manifest(content: Content, annotations: dict[str, str]) -> Manifest:
     layers = tuple(layer.descriptor for layer in content.layers)
     return make_manifest(content.config.descriptor, layers, annotations, content.artifact_type)
-
-
-def _blobs(content: Content) -> list[Layer]:
-    """Each content once."""
-    return list({layer.blob.digest: layer for layer in (*content.layers, content.config)}.values())
 
 
 def _is_there(registry: Registry, place: Reference, manifest: Manifest, force: bool) -> bool:
