@@ -22,6 +22,7 @@ from labwright.cli import (
     kernel,
     lesson,
     lock,
+    nightly,
     plan,
     plugins,
     prove,
@@ -52,6 +53,7 @@ app.command("publish")(publish.publish)
 app.command("pull")(pull.pull)
 app.command("verify")(verify.verify)
 app.command("enter")(enter.enter)
+app.command("nightly")(nightly.nightly)
 app.add_typer(kernel.app, name="kernel")
 app.add_typer(lesson.app, name="lesson")
 app.add_typer(plugins.app, name="plugins")

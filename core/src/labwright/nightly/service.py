@@ -14,6 +14,9 @@ from labwright.host.teardown import remove_folder
 from labwright.nightly.model import Delivered, Night
 from labwright.nightly.places import CURRENT, Places
 
+PARTIAL = (".*.partial", "nights/*/.*.partial", "nights/*/*/.*.partial")
+"""Files that were being written."""
+
 
 def in_service(places: Places, slug: str) -> Path | None:
     """The folder of the version in service; None where there is none, or no report in it."""
@@ -36,6 +39,9 @@ def clear_staging(places: Places) -> None:
         if path.is_dir() and not path.is_symlink():
             remove_folder(path)
         else:
+            path.unlink(missing_ok=True)
+    for pattern in PARTIAL:
+        for path in places.root.glob(pattern):
             path.unlink(missing_ok=True)
 
 
