@@ -26,8 +26,12 @@ from labwright.cli import (
     plan,
     plugins,
     prove,
+    publish,
+    pull,
+    sbom,
     schema,
     test,
+    verify,
 )
 
 app = typer.Typer(
@@ -44,6 +48,10 @@ app.command("prove")(prove.prove)
 app.command("explain")(explain.explain)
 app.command("test")(test.test)
 app.command("convert")(convert.convert)
+app.command("sbom")(sbom.sbom)
+app.command("publish")(publish.publish)
+app.command("pull")(pull.pull)
+app.command("verify")(verify.verify)
 app.command("enter")(enter.enter)
 app.command("nightly")(nightly.nightly)
 app.add_typer(kernel.app, name="kernel")

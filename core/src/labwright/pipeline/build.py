@@ -22,7 +22,7 @@ from labwright.interfaces import (
     Release,
 )
 from labwright.pipeline import mirrors
-from labwright.pipeline.base import base_of, delivered_base, holds_secret, starting_from
+from labwright.pipeline.base import Privacy, base_of, delivered_base, inherited_privacy, own_privacy, starting_from
 from labwright.pipeline.deliver import Built, Course, deliver, deliver_kernel, unchanged
 from labwright.pipeline.device import SNAPSHOT, device_steps
 from labwright.pipeline.device import STEP as DEVICE
@@ -53,7 +53,7 @@ class Wish:
 
     last: the step to stop after, empty for all. force: start whatever the estimate says. method: the way into a disk
     that is provisioned. keep: where a disk goes whose provisioning failed. limits: of the disk in build.from.
-    secret: whether that disk holds one. base: where an earlier build delivered the image whose folder is in build.from.
+    inherited: whom that disk is for. base: where an earlier build delivered the image whose folder is in build.from.
     """
 
     spec: ImageSpec
@@ -65,7 +65,7 @@ class Wish:
     method: str = AUTO
     keep: Path | None = None
     limits: Limits = field(default_factory=Limits)
-    secret: bool = False
+    inherited: Privacy = field(default_factory=Privacy)
     base: Path | None = None
 
 
@@ -104,7 +104,8 @@ def pins_for(wish: Wish, driver: Bootstrapper, release: Release, workshop: Works
 def plan_image(wish: Wish, workshop: Workshop) -> list[Planned]:
     """What a build would do, and why. Touches nothing and asks no mirror. Raises LabwrightError (config)."""
     if wish.base:
-        return _planned(from_delivered(wish, wish.base), workshop)
+        return _planned(from_delivered(wish, wish.base, workshop), workshop)
+    wish = replace(wish, inherited=inherited_privacy(wish.spec, workshop))
     if found := base_of(wish.spec):
         base, folder = found
         first = plan_image(Wish(base, folder, wish.locked, wish.offline), workshop)
@@ -112,7 +113,6 @@ def plan_image(wish: Wish, workshop: Workshop) -> list[Planned]:
         if disk and not any(one.runs for one in first):
             spec = starting_from(wish.spec, disk.folder / DISK, str(disk.files[DISK]["sha256"]))
             wish = replace(wish, spec=spec)
-        wish = replace(wish, secret=holds_secret(base))
         named = [replace(one, step=replace(one.step, name=f"{base.slug}: {one.step.name}")) for one in first]
         return named + _planned(wish, workshop)
     return _planned(wish, workshop)
@@ -146,6 +146,7 @@ def course_of(wish: Wish, recipe: Recipe | None, workshop: Workshop) -> Course:
     Raises LabwrightError (config, host): a driver, a way in or a private file is not there.
     """
     spec, build = wish.spec, wish.spec.build
+    privacy = own_privacy(spec).beside(wish.inherited)
     steps: tuple[Step, ...] = ()
     if recipe:
         check_linux(spec)
@@ -159,7 +160,7 @@ def course_of(wish: Wish, recipe: Recipe | None, workshop: Workshop) -> Course:
         wanted = provisioning(wish, recipe, workshop)
         if recipe is None and wanted.driver.hardware:
             steps = device_steps(wanted)
-            return Course(steps, SNAPSHOT if build.quick_launch else DEVICE, wanted.driver.hardware)
+            return Course(steps, SNAPSHOT if build.quick_launch else DEVICE, wanted.driver.hardware, privacy)
         check_linux(spec)
         steps += provision_steps(wanted)
         disk = wanted.last
@@ -171,7 +172,7 @@ def course_of(wish: Wish, recipe: Recipe | None, workshop: Workshop) -> Course:
         script=own_test(wish.folder),
         memory=OURS_MEMORY if disk == "disk" else CUSTOMIZED_MEMORY if recipe else FOREIGN_MEMORY,
     )
-    return Course((*steps, test_step(proven, "" if recipe else "base")), disk)
+    return Course((*steps, test_step(proven, "" if recipe else "base")), disk, privacy=privacy)
 
 
 def check_linux(spec: ImageSpec) -> None:
@@ -248,7 +249,7 @@ def provisioning(wish: Wish, recipe: Recipe | None, workshop: Workshop) -> Provi
         wish.keep,
         wish.limits,
         {name: remembered_digest(Path(path), workshop) for name, path in spec.build.disks.items()},
-        wish.secret,
+        bool(wish.inherited.files),
     )
 
 
@@ -290,12 +291,13 @@ def build_image(wish: Wish, workshop: Workshop, out: Path) -> Built | None:
 
     Raises LabwrightError; what was made before the failure is kept for the next run.
     """
+    wish = replace(wish, inherited=inherited_privacy(wish.spec, workshop))
     found = base_of(wish.spec)
     if wish.base:
-        wish = from_delivered(wish, wish.base)
+        wish = from_delivered(wish, wish.base, workshop)
     elif found:
         # What cannot be done is said before the other image is made.
-        wanted_steps(course_of(replace(wish, secret=holds_secret(found[0])), None, workshop).steps, wish.last)
+        wanted_steps(course_of(wish, None, workshop).steps, wish.last)
         wish = _with_base(wish, *found, workshop, out)
     spec = wish.spec
     for word, asked in (("--locked", wish.locked), ("--offline", wish.offline)):
@@ -341,7 +343,7 @@ def build_image(wish: Wish, workshop: Workshop, out: Path) -> Built | None:
     return built
 
 
-def from_delivered(wish: Wish, folder: Path) -> Wish:
+def from_delivered(wish: Wish, folder: Path, workshop: Workshop) -> Wish:
     """The wish, from the disk of the image in build.from that an earlier build delivered to a folder.
 
     Raises LabwrightError (config) where there is none.
@@ -354,9 +356,10 @@ def from_delivered(wish: Wish, folder: Path) -> Wish:
             hint="leave it out; --from names a disk to start from",
         )
     disk, sha256 = delivered_base(found[0].slug, folder)
-    return replace(
-        wish, spec=starting_from(wish.spec, disk.resolve(), sha256), secret=holds_secret(found[0]), base=None
-    )
+    spec = starting_from(wish.spec, disk.resolve(), sha256)
+    # What is said of the base now, and what that disk was made with.
+    inherited = inherited_privacy(wish.spec, workshop).beside(inherited_privacy(spec, workshop))
+    return replace(wish, spec=spec, inherited=inherited, base=None)
 
 
 def _with_base(wish: Wish, base: ImageSpec, folder: Path, workshop: Workshop, out: Path) -> Wish:
@@ -365,7 +368,7 @@ def _with_base(wish: Wish, base: ImageSpec, folder: Path, workshop: Workshop, ou
     built = build_image(first, workshop, out)
     assert built is not None
     sha256 = json.loads(built.report.read_text())["sha256"]
-    return replace(wish, spec=starting_from(wish.spec, built.image, sha256), secret=holds_secret(base))
+    return replace(wish, spec=starting_from(wish.spec, built.image, sha256))
 
 
 def wanted_steps(steps: tuple[Step, ...], last: str) -> tuple[Step, ...]:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from labwright.errors import LabwrightError
-from labwright.pipeline.base import base_of
+from labwright.pipeline.base import base_of, inherited_privacy
 from labwright.pipeline.build import Wish, course_of, from_delivered, is_disk, pins_for, plan_image, prepared
 from labwright.pipeline.deliver import Built, places
 from labwright.pipeline.preflight import lint
@@ -56,7 +56,9 @@ def outlook(wish: Wish, workshop: Workshop, delivered: Path | None) -> Outlook:
     """
     workshop.paths.ensure()
     if wish.base:
-        wish = from_delivered(wish, wish.base)
+        wish = from_delivered(wish, wish.base, workshop)
+    else:
+        wish = replace(wish, inherited=inherited_privacy(wish.spec, workshop))
     spec = wish.spec
     lint(spec, workshop)
     recipe = None
@@ -70,6 +72,9 @@ def outlook(wish: Wish, workshop: Workshop, delivered: Path | None) -> Outlook:
         return Outlook("it was never built here", needed)
     report = report_of(spec.slug, delivered)
     why = _damage(report, places(spec, course, delivered), workshop) or changes(course.steps, report)
+    # Nothing has to be made anew for that, and yet the report that others go by has to say it.
+    if not why and any(report.get(key) != fact for key, fact in course.privacy.facts().items()):
+        why = "changed whom it is for: build.visibility or the private files in it"
     if recipe and why:
         why = "; ".join(filter(None, (why, _packages(report, recipe.pins))))
     return Outlook(why, needed)
