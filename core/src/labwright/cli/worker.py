@@ -25,7 +25,9 @@ TlsKey = Annotated[Path | None, typer.Option("--tls-key", metavar="FILE", help="
 def worker(
     scheduler: Scheduler,
     slots: Annotated[int | None, typer.Option(min=1, help="Builds at once; by default half of the processors.")] = None,
-    memory: Annotated[str, typer.Option(metavar="SIZE", help="For all builds, 8G for instance; default what is free.")] = "",
+    memory: Annotated[
+        str, typer.Option(metavar="SIZE", help="For all builds, 8G for instance; default what is free.")
+    ] = "",
     tls_ca: TlsCa = None,
     tls_cert: TlsCert = None,
     tls_key: TlsKey = None,
