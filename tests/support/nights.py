@@ -127,8 +127,8 @@ FAILURE = Failure(
     "mend the unit, or take it out of the image",
     (
         "Nov 27 02:31:07 frr systemd[1]: Starting frr.service - FRRouting...",
-        "Nov 27 02:31:09 frr frrinit.sh[412]: Starting watchfrr with command: '/usr/lib/frr/watchfrr -d -F traditional'",
-        "Nov 27 02:31:10 frr frrinit.sh[412]: % Can't open configuration file /etc/frr/vtysh.conf due to 'Permission denied'.",
+        "Nov 27 02:31:09 frr frrinit.sh[412]: Starting watchfrr with command: '/usr/lib/frr/watchfrr -d'",
+        "Nov 27 02:31:10 frr frrinit.sh[412]: % Can't open configuration file /etc/frr/vtysh.conf: Permission denied",
         "Nov 27 02:31:10 frr systemd[1]: frr.service: Control process exited, code=exited, status=1/FAILURE",
         "Nov 27 02:31:10 frr systemd[1]: frr.service: Failed with result 'exit-code'.",
     ),
@@ -138,7 +138,7 @@ FAILURE = Failure(
 
 def failed(slug: str, since: int, number: int) -> ImageNight:
     """An image that could not be tested with success; that of an earlier night stays."""
-    steps = tuple(StepTime(*step) for step in STEPS[:-1]) + (StepTime("test", STEPS[-1][1], 61.3, "failed"),)
+    steps = (*(StepTime(*step) for step in STEPS[:-1]), StepTime("test", STEPS[-1][1], 61.3, "failed"))
     return replace(
         built(slug, number, published=False), state="failed", failure=replace(FAILURE, log=f"logs/{slug}.txt"),
         steps=steps, attempts=2, seconds=318.4, delivered=delivered(slug, since, SIZES.get(slug, 70_000_000)),
@@ -196,23 +196,19 @@ def story(root: Path, count: int = 14) -> tuple[Places, Night]:
             del versions["adduser"]
         images = []
         for position, slug in enumerate(DESCRIPTIONS):
-            if (
-                number == 1
-                or number == count
-                and slug in {"debian", "router"}
-                or (number + position) % 4 == 0
-                and number != count
-            ):
-                since[slug] = number
-                images.append(built(slug, number, size=SIZES[slug] + (number * 37 % 11) * 90_000))
-            elif number == count - 5 and slug == "router":
+            wrong = number == count - 5
+            made = {"debian", "router"} if number == count else {slug} if (number + position) % 4 == 0 else set()
+            if wrong and slug == "router":
                 images.append(failed(slug, since[slug], number))
-            elif number == count - 5 and slug == "frr-nos":
+            elif wrong and slug == "frr-nos":
                 images.append(skipped(slug, since[slug]))
+            elif number == 1 or slug in made:
+                since[slug] = number
+                images.append(built(slug, number, size=SIZES[slug] + number * 37 % 11 * 90_000))
             else:
                 images.append(unchanged(slug, since[slug]))
-        reports = {slug: report(slug, versions, later=(since[slug] * 53 % 17) / 10, kernel="6.1.192" if number > 9 else "6.1.190")
-                   for slug in DESCRIPTIONS}  # fmt: skip
+        kernel = "6.1.192" if number > 9 else "6.1.190"
+        reports = {slug: report(slug, versions, since[slug] * 53 % 17 / 10, kernel) for slug in DESCRIPTIONS}
         last = keep(places, night(number, *images), reports)
     assert last is not None
     return places, last
@@ -224,21 +220,26 @@ def bad_night(places: Places, number: int) -> Night:
         "registry.example:5000 refused the manifest of utility: 403 Forbidden", "network",
         "is the user of the credentials allowed to push to labs/utility?", ("denied: requested access is denied",),
     )  # fmt: skip
-    first = replace(FAILURE, what="the kernel's configuration fails its review: 2 findings", cause="review",
-                    hint="mend the fragments or review.toml in kernel-configs/; labwright kernel review shows everything",
-                    details=("debian.config:12: CONFIG_9P_FS=y did not survive, it is n", "CONFIG_DRM_I915 drives hardware"),
-                    log="logs/lab-with-a-very-long-name-that-never-ends-and-wraps.txt")  # fmt: skip
+    name = "lab-with-a-very-long-name-that-never-ends-and-wraps"
+    review = Failure(
+        "the kernel's configuration fails its review: 2 findings",
+        "review",
+        "mend the fragments or review.toml in kernel-configs/; labwright kernel review shows everything",
+        ("debian.config:12: CONFIG_9P_FS=y did not survive, it is n", "CONFIG_DRM_I915 drives hardware"),
+        f"logs/{name}.txt",
+    )
     never = ImageNight(
-        "lab-with-a-very-long-name-that-never-ends-and-wraps", "An image that was never built", "failed",
-        why="it is new", attempts=1, seconds=12.5, failure=first, steps=(StepTime("kernel", STEPS[1][1], 12.5, "failed"),),
+        name, "An image that was never built", "failed", why="it is new", attempts=1, seconds=12.5, failure=review,
+        steps=(StepTime("kernel", STEPS[1][1], 12.5, "failed"),),
     )  # fmt: skip
-    return keep(places, night(
-        number,
+    images = (
         unchanged("debian", 1),
         built("frr", number),
         replace(built("utility", number, published=False), publish_failures=(refused,), attempts=2),
         failed("router", 1, number),
         skipped("frr-nos", 1),
         never,
-        resumed=1,
-    ))  # fmt: skip
+    )
+    upgrades = {"libssl3": "3.0.17-1~deb12u10", "tzdata": "2026c-0+deb12u1", "systemd": "252.40-1~deb12u1"}
+    reports = {image.slug: report(image.slug, PACKAGES | upgrades, 0.7, "6.1.193") for image in images}
+    return keep(places, night(number, *images, resumed=1), reports)

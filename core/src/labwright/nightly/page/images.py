@@ -230,12 +230,13 @@ def _chart(image: ImageNight, facts: Facts | None, night: Night, earlier: Sequen
 
 
 def _steps(image: ImageNight) -> tuple[StepBar, ...]:
-    longest = max((finite(step.seconds) for step in image.steps), default=0) or 1
+    """What was kept from an earlier build took no time of this one."""
+    seconds = [0.0 if step.outcome == "cached" else finite(step.seconds) for step in image.steps]
+    longest = max(seconds, default=0.0) or 1.0
     return tuple(
-        StepBar(line(step.title or step.name), duration(step.seconds), round(finite(step.seconds) / longest * 100, 1),
-                step.outcome)
-        for step in image.steps
-    )  # fmt: skip
+        StepBar(line(step.title or step.name), duration(took), round(took / longest * 100, 1), step.outcome)
+        for step, took in zip(image.steps, seconds, strict=True)
+    )
 
 
 def _published(image: ImageNight) -> tuple[Published, ...]:

@@ -12,7 +12,7 @@ from labwright.nightly.page.images import anchor_of, first_firmware
 from labwright.nightly.page.words import count, seconds_change, size, size_change
 
 MOST_ROWS = 400
-TREND_NIGHTS = 90
+LEAST_NIGHTS, TREND_NIGHTS = 30, 90
 HEIGHTS: dict[ImageState, int] = {"failed": 16, "skipped": 12, "built": 8, "unchanged": 4, "building": 2, "waiting": 2}
 """So that the strip of an image is read without its colours: what is wrong stands out."""
 
@@ -69,7 +69,11 @@ def trends(nights: Sequence[NightSummary]) -> tuple[Trend, ...]:
     shown = [night for night in nights if not night.problem][:TREND_NIGHTS]
     if not shown:
         return ()
-    by_night = [(night.number, {image.slug: image for image in night.images}) for night in reversed(shown)]
+    by_night: list[tuple[int, dict[str, ImageSummary]]] = [
+        (night.number, {image.slug: image for image in night.images}) for night in reversed(shown)
+    ]
+    # A young strip grows from the right, at the same scale as an old one.
+    by_night = [*[(0, {})] * (LEAST_NIGHTS - len(by_night)), *by_night]
     return tuple(_trend(slug, by_night) for slug in dict.fromkeys(image.slug for image in shown[0].images))
 
 
