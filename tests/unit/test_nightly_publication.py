@@ -1,4 +1,4 @@
-"""What a night publishes: what is new, once, whatever fails beside it. The registry is a fake; e2e tests have a real one."""
+"""What a night publishes: what is new, once, whatever fails beside it. The registry is a fake one here."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ from labwright.host.paths import Paths
 from labwright.nightly.local import LocalExecutor, budget
 from labwright.nightly.model import ImageNight, Night
 from labwright.nightly.night import Book, Listener, Rules
-from labwright.nightly.places import Places
+from labwright.nightly.places import PAGE, Places
 from labwright.nightly.prune import Keep
 from labwright.nightly.publication import Destination, publish_night, publisher_of
 from labwright.nightly.whole import Wanted, looker_of
@@ -60,7 +60,7 @@ class NightSession:
             record = str(places.record(night))
             self.view.result(night=night.number, images=states, failed=failed, record=record, seconds=night.seconds)
         else:
-            self.view.summary(night, str(places.record(night)))
+            self.view.summary(night, places.night(night) / PAGE)
 
 
 @contextlib.contextmanager
@@ -117,7 +117,7 @@ def nightly(
     """
     with night_session(json_lines) as running:
         allowed = {word: parse_size(text) if text else None for word, text in (("memory", memory), ("disk", disk))}
-        cache = running.workshop.paths.root
+        cache = running.workshop.paths
         places = Places(out_dir.absolute())
         wanted = Wanted(
             images_dir,
@@ -140,7 +140,7 @@ def nightly(
             wanted,
             places,
             running.workshop,
-            lambda: LocalExecutor(budget(cache, jobs, **allowed), cache),
+            lambda: LocalExecutor(budget(cache.root, jobs, **allowed), cache),
             looker_of(running.workshop, wanted.rules),
             running.listener,
             afterwards,

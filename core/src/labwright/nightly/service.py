@@ -14,8 +14,8 @@ from labwright.host.teardown import remove_folder
 from labwright.nightly.model import Delivered, Night
 from labwright.nightly.places import CURRENT, Places
 
-PARTIAL = (".labwright-*", ".*.partial", "nights/*/.*.partial", "nights/*/*/.*.partial")
-"""Files that were being written, and those by which it is tried whether anything can be."""
+PARTIAL = (".*.partial", "nights/*/.*.partial", "nights/*/*/.*.partial")
+"""Files that were being written."""
 
 
 def in_service(places: Places, slug: str) -> Path | None:
