@@ -11,7 +11,7 @@ The core owns the order of the steps and all that is the same for every system; 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, MutableSet
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar, Literal
@@ -56,6 +56,8 @@ class Workbench:
     downloads: a folder that stays between builds (package caches; nothing in it is trusted). say: progress in words.
     source_date_epoch: seconds since 1970 for every time stamp made; 0 where the step has to find it out.
     log: the file that run() appends to; what else a user may want to read afterwards is appended to it as well.
+    asked: what this command has asked mirrors already, by names of the driver's own: the images of one night, and an
+    image with the one that it starts from, are made of one state of them.
     """
 
     run: Callable[..., Completed]
@@ -66,6 +68,7 @@ class Workbench:
     source_date_epoch: int
     jobs: int
     log: Path | None = None
+    asked: MutableSet[str] = field(default_factory=set)
 
 
 @dataclass(frozen=True)

@@ -22,11 +22,16 @@ from labwright.cli import (
     kernel,
     lesson,
     lock,
+    nightly,
     plan,
     plugins,
     prove,
+    publish,
+    pull,
+    sbom,
     schema,
     test,
+    verify,
 )
 
 app = typer.Typer(
@@ -43,7 +48,12 @@ app.command("prove")(prove.prove)
 app.command("explain")(explain.explain)
 app.command("test")(test.test)
 app.command("convert")(convert.convert)
+app.command("sbom")(sbom.sbom)
+app.command("publish")(publish.publish)
+app.command("pull")(pull.pull)
+app.command("verify")(verify.verify)
 app.command("enter")(enter.enter)
+app.command("nightly")(nightly.nightly)
 app.add_typer(kernel.app, name="kernel")
 app.add_typer(lesson.app, name="lesson")
 app.add_typer(plugins.app, name="plugins")

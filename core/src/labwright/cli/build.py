@@ -39,6 +39,10 @@ def build(
     force: Annotated[bool, typer.Option("--force", help="Start even if it will not fit by the estimate.")] = False,
     source: Source = None,
     method: Method = AUTO,
+    base: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="The image in build.from is in this folder already: it is not made anew."),
+    ] = None,
     keep: Annotated[
         bool, typer.Option("--keep", help="Keep a disk whose provisioning failed, to look at: labwright enter.")
     ] = False,
@@ -52,7 +56,7 @@ def build(
         spec = load_image(image_dir, source)
         kept = out / f"{spec.slug}.failed.raw" if keep else None
         limits = Limits(max_size * GIB, max_ratio)
-        wish = Wish(spec, image_folder(image_dir), locked, offline, until, force, method, kept, limits)
+        wish = Wish(spec, image_folder(image_dir), locked, offline, until, force, method, kept, limits, base=base)
         built = build_image(wish, running.workshop, out)
         if built is None:
             running.result(f"the step {until} is done; nothing was put into {out}", step=until)

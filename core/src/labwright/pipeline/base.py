@@ -87,6 +87,30 @@ def _privacy_of_disk(disk: Path, workshop: Workshop) -> Privacy:
     return told if told != Privacy() and sha256 == remembered_digest(disk, workshop) else Privacy()
 
 
+def delivered_base(slug: str, folder: Path) -> tuple[Path, str]:
+    """The disk of an image that an earlier build delivered to a folder, and the hash in its report.
+
+    Whether the disk still has that hash is seen when it is read. Raises LabwrightError (config).
+    """
+    disk, report = folder / f"{slug}.qcow2", folder / f"{slug}.json"
+    try:
+        facts = json.loads(report.read_text())
+        named, sha256 = facts["image"], str(facts["sha256"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise _no_base(slug, folder, f"{report.name} cannot be read") from error
+    if named != slug or not disk.is_file():
+        raise _no_base(slug, folder, f"{report.name} is of {named}" if named != slug else f"{disk.name} is not there")
+    return disk, sha256
+
+
+def _no_base(slug: str, folder: Path, why: str) -> LabwrightError:
+    return LabwrightError(
+        f"{folder} holds no image {slug} to start from: {why}",
+        cause=Cause.CONFIG,
+        hint=f"name the folder that `labwright build` put {slug} into, or leave --base out to have it made",
+    )
+
+
 def starting_from(spec: ImageSpec, disk: Path, sha256: str | None) -> ImageSpec:
     """The same image, from a disk. sha256: its hash, where we made it and vouch for it."""
     build = spec.build.model_copy(update={"source": str(disk), "sha256": sha256})

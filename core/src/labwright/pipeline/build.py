@@ -22,7 +22,7 @@ from labwright.interfaces import (
     Release,
 )
 from labwright.pipeline import mirrors
-from labwright.pipeline.base import Privacy, base_of, inherited_privacy, own_privacy, starting_from
+from labwright.pipeline.base import Privacy, base_of, delivered_base, inherited_privacy, own_privacy, starting_from
 from labwright.pipeline.deliver import Built, Course, deliver, deliver_kernel, unchanged
 from labwright.pipeline.device import SNAPSHOT, device_steps
 from labwright.pipeline.device import STEP as DEVICE
@@ -53,7 +53,7 @@ class Wish:
 
     last: the step to stop after, empty for all. force: start whatever the estimate says. method: the way into a disk
     that is provisioned. keep: where a disk goes whose provisioning failed. limits: of the disk in build.from.
-    inherited: whom that disk is for.
+    inherited: whom that disk is for. base: where an earlier build delivered the image whose folder is in build.from.
     """
 
     spec: ImageSpec
@@ -66,6 +66,7 @@ class Wish:
     keep: Path | None = None
     limits: Limits = field(default_factory=Limits)
     inherited: Privacy = field(default_factory=Privacy)
+    base: Path | None = None
 
 
 def prepared(spec: ImageSpec) -> tuple[Bootstrapper, Release]:
@@ -102,6 +103,8 @@ def pins_for(wish: Wish, driver: Bootstrapper, release: Release, workshop: Works
 
 def plan_image(wish: Wish, workshop: Workshop) -> list[Planned]:
     """What a build would do, and why. Touches nothing and asks no mirror. Raises LabwrightError (config)."""
+    if wish.base:
+        return _planned(from_delivered(wish, wish.base, workshop), workshop)
     wish = replace(wish, inherited=inherited_privacy(wish.spec, workshop))
     if found := base_of(wish.spec):
         base, folder = found
@@ -289,7 +292,10 @@ def build_image(wish: Wish, workshop: Workshop, out: Path) -> Built | None:
     Raises LabwrightError; what was made before the failure is kept for the next run.
     """
     wish = replace(wish, inherited=inherited_privacy(wish.spec, workshop))
-    if found := base_of(wish.spec):
+    found = base_of(wish.spec)
+    if wish.base:
+        wish = from_delivered(wish, wish.base, workshop)
+    elif found:
         # What cannot be done is said before the other image is made.
         wanted_steps(course_of(wish, None, workshop).steps, wish.last)
         wish = _with_base(wish, *found, workshop, out)
@@ -335,6 +341,25 @@ def build_image(wish: Wish, workshop: Workshop, out: Path) -> Built | None:
     except (LabwrightError, OSError) as error:
         workshop.emit(Event("warning", spec.slug, text=f"the cache could not be pruned: {error}"))
     return built
+
+
+def from_delivered(wish: Wish, folder: Path, workshop: Workshop) -> Wish:
+    """The wish, from the disk of the image in build.from that an earlier build delivered to a folder.
+
+    Raises LabwrightError (config) where there is none.
+    """
+    found = base_of(wish.spec)
+    if found is None:
+        raise LabwrightError(
+            f"{wish.spec.slug}: --base is for an image whose build.from names the folder of another image",
+            cause=Cause.CONFIG,
+            hint="leave it out; --from names a disk to start from",
+        )
+    disk, sha256 = delivered_base(found[0].slug, folder)
+    spec = starting_from(wish.spec, disk.resolve(), sha256)
+    # What is said of the base now, and what that disk was made with.
+    inherited = inherited_privacy(wish.spec, workshop).beside(inherited_privacy(spec, workshop))
+    return replace(wish, spec=spec, inherited=inherited, base=None)
 
 
 def _with_base(wish: Wish, base: ImageSpec, folder: Path, workshop: Workshop, out: Path) -> Wish:

@@ -7,8 +7,8 @@ import functools
 import os
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping, MutableSet
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -44,6 +44,7 @@ class Runner:
     emit: Emit
     jobs: int
     epoch: int
+    asked: MutableSet[str] = field(default_factory=set)
 
     def run(self, steps: tuple[Step, ...], use: Callable[[dict[str, Stored]], Result]) -> Result:
         """Run the steps that have to run, in order, and give their outputs to `use`, which is the last to need them.
@@ -154,6 +155,7 @@ class Runner:
             source_date_epoch=self.epoch,
             jobs=self.jobs,
             log=log,
+            asked=self.asked,
         )
 
 

@@ -18,11 +18,15 @@ from labwright.plugins.calls import tell, tell_ready
 
 @dataclass(frozen=True)
 class Workshop:
-    """Paths, ledger, store and listeners, made once for a command. warned: of which listeners it was said they fail."""
+    """Paths, ledger, store and listeners, made once for a command.
+
+    warned: of which listeners it was said that they fail. asked: see Workbench.
+    """
 
     paths: Paths
     hooks: pluggy.PluginManager
     warned: set[str] = field(default_factory=set, compare=False, repr=False)
+    asked: set[str] = field(default_factory=set, compare=False, repr=False)
 
     @property
     def ledger(self) -> Ledger:
@@ -44,7 +48,9 @@ class Workshop:
 
     def runner(self, image: str) -> Runner:
         """A runner for one image."""
-        return Runner(image, self.paths, self.store, self.ledger, self.emit, default_jobs(), source_date_epoch())
+        return Runner(
+            image, self.paths, self.store, self.ledger, self.emit, default_jobs(), source_date_epoch(), self.asked
+        )
 
 
 def source_date_epoch() -> int:

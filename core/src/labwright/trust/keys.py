@@ -16,7 +16,7 @@ from labwright.spec.secret import check_reference, read_secret
 
 LARGEST = 64 * 1024
 """Bytes of a PEM file."""
-MAKE = "openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out signing.key && chmod 600 signing.key"
+MAKE = "(umask 077; openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out signing.key)"
 UNSAFE_MODE = stat.S_IWGRP | stat.S_IRWXO
 """A group may read a key, as secrets are mounted for containers; nobody else may, and none may change it."""
 

@@ -28,17 +28,18 @@ class JsonView:
     @hookimpl
     def labwright_event(self, event: Event) -> None:
         """Write the event."""
-        self._write({"time": round(time.time(), 3)} | asdict(event))
+        self.write(time=round(time.time(), 3), **asdict(event))
 
     def result(self, **facts: object) -> None:
         """The last line of a command that succeeded."""
-        self._write({"kind": "result"} | facts)
+        self.write(kind="result", **facts)
 
     def error(self, error: LabwrightError) -> None:
         """The last line of a command that failed."""
-        self._write({"kind": "error", **error_facts(error)})
+        self.write(kind="error", **error_facts(error))
 
-    def _write(self, facts: dict[str, object]) -> None:
+    def write(self, **facts: object) -> None:
+        """One line."""
         self._stream.write(json.dumps(facts, sort_keys=True) + "\n")
         self._stream.flush()
 

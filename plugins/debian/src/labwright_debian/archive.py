@@ -124,13 +124,16 @@ class Archive:
             yield
 
     def update(self, bench: Workbench) -> None:
-        """Bring our lists up to date. Raises LabwrightError: network or signature."""
+        """Bring our lists up to date, once a command. Raises LabwrightError: network or signature."""
         folder = self.folder(bench)
+        if folder.name in bench.asked and (folder / "sources.list").exists():
+            return
         for name in ("state/lists/partial", "cache/archives/partial"):
             (folder / name).mkdir(parents=True, exist_ok=True)
         (folder / "status").touch()
         (folder / "sources.list").write_text(self.sources())
         retried(lambda: self._update(bench), bench.say)
+        bench.asked.add(folder.name)
 
     def _update(self, bench: Workbench) -> None:
         subject = f"the archive of {self.suite} at {self.mirror} cannot be read"
@@ -184,6 +187,9 @@ def at_date(url: str, snapshot: str) -> str:
     return url.replace(SNAPSHOT, found["day"].replace("-", "") + (found["time"] or "T000000Z"))
 
 
+_TARGETS: dict[Path, tuple[str, ...]] = {}
+
+
 def host_mirror(bench: Workbench, security: bool) -> str:
     """The mirror that this machine's apt is set up for, of security updates or of the archive itself; empty for none.
 
@@ -191,18 +197,25 @@ def host_mirror(bench: Workbench, security: bool) -> str:
     """
     if not has_tool("apt-get"):
         return ""
-    cache = bench.downloads / "apt-of-this-host"
-    with exclusive(cache / IN_USE):
-        done = bench.run(
-            ["apt-get", "indextargets", "--format", "$(ORIGIN)|$(LABEL)|$(REPO_URI)",
-             # Containers' apt settings switch its caches off; this is what makes it answer at once.
-             "-o", f"Dir::Cache::pkgcache={cache}/pkgcache.bin",
-             "-o", f"Dir::Cache::srcpkgcache={cache}/srcpkgcache.bin"],
-            what="this machine's apt cannot say which mirrors it uses",
-            hint="mend its sources, or set build.mirror in image.meta.yaml",
-        )  # fmt: skip
-    for line in done.output.splitlines():
+    for line in _index_targets(bench):
         found, label, url = line.split("|", 2)
         if found == "Debian" and (label.lower() == "debian-security") == security:
             return url.rstrip("/")
     return ""
+
+
+def _index_targets(bench: Workbench) -> tuple[str, ...]:
+    """apt's answer, which is the same for as long as a command runs: of ten images each would ask twice."""
+    cache = bench.downloads / "apt-of-this-host"
+    if cache not in _TARGETS:
+        with exclusive(cache / IN_USE):
+            done = bench.run(
+                ["apt-get", "indextargets", "--format", "$(ORIGIN)|$(LABEL)|$(REPO_URI)",
+                 # Containers' apt settings switch its caches off; this is what makes it answer at once.
+                 "-o", f"Dir::Cache::pkgcache={cache}/pkgcache.bin",
+                 "-o", f"Dir::Cache::srcpkgcache={cache}/srcpkgcache.bin"],
+                what="this machine's apt cannot say which mirrors it uses",
+                hint="mend its sources, or set build.mirror in image.meta.yaml",
+            )  # fmt: skip
+        _TARGETS[cache] = tuple(done.output.splitlines())
+    return _TARGETS[cache]

@@ -1,0 +1,96 @@
+"""The records of nights: counted, written whole after each change, found again after a power cut."""
+
+from __future__ import annotations
+
+import contextlib
+import platform
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from labwright import __version__
+from labwright.errors import LabwrightError
+from labwright.host.environment import has_tool
+from labwright.host.files import sync, write_whole
+from labwright.host.run import run
+from labwright.nightly.images import Candidate
+from labwright.nightly.model import KEPT_STATES, ImageNight, Night, from_json, to_json
+from labwright.nightly.places import NIGHT, Places
+from labwright.nightly.service import in_service
+
+
+def write(places: Places, night: Night) -> None:
+    """Put night.json in its place, whole. Raises OSError."""
+    place = places.record(night)
+    place.parent.mkdir(parents=True, exist_ok=True)
+    write_whole(place, to_json(night))
+    sync(place.parent)
+
+
+def numbers(places: Places) -> list[int]:
+    """Of all nights that left a folder, oldest first."""
+    return sorted(int(path.name) for path in (places.root / "nights").glob("[0-9]*") if path.name.isdigit())
+
+
+def read(places: Places, number: int) -> Night | None:
+    """The record of a night; None where there is none that can be read."""
+    place = places.root / "nights" / f"{number:04}" / NIGHT
+    try:
+        return from_json(place.read_text(encoding="utf-8"), str(place))
+    except (OSError, UnicodeDecodeError, LabwrightError):
+        return None
+
+
+def last(places: Places, before: int | None = None) -> Night | None:
+    """The newest night whose record can be read. before: of those with a lower number."""
+    wanted = (number for number in reversed(numbers(places)) if before is None or number < before)
+    return next((night for number in wanted if (night := read(places, number))), None)
+
+
+def begin(places: Places, candidates: Sequence[Candidate], revision: str = "") -> Night:
+    """The night to run: a new one, or the last one where it was not finished.
+
+    Of that one, images that are in service since stay as they are; the others are begun anew, and an image that was
+    being built keeps the count of its attempts: it may be what brought the machine down. Not written yet.
+    """
+    unfinished = last(places)
+    if unfinished is None or unfinished.finished:
+        # A folder without a record is that of a night which was killed before it did anything.
+        written = [number for number in numbers(places) if (places.root / "nights" / f"{number:04}" / NIGHT).exists()]
+        used = [*written, *_versions(places)]
+        number, known = max(used, default=0) + 1, {}
+        night = Night(number, time.time(), ())
+    else:
+        known = {image.slug: image for image in unfinished.images}
+        night = replace(unfinished, resumed=unfinished.resumed + 1)
+    images = tuple(_begun(places, night, one, known.get(one.slug)) for one in candidates)
+    return replace(night, images=images, revision=revision, labwright=__version__, host=platform.node())
+
+
+def _begun(places: Places, night: Night, candidate: Candidate, known: ImageNight | None) -> ImageNight:
+    if (
+        known
+        and known.state in KEPT_STATES
+        and known.delivered
+        and in_service(places, candidate.slug) == (places.root / known.delivered.folder)
+    ):
+        return replace(known, needs=candidate.needs)
+    attempts = known.attempts if known and known.state == "building" else 0
+    return ImageNight(candidate.slug, candidate.description, "waiting", needs=candidate.needs, attempts=attempts)
+
+
+def _versions(places: Places) -> list[int]:
+    """The numbers of versions of images: their night's folder may be gone."""
+    return [int(path.name) for path in (places.root / "images").glob("*/[0-9]*") if path.name.isdigit()]
+
+
+def revision_of(folder: Path) -> str:
+    """The commit of the images' folder, with a plus sign where files were changed since; empty where git knows none."""
+    if not has_tool("git"):
+        return ""
+    with contextlib.suppress(LabwrightError):
+        commit = run(["git", "-C", folder, "rev-parse", "HEAD"], timeout=30).output.strip()
+        changed = run(["git", "-C", folder, "status", "--porcelain", "--", "."], timeout=60).output.strip()
+        return f"{commit}+" if changed else commit
+    return ""

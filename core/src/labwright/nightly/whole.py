@@ -1,0 +1,138 @@
+"""The nightly build from its lock to its last page."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from labwright.errors import LabwrightError, os_error
+from labwright.hooks import Event
+from labwright.nightly import record, service
+from labwright.nightly.executor import Executor
+from labwright.nightly.images import Candidate, find_images
+from labwright.nightly.lock import alone
+from labwright.nightly.model import ImageNight, Night
+from labwright.nightly.night import Book, Listener, Look, Looker, Rules, run_night
+from labwright.nightly.places import Places
+from labwright.nightly.prune import Keep, prune_nights
+from labwright.nightly.report import write_metrics, write_page
+from labwright.pipeline.build import Wish
+from labwright.pipeline.outlook import outlook, report_of
+from labwright.pipeline.prune import prune
+from labwright.pipeline.workshop import Workshop
+
+PAGE_EVERY = 5.0
+"""Seconds between two versions of the page of a night that is at work."""
+Afterwards = Callable[[Book], None]
+"""What is done with the images when all are built or not, such as their publication."""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What a night is asked for. images: the folder of the images' folders. only, without: see find_images.
+
+    metrics: a file for a collector of metrics.
+    """
+
+    images: Path
+    only: Sequence[str] = ()
+    without: Sequence[str] = ()
+    rules: Rules = field(default_factory=Rules)
+    keep: Keep = field(default_factory=Keep)
+    metrics: Path | None = None
+
+
+def nightly(
+    wanted: Wanted,
+    places: Places,
+    workshop: Workshop,
+    executor: Callable[[], Executor],
+    looker: Looker,
+    listener: Listener,
+    afterwards: Afterwards = lambda _: None,
+) -> Night:
+    """Run a night, or go on with the one that was not finished. executor: makes the one that builds.
+    looker: says what changed, `looker_of` for what the mirrors give.
+
+    Returns the finished night, with whatever failed in it. Raises LabwrightError and OSError where it cannot be run.
+    """
+
+    def say(text: str) -> None:
+        listener.event(Event("warning", "", text=text))
+
+    with alone(places):
+        candidates = find_images(wanted.images, wanted.only, wanted.without)
+        _clear(places, workshop, say)
+        night = record.begin(places, candidates, record.revision_of(wanted.images))
+        book = Book(places, night, replace(listener, changed=_with_page(places, listener, say)))
+        book.save()
+        run_night(book, candidates, executor(), looker, wanted.rules, _expected(places, candidates))
+        afterwards(book)
+        prune_nights(places, book.night, wanted.keep, say)
+        book.save(finished=True)
+        write_page(places, book.night, say)
+        if wanted.metrics:
+            write_metrics(places, book.night, wanted.metrics, say)
+        try:
+            prune(workshop)
+        except (LabwrightError, OSError) as error:
+            say(f"the cache could not be pruned: {error}")
+    return book.night
+
+
+def _clear(places: Places, workshop: Workshop, say: Callable[[str], None]) -> None:
+    """What builds that were killed left: mounts and folders, and half of what they were to deliver."""
+    for failure in workshop.ledger.clean().failures:
+        say(f"left behind by an earlier build: {failure.what}")
+    try:
+        service.clear_staging(places)
+    except OSError as error:
+        raise os_error(error, f"what an earlier night left in {places.root} cannot be removed") from error
+
+
+def _with_page(
+    places: Places, listener: Listener, say: Callable[[str], None]
+) -> Callable[[Night, ImageNight], None]:  # fmt: skip
+    """The listener, after the page was written: now and then, since ten images may change within a second."""
+    said: set[str] = set()
+    written = -PAGE_EVERY
+
+    def once(text: str) -> None:
+        if text not in said:
+            said.add(text)
+            say(text)
+
+    def changed(night: Night, image: ImageNight) -> None:
+        nonlocal written
+        if time.monotonic() - written >= PAGE_EVERY:
+            written = time.monotonic()
+            write_page(places, night, once)
+        listener.changed(night, image)
+
+    return changed
+
+
+def looker_of(workshop: Workshop, rules: Rules) -> Looker:
+    """Asks the mirrors, each once a night, and compares with what is in service."""
+
+    def look(one: Candidate, base: Path | None, delivered: Path | None) -> Look:
+        assert one.spec is not None, "one without a description has failed before"
+        pinned = one.spec.build.source is None
+        wish = Wish(one.spec, one.folder, rules.locked and pinned, rules.offline and pinned, base=base)
+        return outlook(wish, workshop, delivered)
+
+    return look
+
+
+def _expected(places: Places, candidates: Sequence[Candidate]) -> dict[str, float]:
+    """Seconds that the steps of each image took when they last ran, as far as it was ever built here."""
+    found = {}
+    for one in candidates:
+        folder = service.in_service(places, one.slug)
+        steps = report_of(one.slug, folder).get("steps") if folder else None
+        if isinstance(steps, dict):
+            seconds = [step.get("seconds") for step in steps.values() if isinstance(step, dict)]
+            found[one.slug] = sum(float(one) for one in seconds if isinstance(one, int | float))
+    return found

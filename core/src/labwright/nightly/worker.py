@@ -1,0 +1,156 @@
+"""A worker of a cluster: offers this machine to a scheduler, and comes back when that went away."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import dask
+from distributed import Security, Worker
+
+from labwright.errors import LabwrightError
+from labwright.host import namespace
+from labwright.host.usage import available_memory
+from labwright.nightly.cluster_link import Link, check_link
+from labwright.nightly.cluster_room import KVM, MEMORY, ROOT, SLOT
+from labwright.nightly.worker_job import Settings
+from labwright.pipeline.runner import default_jobs
+from labwright.registry.transport import Access
+from labwright.vm.accelerator import probe_kvm
+
+PATIENCE = 30.0
+"""Seconds to reach a scheduler before that is said."""
+PAUSE = 5.0
+"""Seconds before a scheduler that went away is looked for again."""
+DASK = {
+    # Nothing of this machine's files leaves it, and nothing is served over HTTP but to itself.
+    "distributed.worker.memory.spill": False,
+    "distributed.worker.memory.target": False,
+    "distributed.worker.memory.pause": False,
+    "distributed.worker.memory.terminate": False,
+    "distributed.worker.http.routes": [],
+    "distributed.worker.profile.enabled": False,
+}
+
+
+@dataclass(frozen=True)
+class Offer:
+    """What this machine gives to a cluster. slots: builds at once. memory: bytes for all of them."""
+
+    slots: int
+    memory: int
+    root: bool
+    kvm: bool
+    why: tuple[str, ...] = field(default=(), compare=False)
+
+    @property
+    def resources(self) -> dict[str, float]:
+        """As Dask counts them."""
+        found = {SLOT: float(self.slots), MEMORY: float(self.memory)}
+        found |= {ROOT: float(self.slots)} if self.root else {}
+        return found | ({KVM: float(self.slots)} if self.kvm else {})
+
+
+def offer(slots: int | None = None, memory: int | None = None) -> Offer:
+    """What this machine can do: tried, not read from a version. why: what it cannot, in words."""
+    works, words = probe_kvm()
+    lacking = [] if works else [f"no KVM: {words}"]
+    root = True
+    if namespace.needed():
+        try:
+            namespace.check()
+        except LabwrightError as error:
+            root = False
+            lacking.append(f"no root: {error.what}; {error.hint}")
+    return Offer(
+        slots or max(1, default_jobs() // 2),
+        available_memory() if memory is None else memory,
+        root,
+        works,
+        tuple(lacking),
+    )
+
+
+def security_of(link: Link) -> Security | None:
+    """TLS for both sides: a certificate that the authority did not sign ends the connection."""
+    if not link.tls:
+        return None
+    files = {"tls_ca_file": str(link.ca)}
+    for role in ("client", "worker", "scheduler"):
+        files |= {f"tls_{role}_cert": str(link.certificate), f"tls_{role}_key": str(link.key)}
+    return Security(require_encryption=True, **files)
+
+
+def serve(link: Link, offered: Offer, access: Access, scratch: Path, say: Callable[[str], None]) -> None:
+    """Work for a scheduler until SIGINT or SIGTERM. access: to the staging registry. scratch: Dask's own small files.
+
+    A scheduler that goes away is waited for: builds that run then end, since nobody is there to take them. Raises
+    LabwrightError (config) for an address that strangers could use.
+    """
+    check_link(link)
+    logging.getLogger("distributed").setLevel(logging.CRITICAL)
+    with dask.config.set(DASK):
+        asyncio.run(_serve(link, offered, access, scratch, say))
+
+
+async def _serve(link: Link, offered: Offer, access: Access, scratch: Path, say: Callable[[str], None]) -> None:
+    ending = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, ending.set)
+    while not ending.is_set():
+        try:
+            worker = await _started(link, offered, access, scratch)
+        except (OSError, TimeoutError) as error:
+            say(f"no scheduler at {link.address} ({error.__class__.__name__}); looking again in {PAUSE:.0f} s")
+            await _first(asyncio.sleep(PAUSE), ending.wait())
+            continue
+        say(f"working for {link.address}: {in_words(offered)}")
+        await _first(worker.finished(), ending.wait())
+        # Here and not at the end of the process: the builds of this worker are to end, and to clean up.
+        await worker.close(timeout=PATIENCE, reason="labwright worker ends")
+        if not ending.is_set():
+            say(f"the scheduler at {link.address} went away; looking again in {PAUSE:.0f} s")
+            await _first(asyncio.sleep(PAUSE), ending.wait())
+
+
+async def _started(link: Link, offered: Offer, access: Access, scratch: Path) -> Worker:
+    worker = Worker(
+        link.address,
+        nthreads=offered.slots,
+        name=f"{os.uname().nodename}-{os.getpid()}",
+        resources=offered.resources,
+        security=security_of(link),
+        # In a network the address by which the scheduler is reached; without TLS nobody else reaches it.
+        host=None if link.tls and not link.host.startswith("127.") else "127.0.0.1",
+        protocol="tls" if link.tls else "tcp",
+        dashboard_address="127.0.0.1:0",
+        local_directory=str(scratch),
+        memory_limit=0,
+        death_timeout=PATIENCE,
+        plugins=(Settings(access),),
+        silence_logs=logging.CRITICAL,
+    )
+    return await worker
+
+
+async def _first(*waits: object) -> None:
+    tasks = [asyncio.ensure_future(one) for one in waits]  # type: ignore[arg-type]
+    done, rest = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    for task in rest:
+        task.cancel()
+    await asyncio.gather(*rest, return_exceptions=True)
+    for task in done:
+        task.result()
+
+
+def in_words(offered: Offer) -> str:
+    """An offer for people."""
+    builds = "1 build" if offered.slots == 1 else f"{offered.slots} builds"
+    kvm = "KVM" if offered.kvm else "no KVM"
+    root = "" if offered.root else ", no root: it can build nothing"
+    return f"{builds} at once, {offered.memory >> 20} MiB of memory, {kvm}{root}"

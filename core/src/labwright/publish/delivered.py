@@ -1,0 +1,132 @@
+"""What `labwright build` left in a folder, read and checked before anything of it goes out."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from labwright.errors import Cause, LabwrightError
+from labwright.host.files import has_content
+
+SLUG = re.compile(r"[a-z0-9][a-z0-9-]*")
+KERNEL_FILES = ("bzImage", "config", "kernel.package", "modules.tar", "release", "vmlinux")
+
+
+@dataclass(frozen=True)
+class Delivered:
+    """A built image. report: the file; facts: what is in it. sha256: of the qcow2.
+
+    files: the list of everything in the image (mtree), None where there is none. kernel: files in <slug>-kernel.
+    disks: a device's further disks, by name.
+    """
+
+    slug: str
+    image: Path
+    report: Path
+    sha256: str
+    facts: Mapping[str, Any] = field(repr=False)
+    files: Path | None = None
+    kernel: tuple[Path, ...] = ()
+    disks: Mapping[str, Path] = field(default_factory=dict)
+
+    @property
+    def private(self) -> tuple[str, ...]:
+        """Where private files are in it."""
+        return tuple(str(place) for place in self.facts["private"])
+
+    @property
+    def public(self) -> bool:
+        """Whether everybody may have it."""
+        return bool(self.facts["visibility"] == "public")
+
+    @property
+    def epoch(self) -> int:
+        """Seconds since 1970 that stand for its age: the same for the same packages."""
+        return int(self.facts.get("source_date_epoch", 0))
+
+
+def read_delivered(image: Path) -> Delivered:
+    """A built image by its qcow2, with every hash that its report has compared.
+
+    Raises LabwrightError: config for what is no output of a build; signature for a file that is not what the build
+    tested.
+    """
+    slug = image.stem
+    if image.suffix != ".qcow2" or not SLUG.fullmatch(slug):
+        raise refused(image, "its name is not <slug>.qcow2")
+    if not image.is_file():
+        raise refused(image, "it is not there")
+    facts = _report(image)
+    _check(image, facts, "bytes", "sha256")
+    disks = {}
+    for name, said in _disks(image, facts).items():
+        disks[name] = image.with_name(f"{slug}-{name}.qcow2")
+        _check(disks[name], said, "bytes", "sha256")
+    files, kernel = image.with_suffix(".mtree"), image.with_name(f"{slug}-kernel")
+    return Delivered(
+        slug,
+        image,
+        image.with_suffix(".json"),
+        str(facts["sha256"]),
+        facts,
+        files if files.is_file() else None,
+        tuple(kernel / name for name in KERNEL_FILES if (kernel / name).is_file()),
+        disks,
+    )
+
+
+def check_visibility(delivered: Delivered) -> None:
+    """Raise LabwrightError (config) for a public image that holds somebody's private files, naming each."""
+    if not delivered.public or not delivered.private:
+        return
+    raise LabwrightError(
+        f"{delivered.image} is not published: it is marked public and holds {len(delivered.private)} private file(s)",
+        cause=Cause.CONFIG,
+        details=[f"private: {place}" for place in delivered.private],
+        hint="take them out of image.meta.yaml, or set build.visibility: private there and build it again",
+    )
+
+
+def _report(image: Path) -> dict[str, Any]:
+    path = image.with_suffix(".json")
+    try:
+        facts = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise refused(image, f"its report {path.name} is not beside it") from None
+    except (OSError, ValueError, RecursionError) as error:
+        raise refused(image, f"its report {path.name} cannot be read") from error
+    if not isinstance(facts, dict) or facts.get("image") != image.stem:
+        raise refused(image, f"{path.name} is no report of it")
+    visibility, private = facts.get("visibility"), facts.get("private")
+    if visibility not in {"public", "private"} or not isinstance(private, list):
+        raise refused(image, f"{path.name} does not say who may have it: an older labwright wrote it")
+    return facts
+
+
+def _disks(image: Path, facts: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    disks = facts.get("disks", {})
+    if not isinstance(disks, dict) or not all(SLUG.fullmatch(name) and isinstance(disks[name], dict) for name in disks):
+        raise refused(image, "what its report says of disks is not understood")
+    return disks
+
+
+def _check(path: Path, said: Mapping[str, Any], size: str, sha256: str) -> None:
+    if not isinstance(said.get(size), int) or not isinstance(said.get(sha256), str):
+        raise refused(path, "its report has no size or no hash of it")
+    if not has_content(path, said[size], said[sha256]):
+        raise LabwrightError(
+            f"{path} is not the file that was built and tested: its report has another hash",
+            cause=Cause.SIGNATURE,
+            hint="somebody changed it, or a disk damaged it: build it again",
+        )
+
+
+def refused(path: Path, why: str) -> LabwrightError:
+    """The error for what is no output of a build."""
+    return LabwrightError(
+        f"{path} is not published: {why}", cause=Cause.CONFIG, hint="build it again: labwright build IMAGE_DIR"
+    )

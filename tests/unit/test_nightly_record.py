@@ -1,0 +1,177 @@
+"""What nights leave on the disk: counted, whole, one at a time, and only what is to be kept."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from support.fake_executor import ContentLooker, FakeExecutor
+
+from labwright.errors import Cause, LabwrightError
+from labwright.nightly import record, service
+from labwright.nightly.images import Candidate
+from labwright.nightly.lock import alone
+from labwright.nightly.model import Night, from_json, to_json
+from labwright.nightly.night import Book, Rules, run_night
+from labwright.nightly.places import Places
+from labwright.nightly.prune import Keep, prune_nights
+
+ONE = [Candidate("frr", Path("/images/frr"))]
+TWO = [Candidate("router", Path("/images/router")), Candidate("nos", Path("/images/nos"), needs=("router",))]
+
+
+def one_night(places: Places, content: dict[str, str], wanted: list[Candidate]) -> Night:
+    book = Book(places, record.begin(places, wanted))
+    run_night(book, wanted, FakeExecutor(content=content), ContentLooker(content), Rules(pauses=()))
+    book.save(finished=True)
+    return book.night
+
+
+def versions(places: Places, slug: str) -> list[str]:
+    return sorted(path.name for path in places.versions(slug).iterdir() if path.name.isdigit())
+
+
+def test_nights_are_counted_whatever_the_clock_says(tmp_path, monkeypatch):
+    places = Places(tmp_path)
+    times = iter([1e9, 5e8, 0.0])
+    monkeypatch.setattr("time.time", lambda: next(times, 0.0))
+    found = [one_night(places, {}, []).number for _ in range(3)]
+    assert found == [1, 2, 3]
+    assert record.last(places).number == 3
+
+
+def test_a_record_that_a_disk_lost_does_not_stop_the_next_night(tmp_path):
+    places = Places(tmp_path)
+    first = one_night(places, {}, ONE)
+    one_night(places, {}, ONE)
+    for damage in ("", "{", '{"number": "x"}', "[]", "\0" * 4096):
+        (tmp_path / "nights/0002/night.json").write_text(damage)
+        assert record.last(places) == first
+    (tmp_path / "nights/0002/night.json").write_bytes(b"\xff\xfe")
+    assert one_night(places, {}, ONE).number == 3, "its number is not given twice"
+
+
+def test_a_number_is_not_given_again_while_an_image_has_it(tmp_path):
+    places = Places(tmp_path)
+    one_night(places, {}, ONE)
+    (tmp_path / "nights/0001").rename(tmp_path / "elsewhere")
+    assert one_night(places, {"frr": "2"}, ONE).number == 2
+    assert versions(places, "frr") == ["0001", "0002"]
+
+
+def test_the_record_is_read_as_it_was_written(tmp_path):
+    night = one_night(Places(tmp_path), {}, TWO)
+    assert from_json(to_json(night), "x") == night
+
+
+def test_one_version_more_than_is_kept_goes_and_never_the_one_in_service(tmp_path):
+    places = Places(tmp_path)
+    for number in range(1, 5):
+        night = one_night(places, {"frr": str(number)}, ONE)
+    assert prune_nights(places, night, Keep(versions=2), print)
+    assert versions(places, "frr") == ["0003", "0004"]
+    # Somebody went back to an older one by hand.
+    partial = places.versions("frr") / "new"
+    partial.symlink_to("0003")
+    partial.replace(places.current("frr"))
+    prune_nights(places, night, Keep(versions=1), print)
+    assert versions(places, "frr") == ["0003", "0004"]
+
+
+def test_a_version_that_one_in_service_was_made_from_stays(tmp_path):
+    places = Places(tmp_path)
+    night = one_night(places, {"router": "1"}, TWO)
+    source = json.loads((tmp_path / "images/router/0001/router.json").read_text())["sha256"]
+    report = tmp_path / "images/nos/0001/nos.json"
+    report.write_text(json.dumps(json.loads(report.read_text()) | {"steps": {"base": {"inputs": {"source": source}}}}))
+    for number in (2, 3):
+        night = one_night(places, {"router": str(number)}, TWO[:1])
+    prune_nights(places, night, Keep(versions=1), print)
+    assert versions(places, "router") == ["0001", "0003"]
+    assert versions(places, "nos") == ["0001"]
+
+
+def test_old_nights_go_and_the_running_one_stays(tmp_path):
+    places = Places(tmp_path)
+    for _ in range(4):
+        night = one_night(places, {}, ONE)
+    prune_nights(places, night, Keep(nights=2), print)
+    assert record.numbers(places) == [3, 4]
+    prune_nights(places, replace(night, number=3), Keep(nights=1), print)
+    assert record.numbers(places) == [3]
+
+
+def test_what_cannot_be_pruned_is_said_and_the_rest_goes(tmp_path, monkeypatch):
+    places, said = Places(tmp_path), []
+    for number in range(1, 4):
+        night = one_night(places, {"frr": str(number)}, ONE)
+
+    def refuse(folder: Path) -> None:
+        if folder.name == "0001" and folder.parent.name == "frr":
+            raise LabwrightError("it is mounted", cause=Cause.HOST)
+        folder.rename(tmp_path / f"gone-{folder.parent.name}-{folder.name}")
+
+    monkeypatch.setattr("labwright.nightly.prune.remove_folder", refuse)
+    prune_nights(places, night, Keep(versions=1), said.append)
+    assert versions(places, "frr") == ["0001", "0003"]
+    assert said == ["not pruned: it is mounted"]
+
+
+def test_half_made_folders_and_links_of_a_killed_night_are_removed(tmp_path):
+    places = Places(tmp_path)
+    night = one_night(places, {}, ONE)
+    (places.versions("frr") / ".0002/frr-kernel").mkdir(parents=True)
+    (places.versions("frr") / ".current.12345678").symlink_to("0002")
+    (places.versions("frr") / ".0002.log").write_text("x")
+    service.clear_staging(places)
+    assert sorted(path.name for path in places.versions("frr").iterdir()) == ["0001", "current"]
+    assert service.in_service(places, "frr") == places.version("frr", night)
+
+
+@pytest.mark.parametrize("target", ["../../../etc", "0009", "/etc", "."])
+def test_a_link_that_leads_nowhere_or_out_is_no_version(tmp_path, target):
+    places = Places(tmp_path)
+    places.versions("frr").mkdir(parents=True)
+    places.current("frr").symlink_to(target)
+    assert service.in_service(places, "frr") is None
+    assert service.delivered(places, Night(1, 0.0, ()), "frr") is None
+
+
+def test_two_nights_at_once_are_refused_with_the_first_one_s_process_and_time(tmp_path):
+    code = (
+        "import sys; from pathlib import Path; from labwright.nightly.lock import alone\n"
+        "from labwright.nightly.places import Places\n"
+        "with alone(Places(Path(sys.argv[1]))):\n    print('held', flush=True); sys.stdin.read()"
+    )
+    with subprocess.Popen([sys.executable, "-c", code, tmp_path], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                          text=True) as other:  # fmt: skip
+        assert other.stdout.readline() == "held\n"
+        with pytest.raises(LabwrightError, match=rf"process {other.pid}, since \d{{4}}-") as caught, \
+                alone(Places(tmp_path)):  # fmt: skip
+            pass
+        assert caught.value.cause == Cause.HOST
+        other.kill()
+        other.wait()
+    with alone(Places(tmp_path)):
+        pass
+
+
+def test_the_revision_is_git_s_and_says_when_files_were_changed_since(tmp_path):
+    def git(*words: str) -> str:
+        return subprocess.run(["git", "-C", tmp_path, "-c", "user.name=x", "-c", "user.email=x@x", *words], check=True,
+                              capture_output=True, text=True).stdout.strip()  # fmt: skip
+
+    assert record.revision_of(tmp_path) == ""
+    git("init", "--quiet")
+    (tmp_path / "images").mkdir()
+    (tmp_path / "images/file").write_text("x")
+    git("add", ".")
+    git("commit", "--quiet", "-m", "x")
+    commit = git("rev-parse", "HEAD")
+    assert record.revision_of(tmp_path / "images") == commit
+    (tmp_path / "images/file").write_text("y")
+    assert record.revision_of(tmp_path / "images") == f"{commit}+"
