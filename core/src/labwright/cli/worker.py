@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from labwright.cli.registry_options import AuthFile, Authorities, access
-from labwright.cli.session import Json, failures, out, print_json
+from labwright.cli.session import Json, failures, out, print_json, workshop
 from labwright.host.text import plain
 from labwright.nightly.cluster_link import Link, check_link, with_dask
 from labwright.pipeline.prune import parse_size
@@ -25,7 +25,9 @@ TlsKey = Annotated[Path | None, typer.Option("--tls-key", metavar="FILE", help="
 def worker(
     scheduler: Scheduler,
     slots: Annotated[int | None, typer.Option(min=1, help="Builds at once; by default half of the processors.")] = None,
-    memory: Annotated[str, typer.Option(metavar="SIZE", help="For all builds, 8G for instance; default what is free.")] = "",
+    memory: Annotated[
+        str, typer.Option(metavar="SIZE", help="For all builds, 8G for instance; default what is free.")
+    ] = "",
     tls_ca: TlsCa = None,
     tls_cert: TlsCert = None,
     tls_key: TlsKey = None,
@@ -38,7 +40,7 @@ def worker(
     with failures(json_wanted):
         link = check_link(Link(scheduler, tls_ca, tls_cert, tls_key))
         dask_worker = with_dask("labwright.nightly.worker")
-        offered = dask_worker.offer(slots, parse_size(memory) if memory else None)
+        offered = dask_worker.offer(workshop(), slots, parse_size(memory) if memory else None)
         if json_wanted:
             print_json({"resources": offered.resources, "lacking": list(offered.why)})
         for line in () if json_wanted else offered.why:
