@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from support.clusters import Cluster, cluster
 from support.registry import RealRegistry, access, real_registry
+from support.registry_images import made_up_image
 
 from labwright.errors import Cause, LabwrightError
 from labwright.hooks import Event
@@ -223,6 +224,7 @@ def test_a_worker_that_is_told_to_end_ends_its_build(dask, registry, workshop, t
 
 
 def test_a_scheduler_that_goes_away_is_a_network_failure_and_workers_come_back(dask, registry, workshop, tmp_path):
+    heard: list[Event] = []
     dask.start_worker("one", "--slots", "1")
     with executor(dask, registry, workshop) as running:
         running.start(job(tmp_path, "leaf", "sleep 600"), lambda _: None)
@@ -236,18 +238,10 @@ def test_a_scheduler_that_goes_away_is_a_network_failure_and_workers_come_back(d
         assert failed.what == f"there is no scheduler at {dask.address}"
         assert eventually(lambda: not alive(child))
         dask.start_scheduler()
-        again = job(tmp_path, "spine")
-        until = time.monotonic() + 60
-        while True:
-            try:
-                running.start(again, lambda _: None)
-                break
-            except LabwrightError as error:
-                assert error.cause is Cause.NETWORK
-                assert time.monotonic() < until
-                time.sleep(1)
-        result = ended(running, 1)["spine"]
-        assert result.failure is None or "there is none" in result.failure.what
+        assert eventually(lambda: dask.log("one").count("working for") == 2)
+        running.start(job(tmp_path, "spine"), heard.append)
+        assert ended(running, 1)["spine"].failure is None
+    assert heard, "the new scheduler is listened to as well"
 
 
 def test_no_scheduler_is_said_at_once(registry, workshop, tmp_path, monkeypatch):
@@ -262,8 +256,10 @@ def test_a_staging_registry_that_is_gone_is_a_network_failure(dask, workshop, tm
     dask.start_worker("one", "--slots", "1")
     with real_registry(tmp_path / "registry") as gone:
         pass
+    base = made_up_image(tmp_path / "base", "leaf").parent
+    folder(tmp_path, "leaf")
     with executor(dask, gone, workshop) as running:
-        running.start(job(tmp_path, "leaf"), lambda _: None)
-        failed = ended(running, 1, 120)["leaf"].failure
+        running.start(job(tmp_path, "spine", of="leaf", base=base), lambda _: None)
+        failed = ended(running, 1)["spine"].failure
     assert failed is not None
     assert failed.cause == Cause.NETWORK.value
