@@ -80,9 +80,7 @@ def there(parcel: Parcel, root: Path) -> Path:
 
 def test_a_folder_arrives_as_it_is_and_private_files_stay_at_home(tmp_path):
     (tmp_path / "licence").write_text("the licence itself")
-    secret = (
-        f'  type: linux\n  from: ../disk\n  privateFiles:\n    - {{from: "file:{tmp_path}/licence", path: /etc/x}}\n'
-    )
+    private = f'  privateFiles:\n    - {{from: "file:{tmp_path}/licence", path: /etc/x}}\n'
     (tmp_path / "images").mkdir()
     (tmp_path / "images/disk").write_bytes(b"disk")
     folder = image(tmp_path / "images", "leaf", f"  type: linux\n  from: ../disk\n{private}")
