@@ -23,7 +23,7 @@ Scheduler = Annotated[
 ]
 StagingPrefix = Annotated[
     str,
-    typer.Option("--staging", metavar="PREFIX", help="Registry by which images travel between machines: HOST/PATH."),
+    typer.Option("--staging", metavar="PREFIX", help="Registry by which images travel in a cluster: HOST/PATH."),
 ]
 
 
@@ -38,8 +38,9 @@ def executor_of(link: Link, staging: str, access: Access, workshop: Workshop) ->
         )
     way = with_dask("labwright.nightly.cluster_staging").Staging(staging, workshop, access)
     cluster = with_dask("labwright.nightly.cluster")
-    return lambda: _executor(cluster.ClusterExecutor(link, way))
 
+    def make() -> Executor:
+        made: Executor = cluster.ClusterExecutor(link, way)
+        return made
 
-def _executor(made: Executor) -> Executor:
-    return made
+    return make

@@ -21,6 +21,7 @@ from labwright.nightly.cluster_room import KVM, MEMORY, ROOT, SLOT
 from labwright.nightly.worker_job import Settings
 from labwright.pipeline.runner import default_jobs, scratch_folder
 from labwright.pipeline.workshop import Workshop
+from labwright.registry.reference import is_loopback
 from labwright.registry.transport import Access
 from labwright.vm.accelerator import kvm_works
 
@@ -129,7 +130,7 @@ async def _started(link: Link, offered: Offer, access: Access, scratch: Path) ->
         resources=offered.resources,
         security=security_of(link),
         # In a network the address by which the scheduler is reached; without TLS nobody else reaches it.
-        host=None if link.tls and not link.host.startswith("127.") else "127.0.0.1",
+        host="127.0.0.1" if is_loopback(link.host) else None,
         protocol="tls" if link.tls else "tcp",
         dashboard_address="127.0.0.1:0",
         local_directory=str(scratch),
