@@ -6,13 +6,12 @@ from __future__ import annotations
 import contextlib
 import json
 import signal
-import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from support.clusters import Cluster, cluster
+from support.clusters import FAKE, Cluster, cluster
 from support.registry import RealRegistry, access, real_registry
 from support.registry_images import made_up_image
 
@@ -26,7 +25,6 @@ from labwright.nightly.executor import Job, JobResult
 from labwright.pipeline.workshop import Workshop
 from labwright.plugins import hook_manager
 
-FAKE = (sys.executable, str(Path(__file__).parents[1] / "support/fake_build.py"))
 GIB = 1 << 30
 
 
@@ -191,7 +189,7 @@ def test_no_worker_that_can_do_it_is_a_failure_that_names_what_is_missing(dask, 
         running.start(job(tmp_path, "large", memory=64 * GIB), lambda _: None)
         failed = ended(running, 1)["large"].failure
         assert failed is not None
-        assert "MEMORY: it takes 65536 MiB, and" in failed.what
+        assert "MEMORY: it takes 68719 MB, and" in failed.what
         late = job(tmp_path, "late", memory=2 * GIB)
     with executor(dask, registry, workshop, grace=60.0) as running:
         running.start(late, lambda _: None)

@@ -38,14 +38,17 @@ def remember_kvm(cache: Path) -> None:
 
 
 BIN = Path(sys.executable).parent
+FAKE = (sys.executable, str(Path(__file__).with_name("fake_build.py")))
+"""In place of labwright, on workers: see there."""
 
 
 @dataclass
 class Cluster:
-    """folder: of logs, caches and what the fakes write. secure: options for TLS, empty for none."""
+    """folder: of logs, caches and what the fakes write. secure, worker_options: for TLS, empty for none."""
 
     folder: Path
     secure: tuple[str, ...] = ()
+    worker_options: tuple[str, ...] = ()
     port: int = field(default_factory=free_port)
     scheduler: subprocess.Popen[bytes] | None = None
     workers: list[subprocess.Popen[bytes]] = field(default_factory=list)
@@ -92,7 +95,16 @@ class Cluster:
         if not cache:
             cache = str(self.folder / name)
             remember_kvm(Path(cache))
-        words = [sys.executable, "-m", "labwright", "worker", "--scheduler", self.address, *self.secure, *options]
+        words = [
+            sys.executable,
+            "-m",
+            "labwright",
+            "worker",
+            "--scheduler",
+            self.address,
+            *self.worker_options,
+            *options,
+        ]
         variables = {"LABWRIGHT_CACHE": cache, "FAKE_WORKER": name, "DEATHS": str(self.deaths), "PIDS": str(self.pids)}
         process = self._start(words, name, **variables, **environment)
         self.workers.append(process)

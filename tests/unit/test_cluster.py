@@ -216,7 +216,7 @@ def test_what_is_lacking_has_words_whenever_nothing_fits(rooms, needs):
         ((Room("a", "one", 1, GIB),), "ROOT: none of one is root or may make user namespaces"),
         ((Room("a", "one", 1, GIB, root=True),), "KVM: it runs on none of one"),
         ((Room("a", "one", 1, GIB, True, True), Room("b", "two", 1, 2 * GIB)),
-         "MEMORY: it takes 3072 MiB, and 1024 MiB are the most that one of one, two has"),
+         "MEMORY: it takes 3221 MB, and 1073 MB are the most that one of one, two has"),
     ],
 )  # fmt: skip
 def test_what_no_worker_has_is_named(rooms, said):

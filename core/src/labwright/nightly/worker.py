@@ -20,6 +20,7 @@ from labwright.nightly.cluster_link import Link, check_link
 from labwright.nightly.cluster_room import KVM, MEMORY, ROOT, SLOT
 from labwright.nightly.worker_job import Settings
 from labwright.pipeline.runner import default_jobs, scratch_folder
+from labwright.pipeline.steps import MEGABYTE
 from labwright.pipeline.workshop import Workshop
 from labwright.registry.reference import is_loopback
 from labwright.registry.transport import Access
@@ -158,4 +159,4 @@ def in_words(offered: Offer) -> str:
     builds = "1 build" if offered.slots == 1 else f"{offered.slots} builds"
     kvm = "KVM" if offered.kvm else "no KVM"
     root = "" if offered.root else ", no root: it can build nothing"
-    return f"{builds} at once, {offered.memory >> 20} MiB of memory, {kvm}{root}"
+    return f"{builds} at once, {offered.memory // MEGABYTE} MB of memory, {kvm}{root}"
