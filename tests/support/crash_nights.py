@@ -93,7 +93,10 @@ def main(folder: Path, every: int) -> None:
         shutil.copytree(before, root, symlinks=True)
         # The paths in reports' places are relative, so a copy is as good as the first.
         whole = in_child(root, described, "3", None if moment == 0 else moment)
-        ended = moment == 0 or whole or in_child(root, described, "3")
+        # What is killed after its last record was whole, and the next run is another night.
+        record = root / "nights/0003/night.json"
+        over = record.exists() and json.loads(record.read_text())["finished"]
+        ended = over or in_child(root, described, "3")
         print(json.dumps({"moment": moment, "killed": not whole, "ended": ended} | seen(root)), flush=True)
         shutil.rmtree(root)
         if moment and whole:

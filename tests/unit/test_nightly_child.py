@@ -95,7 +95,7 @@ def test_a_log_is_shown_only_from_where_builds_write_logs(tmp_path):
 
 
 def test_a_line_that_has_no_end_is_not_read():
-    said, events = heard(json.dumps({"kind": "progress", "image": "frr", "text": "x" * LONGEST}))
+    _, events = heard(json.dumps({"kind": "progress", "image": "frr", "text": "x" * LONGEST}))
     assert events == []
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -33,7 +35,7 @@ def test_an_image_is_in_a_circle_when_it_is_among_what_it_starts_from_and_the_wa
         assert (slug in found) == (slug in reached)
     for slug, way in found.items():
         assert way[0] == way[-1] == slug
-        assert all(after in needs[before] for before, after in zip(way, way[1:], strict=False))
+        assert all(after in needs[before] for before, after in itertools.pairwise(way))
         assert len(set(way)) == len(way) - 1, "no detour"
 
 

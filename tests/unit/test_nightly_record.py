@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from dataclasses import replace
@@ -114,7 +113,7 @@ def test_what_cannot_be_pruned_is_said_and_the_rest_goes(tmp_path, monkeypatch):
     def refuse(folder: Path) -> None:
         if folder.name == "0001" and folder.parent.name == "frr":
             raise LabwrightError("it is mounted", cause=Cause.HOST)
-        os.rename(folder, tmp_path / f"gone-{folder.parent.name}-{folder.name}")
+        folder.rename(tmp_path / f"gone-{folder.parent.name}-{folder.name}")
 
     monkeypatch.setattr("labwright.nightly.prune.remove_folder", refuse)
     prune_nights(places, night, Keep(versions=1), said.append)

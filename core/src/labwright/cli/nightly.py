@@ -12,19 +12,22 @@ from typing import Annotated
 import typer
 
 from labwright.cli.build import Locked, Offline
+from labwright.cli.registry_options import AuthFile, Authorities, access
 from labwright.cli.session import Json, as_root, errors, failures, out
 from labwright.errors import Cause
 from labwright.host.paths import Paths
 from labwright.nightly.local import LocalExecutor, budget
 from labwright.nightly.model import ImageNight, Night
-from labwright.nightly.night import Listener, Rules
-from labwright.nightly.places import Places
+from labwright.nightly.night import Book, Listener, Rules
+from labwright.nightly.places import PAGE, Places
 from labwright.nightly.prune import Keep
+from labwright.nightly.publication import Destination, publish_night, publisher_of
 from labwright.nightly.whole import Wanted, looker_of
 from labwright.nightly.whole import nightly as run_nightly
 from labwright.pipeline.prune import parse_size
 from labwright.pipeline.workshop import Workshop
 from labwright.plugins import hook_manager
+from labwright.publish.kinds import KINDS
 from labwright.ui.nightly import NightView
 from labwright.ui.views import JsonView
 
@@ -57,7 +60,7 @@ class NightSession:
             record = str(places.record(night))
             self.view.result(night=night.number, images=states, failed=failed, record=record, seconds=night.seconds)
         else:
-            self.view.summary(night, str(places.record(night)))
+            self.view.summary(night, places.night(night) / PAGE)
 
 
 @contextlib.contextmanager
@@ -96,6 +99,16 @@ def nightly(
     metrics: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write metrics there, for Prometheus's node exporter.")
     ] = None,
+    publish: Annotated[
+        str,
+        typer.Option(metavar="PREFIX", help="Publish what is new to PREFIX/<slug>; PREFIX: HOST[:PORT]/PATH."),
+    ] = "",
+    kinds: Annotated[
+        list[str] | None, typer.Option("--as", help=f"Published as: {', '.join(KINDS)}; may be given again.")
+    ] = None,
+    key: Annotated[str, typer.Option(help="Private key to sign with: env:NAME or file:/path.")] = "",
+    authorities: Authorities = None,
+    auth_file: AuthFile = None,
     json_lines: Json = False,
 ) -> None:
     """Build all images whose ingredients changed, what others start from first; test them; put them in service.
@@ -104,7 +117,7 @@ def nightly(
     """
     with night_session(json_lines) as running:
         allowed = {word: parse_size(text) if text else None for word, text in (("memory", memory), ("disk", disk))}
-        cache = running.workshop.paths.root
+        cache = running.workshop.paths
         places = Places(out_dir.absolute())
         wanted = Wanted(
             images_dir,
@@ -114,13 +127,23 @@ def nightly(
             Keep(keep, keep_nights),
             metrics.absolute() if metrics else None,
         )
+        destination = Destination(publish, tuple(kinds or ["artifact"]), key, access(authorities, auth_file))
+        if publish:
+            destination.check()
+
+        def afterwards(book: Book) -> None:
+            if publish:
+                publisher = publisher_of(running.workshop, destination, book.night.revision)
+                publish_night(book, destination, publisher, retries)
+
         night = run_nightly(
             wanted,
             places,
             running.workshop,
-            lambda: LocalExecutor(budget(cache, jobs, **allowed), cache),
+            lambda: LocalExecutor(budget(cache.root, jobs, **allowed), cache),
             looker_of(running.workshop, wanted.rules),
             running.listener,
+            afterwards,
         )
         running.result(night, places)
     if night.failed:

@@ -13,6 +13,8 @@ from typing import Self
 
 from labwright.errors import Cause, LabwrightError
 from labwright.hooks import Event
+from labwright.host.ledger import Ledger
+from labwright.host.paths import Paths
 from labwright.host.run import run
 from labwright.host.usage import available_memory, free_space
 from labwright.nightly.child import MARK, Transcript
@@ -49,7 +51,7 @@ def budget(cache: Path, jobs: int | None = None, memory: int | None = None, disk
 class LocalExecutor(Executor):
     """A `labwright build` for each job. cache: of builds, whose logs may be shown; its file system is watched."""
 
-    def __init__(self, allowed: Budget, cache: Path) -> None:
+    def __init__(self, allowed: Budget, cache: Paths) -> None:
         self._allowed = allowed
         self._cache = cache
         self._running: dict[str, tuple[Job, threading.Thread]] = {}
@@ -63,6 +65,7 @@ class LocalExecutor(Executor):
         self._stopping.set()
         for one in self._running.values():
             one[1].join()
+        self._clean()
 
     def admits(self, job: Job) -> bool:
         """By what the jobs take by the estimate, and by what is really free: others use this machine too."""
@@ -76,7 +79,7 @@ class LocalExecutor(Executor):
             and memory <= self._allowed.memory
             and disk <= self._allowed.disk
             and job.memory <= available_memory()
-            and job.disk <= free_space(self._cache)
+            and job.disk <= free_space(self._cache.root)
         )
 
     def start(self, job: Job, tell: Callable[[Event], None]) -> None:
@@ -126,8 +129,14 @@ class LocalExecutor(Executor):
             stop=self._stop,
         )
         failed = said.failure(done)
-        kept = said.log(self._cache / "logs") or (own if own.is_file() and own.stat().st_size else None)
+        if done.code < 0:
+            self._clean()
+        kept = said.log(self._cache.logs) or (own if own.is_file() and own.stat().st_size else None)
         return JobResult(job, failed, tuple(said.steps), done.seconds, log=kept if failed else None)
+
+    def _clean(self) -> None:
+        """Give back what builds that were killed held. What will not go is said by the next night."""
+        Ledger(self._cache.ledger).clean()
 
     def _stop(self) -> LabwrightError | None:
         stopped = LabwrightError("the nightly build was stopped", cause=Cause.INTERRUPTED, hint="run it again")

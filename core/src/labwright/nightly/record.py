@@ -56,7 +56,9 @@ def begin(places: Places, candidates: Sequence[Candidate], revision: str = "") -
     """
     unfinished = last(places)
     if unfinished is None or unfinished.finished:
-        used = [*numbers(places), *_versions(places)]
+        # A folder without a record is that of a night which was killed before it did anything.
+        written = [number for number in numbers(places) if (places.root / "nights" / f"{number:04}" / NIGHT).exists()]
+        used = [*written, *_versions(places)]
         number, known = max(used, default=0) + 1, {}
         night = Night(number, time.time(), ())
     else:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
 from collections.abc import Callable
 from pathlib import Path
 
+from labwright.nightly import page
 from labwright.nightly.model import Night
 from labwright.nightly.places import Places
 
@@ -15,18 +14,16 @@ Say = Callable[[str], None]
 
 def write_page(places: Places, night: Night, say: Say) -> None:
     """Write the page of the night and the list of all nights. say: gets what is wrong, where something is."""
-    _attempt("the page of the night", lambda page: page.write(places, night), say)
+    _attempt("the page of the night", lambda: page.write(places, night), say)
 
 
 def write_metrics(places: Places, night: Night, file: Path, say: Say) -> None:
     """Write the metrics of the night for the collector of a node. say: gets what is wrong, where something is."""
-    _attempt(f"the metrics in {file}", lambda page: page.write_metrics(places, night, file), say)
+    _attempt(f"the metrics in {file}", lambda: page.write_metrics(places, night, file), say)
 
 
-def _attempt(what: str, work: Callable[..., None], say: Say) -> None:
-    if importlib.util.find_spec("labwright.nightly.page") is None:
-        return
+def _attempt(what: str, work: Callable[[], None], say: Say) -> None:
     try:
-        work(importlib.import_module("labwright.nightly.page"))
+        work()
     except Exception as error:  # whatever it is, the images are built
         say(f"{what} could not be written: {error}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -12,17 +13,18 @@ from labwright.nightly import record, service
 from labwright.nightly.executor import Executor
 from labwright.nightly.images import Candidate, find_images
 from labwright.nightly.lock import alone
-from labwright.nightly.model import Night
+from labwright.nightly.model import ImageNight, Night
 from labwright.nightly.night import Book, Listener, Look, Looker, Rules, run_night
 from labwright.nightly.places import Places
 from labwright.nightly.prune import Keep, prune_nights
 from labwright.nightly.report import write_metrics, write_page
 from labwright.pipeline.build import Wish
 from labwright.pipeline.outlook import outlook, report_of
-from labwright.pipeline.preflight import writable
 from labwright.pipeline.prune import prune
 from labwright.pipeline.workshop import Workshop
 
+PAGE_EVERY = 5.0
+"""Seconds between two versions of the page of a night that is at work."""
 Afterwards = Callable[[Book], None]
 """What is done with the images when all are built or not, such as their publication."""
 
@@ -60,7 +62,6 @@ def nightly(
     def say(text: str) -> None:
         listener.event(Event("warning", "", text=text))
 
-    writable(places.root)
     with alone(places):
         candidates = find_images(wanted.images, wanted.only, wanted.without)
         _clear(places, workshop, say)
@@ -91,17 +92,24 @@ def _clear(places: Places, workshop: Workshop, say: Callable[[str], None]) -> No
         raise os_error(error, f"what an earlier night left in {places.root} cannot be removed") from error
 
 
-def _with_page(places: Places, listener: Listener, say: Callable[[str], None]) -> Callable[..., None]:
+def _with_page(
+    places: Places, listener: Listener, say: Callable[[str], None]
+) -> Callable[[Night, ImageNight], None]:  # fmt: skip
+    """The listener, after the page was written: now and then, since ten images may change within a second."""
     said: set[str] = set()
+    written = -PAGE_EVERY
 
     def once(text: str) -> None:
         if text not in said:
             said.add(text)
             say(text)
 
-    def changed(night: Night, image: object) -> None:
-        write_page(places, night, once)
-        listener.changed(night, image)  # type: ignore[arg-type]
+    def changed(night: Night, image: ImageNight) -> None:
+        nonlocal written
+        if time.monotonic() - written >= PAGE_EVERY:
+            written = time.monotonic()
+            write_page(places, night, once)
+        listener.changed(night, image)
 
     return changed
 

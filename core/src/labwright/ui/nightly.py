@@ -6,6 +6,7 @@ import contextlib
 import time
 from collections import Counter
 from collections.abc import Iterator
+from pathlib import Path
 
 from rich.console import Console
 from rich.live import Live
@@ -69,24 +70,24 @@ class NightView:
             built = f"{took}{', ' + size(image.delivered.bytes) if image.delivered else ''}"
             self._print(f"{sign} {slug} {word}{told.get(image.state, built)}")
 
-    def summary(self, night: Night, page: str) -> None:
+    def summary(self, night: Night, page: Path) -> None:
         """How the night ended: what failed and what to do about it comes last, where it is read first."""
         counts = Counter[str](image.state for image in night.images)
         words = ", ".join(f"{counts[state]} {state}" for state in STATES if counts[state])
         self._print(f"\nnight {night.name}: {words}, in {duration(night.seconds)}")
-        self._print(f"the record: {escape(page)}")
+        self._print(f"the page: {escape(str(page))}")
         for image in night.images:
             for failure in filter(None, (image.failure, *image.publish_failures)):
                 self._failure(image, failure, page)
 
-    def _failure(self, image: ImageNight, failure: Failure, page: str) -> None:
+    def _failure(self, image: ImageNight, failure: Failure, page: Path) -> None:
         self._print(f"\n[bold red]{escape(image.slug)}[/bold red] ({escape(failure.cause)}): {escape(failure.what)}")
         for line in failure.details:
             self._print(f"  [dim]│[/dim] {escape(plain(line))}")
         if failure.hint:
             self._print(f"[bold]what to do[/bold]: {escape(plain(failure.hint))}")
         if failure.log:
-            self._print(f"the whole log: {escape(page.rpartition('/')[0])}/{escape(failure.log)}")
+            self._print(f"the whole log: {escape(str(page.parent / failure.log))}")
 
     def _table(self) -> Table:
         table = Table.grid(padding=(0, 2))

@@ -1,0 +1,113 @@
+"""Numbers and names made fit to be read: no input makes them anything else than words."""
+
+from __future__ import annotations
+
+import math
+import re
+from datetime import UTC, datetime
+from urllib.parse import quote
+
+from labwright.host.text import plain
+
+NONCHARACTERS = re.compile(r"[\ufdd0-\ufdef]|[" + "".join(chr(plane << 16 | end) for plane in range(17)
+                                                           for end in (0xFFFE, 0xFFFF)) + "]")  # fmt: skip
+"""Code points that no HTML document may have (HTML, Preprocessing the input stream)."""
+LARGEST = 1e15
+MINUTE, HOUR = 60, 3600
+
+
+def clean(text: str) -> str:
+    """Text without what a page must not have; carriage returns of progress bars become line feeds."""
+    return NONCHARACTERS.sub("", plain(text.replace("\r\n", "\n").replace("\r", "\n")))
+
+
+def line(text: str, longest: int = 500) -> str:
+    """One line of text, cut with a sign that it was."""
+    one = " ".join(clean(text[: longest * 8]).split())
+    return one if len(one) <= longest else f"{one[: longest - 1]}…"
+
+
+def finite(number: object) -> float:
+    """A number from outside that can be reckoned with: 0 for what is none, is negative or too large."""
+    if isinstance(number, bool) or not isinstance(number, int | float):
+        return 0.0
+    return float(number) if 0 <= number <= LARGEST and not math.isnan(number) else 0.0
+
+
+def duration(seconds: float) -> str:
+    """Seconds in words: 0.4 s, 12 s, 6 min 40 s, 1 h 12 min."""
+    seconds = finite(seconds)
+    if seconds < 9.95:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    if whole < MINUTE:
+        return f"{whole} s"
+    if whole < HOUR:
+        return f"{whole // MINUTE} min {whole % MINUTE:02} s"
+    return f"{whole // HOUR} h {whole % HOUR // MINUTE:02} min"
+
+
+def size(count: float) -> str:
+    """Bytes in words, in powers of 1000."""
+    count = finite(count)
+    for unit in ("B", "kB"):
+        if count < 999.5:
+            return f"{count:.0f} {unit}"
+        count /= 1000
+    return f"{count:.1f} MB" if count < 999.95 else f"{count / 1000:.1f} GB"
+
+
+def difference(count: float, words: str) -> str:
+    """A change with its sign, in the words of its size; words: that size."""
+    return words if not count else f"{'+' if count > 0 else '−'}{words}"  # noqa: RUF001 (the sign of a number)
+
+
+def size_change(before: float, after: float) -> str:
+    """How much more or less: +1.2 MB, −300 kB, no change."""  # noqa: RUF002
+    return difference(after - before, size(abs(after - before))) if before != after else "no change"
+
+
+def seconds_change(before: float, after: float) -> str:
+    """How much slower or faster: +0.8 s, no change."""
+    moved = round(after - before, 1)
+    return difference(moved, f"{abs(moved):.1f} s") if moved else "no change"
+
+
+def moment(seconds: float) -> datetime | None:
+    """A time since 1970, in UTC; None where it is none, or no calendar has it."""
+    try:
+        return datetime.fromtimestamp(finite(seconds), UTC) if finite(seconds) else None
+    except (ValueError, OverflowError, OSError):
+        return None
+
+
+def machine_time(seconds: float) -> str:
+    """For the attribute of a time element; empty for none."""
+    when = moment(seconds)
+    return when.strftime("%Y-%m-%dT%H:%M:%SZ") if when else ""
+
+
+def people_time(seconds: float) -> str:
+    """For people: 27 Nov 2026, 02:00 UTC."""
+    when = moment(seconds)
+    if when is None:
+        return "at an unknown time"
+    month = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"][when.month - 1]
+    return f"{when.day} {month} {when.year}, {when:%H:%M} UTC"
+
+
+def count(number: int, one: str, many: str = "") -> str:
+    """A number and its noun: 1 night, 2 nights."""
+    return f"{number} {one if number == 1 else many or one + 's'}"
+
+
+def listed(words: list[str]) -> str:
+    """a, b and c."""
+    return " and ".join([", ".join(words[:-1]), words[-1]]) if len(words) > 1 else "".join(words)
+
+
+def address(*parts: str) -> str:
+    """A relative address of a file, whose parts cannot lead elsewhere: no scheme, no way up."""
+    steps = [step for part in parts for step in part.split("/") if step]
+    kept = [step for step in steps if step not in {".", ".."}]
+    return quote("/".join(clean(step) for step in kept))
