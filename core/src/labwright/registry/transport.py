@@ -238,7 +238,7 @@ class Transport:
         at_home = parts.scheme == "http" and is_loopback(parts.netloc) and is_loopback(self.host)
         if not (parts.scheme == "https" or at_home) or "@" in parts.netloc:
             raise LabwrightError(
-                f"{doing}: it leads to {plain(parts.scheme)[:20]}://{plain(parts.netloc)[:100]}, which is not HTTPS",
+                f"{doing}: it leads to {plain(parts.scheme)[:20]}://{plain(parts.netloc.rpartition('@')[2])[:100]}, not by HTTPS",
                 cause=Cause.CONFIG,
                 hint="a registry behind a proxy with TLS must know it: X-Forwarded-Proto, or http.relativeurls there",
             )
