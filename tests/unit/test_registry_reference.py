@@ -35,7 +35,8 @@ def test_names_are_taken_apart(text, parts):
     [
         "", "frr", "frr:nightly", "images/frr:nightly", "https://ghcr.io/a:b", "docker://ghcr.io/a:b", "ghcr.io/a",
         "ghcr.io/A:b", "ghcr.io/a/:b", "ghcr.io//a:b", "ghcr.io/a/../b:c", "ghcr.io/a:b:c", "ghcr.io/a:-b",
-        "ghcr.io/a:",        "ghcr.io/a@", "ghcr.io/a@sha256:abc", f"ghcr.io/a@{DIGEST.upper()}", f"ghcr.io/a@{DIGEST}0",
+        "ghcr.io/a:",
+        "ghcr.io/a@", "ghcr.io/a@sha256:abc", f"ghcr.io/a@{DIGEST.upper()}", f"ghcr.io/a@{DIGEST}0",
         "ghcr.io/a:b?x=y",
         "ghcr.io/a:b#c", "ghcr.io/a%2fb:c", "user@ghcr.io/a:b", "ghcr.io:0/a:b", "ghcr.io:99999/a:b", "ghcr.io:x/a:b",
         "-ghcr.io/a:b", "ghcr.io/a:b\n", "ghcr.io\r\nX: y/a:b", "ghcr.io/" + "a" * 256 + ":b", "ghcr.io/a:" + "b" * 129,

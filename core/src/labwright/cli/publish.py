@@ -67,9 +67,11 @@ def origin_of(folder: Path | None) -> Origin:
     """The git revision of a folder, with -dirty at its end where something there is not committed; else nothing."""
     if folder is None or not has_tool("git"):
         return Origin()
+    # A repository may name a program to be run by git status.
+    git: list[str | Path] = ["git", "-c", "core.fsmonitor=false", "-C", folder]
     asked = {"accept": range(256), "what": f"the revision of {folder} cannot be found", "timeout": 30}
-    found = run(["git", "-C", folder, "rev-parse", "HEAD"], **asked)  # type: ignore[arg-type]
+    found = run([*git, "rev-parse", "HEAD"], **asked)  # type: ignore[arg-type]
     if found.code:
         return Origin()
-    changed = run(["git", "-C", folder, "status", "--porcelain", "--", "."], **asked)  # type: ignore[arg-type]
+    changed = run([*git, "status", "--porcelain", "--", "."], **asked)  # type: ignore[arg-type]
     return Origin(found.output.strip() + ("-dirty" if changed.code or changed.output.strip() else ""))
