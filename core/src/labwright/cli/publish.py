@@ -53,7 +53,7 @@ def publish(
             say("reading what was built")
             bench = workshop.runner(image.stem).workbench(scratch, say, scratch / "log")
             published = publish_image(read_delivered(image), place, wanted, options, bench)
-        running.result(in_words(published), **asdict(published))
+        running.result(in_words(published), **facts(published))
 
 
 def in_words(published: Published) -> str:
@@ -61,6 +61,12 @@ def in_words(published: Published) -> str:
     new = "nothing was sent, it had all of it" if not published.uploaded else f"{size(published.uploaded)} sent"
     signed = "signed" if published.signed else "not signed: no --key"
     return f"{published.reference}\n{published.digest}\n{size(published.total)} in all, {new}; {signed}"
+
+
+def facts(published: Published) -> dict[str, object]:
+    """For programs; `kind` is the word of each line of events."""
+    found = asdict(published)
+    return {"as": found.pop("kind"), **found}
 
 
 def origin_of(folder: Path | None) -> Origin:
