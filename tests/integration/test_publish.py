@@ -509,17 +509,19 @@ def test_the_commands_publish_pull_and_verify(server, tmp_path, monkeypatch):
     code, said = run_cli("publish", image, reference, "--as", "containerdisk", "--key", key, "--tag", "two", "--json")
     assert code == 0, said
     result = json.loads(said.splitlines()[-1])
-    assert (result["kind"], result["reference"], result["signed"]) == ("containerdisk", reference, True)
+    assert (result["kind"], result["as"], result["reference"]) == ("result", "containerdisk", reference)
+    assert result["signed"]
     assert run_cli("verify", reference, "--key", public)[0] == 0
     code, said = run_cli("verify", reference, "--key", stranger, "--deep")
     assert code == Cause.SIGNATURE.exit_code
     assert "NOT OK: signature: " in said
     code, said = run_cli("verify", reference, "--json")
     assert (code, json.loads(said)["holds"]) == (0, True)
-    code, said = run_cli(
-        "pull", f"{server.host}/cli/leaf@{result['digest']}", "--out", tmp_path / "back", "--key", public
-    )
-    assert code == 0, said
+    exact = f"{server.host}/cli/leaf@{result['digest']}"
+    code, said = run_cli("pull", exact, "--out", tmp_path / "back", "--key", public, "--json")
+    result = json.loads(said.splitlines()[-1])
+    assert (code, result["kind"], result["as"]) == (0, "result", "containerdisk")
+    assert result["files"] == [str(tmp_path / "back/leaf.qcow2")]
     assert (tmp_path / "back/leaf.qcow2").read_bytes() == image.read_bytes()
     assert run_cli("verify", image)[0] == 0
     image.write_bytes(image.read_bytes() + b"more")
