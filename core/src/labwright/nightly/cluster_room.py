@@ -72,5 +72,5 @@ def lacking(needs: Needs, rooms: Sequence[Room]) -> str:
     fit = [room for room in fit if room.kvm or not needs.kvm]
     if not fit:
         return f"KVM: it runs on none of {named}"
-    most = max(room.memory for room in fit)
-    return f"MEMORY: it takes {needs.memory // MEGABYTE} MB, and {most // MEGABYTE} MB are the most that one of {named} has"
+    wanted, most = needs.memory // MEGABYTE, max(room.memory for room in fit) // MEGABYTE
+    return f"MEMORY: it takes {wanted} MB, and {most} MB are the most that one of {named} has"
