@@ -217,7 +217,7 @@ class ClusterExecutor(Executor):
         for resources.
         """
         taken: dict[str, list[Needs]] = {}
-        for one in self._running.values():
+        for one in list(self._running.values()):
             if one.job is not job:
                 taken.setdefault(one.worker, []).append(self._needs(one.job))
         left = [room.less(taken.get(room.address, [])) for room in self._workers()]
@@ -237,7 +237,7 @@ class ClusterExecutor(Executor):
 
     def _build(self, one: _Running) -> JobResult:
         job = one.job
-        say = functools.partial(_say, one)
+        say = functools.partial(self._say, one)
         parcel = pack(job.folder)
         base = ""
         if job.base is not None and parcel.bases:
@@ -257,6 +257,12 @@ class ClusterExecutor(Executor):
         if answer.failure is None:
             self._staging.fetch(job.slug, answer.digest, job.output, say)
         return JobResult(job, answer.failure, answer.steps, answer.seconds, line(answer.worker), _log(job, answer.log))
+
+    def _say(self, one: _Running, text: str) -> None:
+        """Progress of our own, while images travel. Raises LabwrightError (interrupted) where the night is to end."""
+        if self._stopping.is_set():
+            raise _stopped()
+        one.tell(Event("progress", one.job.slug, text=text))
 
     def _elsewhere(self, one: _Running) -> str:
         """Another worker than those whose disks are full; empty where there is none, not even a busy one."""
@@ -286,7 +292,7 @@ class ClusterExecutor(Executor):
         waiting = time.monotonic()
         while not future.done():
             if self._stopping.wait(LOOK):
-                raise LabwrightError("the nightly build was stopped", cause=Cause.INTERRUPTED, hint="run it again")
+                raise _stopped()
             if client.status != "running":
                 raise self._gone()
             rooms = self._workers()
@@ -327,8 +333,8 @@ class ClusterExecutor(Executor):
             ) from broken
 
 
-def _say(one: _Running, text: str) -> None:
-    one.tell(Event("progress", one.job.slug, text=text))
+def _stopped() -> LabwrightError:
+    return LabwrightError("the nightly build was stopped", cause=Cause.INTERRUPTED, hint="run it again")
 
 
 def _log(job: Job, text: str) -> Path | None:

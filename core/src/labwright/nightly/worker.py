@@ -62,6 +62,8 @@ class Offer:
 def offer(workshop: Workshop, slots: int | None = None, memory: int | None = None) -> Offer:
     """What this machine can do: tried, not read from a version. Raises LabwrightError (config): an unfit cache."""
     workshop.paths.ensure()
+    # What a worker before this one held, that was killed.
+    workshop.ledger.clean()
     with scratch_folder(workshop.paths, workshop.ledger) as scratch:
         works, words = kvm_works(workshop.runner("worker").workbench(scratch, lambda _: None, scratch / "log"))
     lacking = [] if works else [f"no KVM: {words}"]
