@@ -121,6 +121,7 @@ def test_a_licence_gets_in_and_nowhere_else(quick, own_cache):
     report = json.loads((quick / "frr-nos.json").read_text())
     assert report["tests"]["boots"]["device"]["script"] is True
     assert "the-licence-itself" not in json.dumps(report)
+    assert (report["private"], report["visibility"]) == ([LICENCE], "public")
     assert not (own_cache / "store/device" / report["steps"]["device"]["key"]).exists()
     for path in (own_cache / "logs").rglob("*.log"):
         assert b"the-licence-itself" not in path.read_bytes(), path.name

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.builds import REPOSITORY
 from support.registry import RealRegistry, access, real_registry
 from support.registry_images import EPOCH, made_up_image, published, said_of, signing_key
 from typer.testing import CliRunner
@@ -454,6 +455,45 @@ def test_an_image_that_is_pulled_over_another_has_its_own_report(server, bench, 
     )
 
 
+def test_a_private_image_comes_back_for_its_owners_eyes_alone(server, bench, tmp_path):
+    for visibility, mode in (("private", 0o600), ("public", 0o644)):
+        image = made_up_image(tmp_path / visibility, visibility=visibility)
+        for kind in KINDS:
+            reference = f"{server.host}/eyes/{visibility}:{kind}"
+            published(image, reference, kind, bench)
+            brought(reference, tmp_path / "back", bench)
+            assert (tmp_path / "back/leaf.qcow2").stat().st_mode & 0o777 == mode
+
+
+def test_an_image_that_cannot_fit_is_not_begun(server, bench, tmp_path):
+    blob = Blob.of(b"x")
+    with Registry(server.host, access()) as registry:
+        registry.push_blob("vast", blob)
+        with pytest.raises(LabwrightError, match="no room for so many") as caught:
+            registry.pull_blob("vast", Descriptor("x", blob.digest, 1 << 43), tmp_path / "back")
+    assert caught.value.cause == Cause.DISK_FULL
+
+
+BUILT = sorted(
+    path.with_suffix(".qcow2")
+    for path in (REPOSITORY / "out").glob("*.json")
+    if '"visibility"' in path.read_text() and path.with_suffix(".qcow2").is_file()
+)
+
+
+@pytest.mark.skipif(not BUILT, reason="there is no image in out/ that this version built")
+def test_an_image_that_was_built_here_is_published_signed_and_comes_back(server, bench, tmp_path):
+    key, public = signing_key(tmp_path)
+    image = min(BUILT, key=lambda path: path.stat().st_size)
+    for kind in KINDS:
+        reference = f"{server.host}/built/{kind}:one"
+        published(image, reference, kind, bench, key=key)
+        brought(reference, tmp_path / kind, bench, public)
+        assert (tmp_path / kind / image.name).read_bytes() == image.read_bytes()
+        found = verify_published(parse_reference(reference), load_public_key(public), True, access(), print)
+        assert all(one.holds for one in found)
+
+
 def run_cli(*words: str | Path) -> tuple[int, str]:
     done = CliRunner().invoke(app, [str(word) for word in words])
     assert "Traceback" not in done.output
@@ -469,17 +509,19 @@ def test_the_commands_publish_pull_and_verify(server, tmp_path, monkeypatch):
     code, said = run_cli("publish", image, reference, "--as", "containerdisk", "--key", key, "--tag", "two", "--json")
     assert code == 0, said
     result = json.loads(said.splitlines()[-1])
-    assert (result["kind"], result["reference"], result["signed"]) == ("containerdisk", reference, True)
+    assert (result["kind"], result["as"], result["reference"]) == ("result", "containerdisk", reference)
+    assert result["signed"]
     assert run_cli("verify", reference, "--key", public)[0] == 0
     code, said = run_cli("verify", reference, "--key", stranger, "--deep")
     assert code == Cause.SIGNATURE.exit_code
     assert "NOT OK: signature: " in said
     code, said = run_cli("verify", reference, "--json")
     assert (code, json.loads(said)["holds"]) == (0, True)
-    code, said = run_cli(
-        "pull", f"{server.host}/cli/leaf@{result['digest']}", "--out", tmp_path / "back", "--key", public
-    )
-    assert code == 0, said
+    exact = f"{server.host}/cli/leaf@{result['digest']}"
+    code, said = run_cli("pull", exact, "--out", tmp_path / "back", "--key", public, "--json")
+    result = json.loads(said.splitlines()[-1])
+    assert (code, result["kind"], result["as"]) == (0, "result", "containerdisk")
+    assert result["files"] == [str(tmp_path / "back/leaf.qcow2")]
     assert (tmp_path / "back/leaf.qcow2").read_bytes() == image.read_bytes()
     assert run_cli("verify", image)[0] == 0
     image.write_bytes(image.read_bytes() + b"more")

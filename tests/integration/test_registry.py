@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import resource
 import threading
 import time
 from collections.abc import Iterator
@@ -183,12 +184,20 @@ def test_a_descriptor_that_lies_about_the_size_is_refused(shared, tmp_path, lie)
     assert not list(tmp_path.glob("*back*"))
 
 
-def test_a_full_disk_is_not_taken_for_a_broken_network(shared, large):
+def test_a_disk_that_takes_no_more_is_not_taken_for_a_broken_network(shared, large, tmp_path):
     with Registry(shared.host, access()) as registry:
         registry.push_blob("full", large)
-        with pytest.raises(LabwrightError) as caught:
-            registry.pull_blob("full", described(large, "x"), Path("/proc/self/nothing-can-be-made-here"))
-    assert caught.value.cause == Cause.HOST
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    with cutting_proxy(shared.port) as proxy, Registry(proxy.host, access()) as registry:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (5_000_000, before[1]))
+        try:
+            with pytest.raises(LabwrightError, match="cannot be written") as caught:
+                registry.pull_blob("full", described(large, "x"), tmp_path / "back")
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        assert caught.value.cause == Cause.HOST
+        assert proxy.down < large.size + (1 << 20)
+    assert not list(tmp_path.glob("*back*"))
 
 
 def test_a_password_that_is_wrong_or_lacks_says_where_it_was_sought(tmp_path):

@@ -34,7 +34,8 @@ def made_up_qcow2(place: Path, content: bytes, megabytes: int = 8) -> Path:
 def made_up_image(folder: Path, slug: str = "leaf", content: bytes = b"", **facts: Any) -> Path:
     """<slug>.qcow2 with a report, a list of files and a kernel's files beside it.
 
-    content: of the disk, by default another each time. facts: put into the report; None takes one out. `disks`: names of further disks.
+    content: of the disk, by default another each time. facts: put into the report; None takes one out. `disks`: names
+    of further disks.
     """
     folder.mkdir(parents=True, exist_ok=True)
     image = made_up_qcow2(folder / f"{slug}.qcow2", content or os.urandom(3 << 20))

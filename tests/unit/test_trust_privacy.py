@@ -11,8 +11,9 @@ import pytest
 
 from labwright.host.paths import Paths
 from labwright.pipeline.base import Privacy, inherited_privacy, own_privacy
-from labwright.pipeline.build import Wish, course_of, plan_image
+from labwright.pipeline.build import Wish, course_of, from_delivered, plan_image
 from labwright.pipeline.deliver import Course, places, unchanged
+from labwright.pipeline.outlook import outlook
 from labwright.pipeline.steps import Step, key_of
 from labwright.pipeline.workshop import Workshop
 from labwright.plugins import hook_manager
@@ -66,8 +67,7 @@ def test_a_delivered_disk_keeps_its_private_files_in_the_next_image(tmp_path, wo
     disk = delivered(tmp_path, "one", private=["/etc/key"], visibility="private")
     spec = load_image(image(tmp_path, "two", f"  type: frr\n  from: {disk}\n"))
     assert inherited_privacy(spec, workshop) == Privacy(("/etc/key",), "private")
-    subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", disk, "1M"], check=True)
-    delivered_report(disk, private=["/etc/key"], visibility="private")
+    delivered_report(qcow2(disk), private=["/etc/key"], visibility="private")
     steps = [one.step for one in plan_image(Wish(spec, tmp_path / "two"), workshop)]
     assert next(step for step in steps if step.name == "device").private, "it is kept in no store"
 
@@ -101,3 +101,34 @@ def test_an_unchanged_image_that_is_now_private_says_so_in_its_report(tmp_path, 
     told = json.loads((tmp_path / "one.json").read_text())
     assert (told["private"], told["visibility"]) == (["/etc/key"], "private")
     assert {key: told[key] for key in report} == report
+
+
+def qcow2(place: Path) -> Path:
+    subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", place, "1M"], check=True)
+    return place
+
+
+def test_a_base_that_was_delivered_brings_what_it_was_made_with(tmp_path, workshop):
+    image(tmp_path, "one", "  type: debian\n" + SECRET % "now")
+    out = tmp_path / "out"
+    out.mkdir()
+    delivered_report(qcow2(out / "one.qcow2"), image="one", private=["/etc/then"], visibility="private")
+    spec = load_image(image(tmp_path, "two", "  type: linux\n  from: ../one\n"))
+    wish = from_delivered(Wish(spec, tmp_path / "two", base=out), out, workshop)
+    assert wish.inherited == Privacy(("/etc/now", "/etc/then"), "private")
+
+
+def test_a_night_takes_an_image_that_was_made_private_for_a_changed_one(tmp_path, workshop):
+    disk = qcow2(tmp_path / "disk.qcow2")
+    spec = load_image(image(tmp_path, "two", f"  type: linux\n  from: {disk}\n"))
+    wish, steps, done = Wish(spec, tmp_path / "two"), {}, {}
+    for step in course_of(wish, None, workshop).steps:
+        done[step.name] = "digest"
+        ingredients = dict(step.options) | {f"step {name}": done[name] for name in step.inputs}
+        steps[step.name] = {"key": key_of(step, ingredients), "digest": "digest", "inputs": ingredients}
+    out = tmp_path / "out"
+    out.mkdir()
+    delivered_report(qcow2(out / "two.qcow2"), image="two", steps=steps, private=[], visibility="public")
+    assert outlook(wish, workshop, out).why == ""
+    hidden = spec.model_copy(update={"build": spec.build.model_copy(update={"visibility": "private"})})
+    assert "build.visibility" in outlook(Wish(hidden, tmp_path / "two"), workshop, out).why

@@ -32,6 +32,7 @@ from labwright.cli import (
     schema,
     test,
     verify,
+    worker,
 )
 
 app = typer.Typer(
@@ -54,6 +55,7 @@ app.command("pull")(pull.pull)
 app.command("verify")(verify.verify)
 app.command("enter")(enter.enter)
 app.command("nightly")(nightly.nightly)
+app.command("worker")(worker.worker)
 app.add_typer(kernel.app, name="kernel")
 app.add_typer(lesson.app, name="lesson")
 app.add_typer(plugins.app, name="plugins")

@@ -12,10 +12,13 @@ from typing import Annotated
 import typer
 
 from labwright.cli.build import Locked, Offline
+from labwright.cli.cluster_options import Scheduler, StagingPrefix, TlsCa, TlsCert, TlsKey, executor_of
 from labwright.cli.registry_options import AuthFile, Authorities, access
 from labwright.cli.session import Json, as_root, errors, failures, out
 from labwright.errors import Cause
 from labwright.host.paths import Paths
+from labwright.nightly.cluster_link import Link
+from labwright.nightly.executor import Executor
 from labwright.nightly.local import LocalExecutor, budget
 from labwright.nightly.model import ImageNight, Night
 from labwright.nightly.night import Book, Listener, Rules
@@ -109,6 +112,11 @@ def nightly(
     key: Annotated[str, typer.Option(help="Private key to sign with: env:NAME or file:/path.")] = "",
     authorities: Authorities = None,
     auth_file: AuthFile = None,
+    scheduler: Scheduler = "",
+    staging: StagingPrefix = "",
+    tls_ca: TlsCa = None,
+    tls_cert: TlsCert = None,
+    tls_key: TlsKey = None,
     json_lines: Json = False,
 ) -> None:
     """Build all images whose ingredients changed, what others start from first; test them; put them in service.
@@ -131,6 +139,14 @@ def nightly(
         if publish:
             destination.check()
 
+        def here() -> Executor:
+            return LocalExecutor(budget(cache.root, jobs, **allowed), cache)
+
+        make = here
+        if scheduler:
+            link = Link(scheduler, tls_ca, tls_cert, tls_key)
+            make = executor_of(link, staging, access(authorities, auth_file), running.workshop)
+
         def afterwards(book: Book) -> None:
             if publish:
                 publisher = publisher_of(running.workshop, destination, book.night.revision)
@@ -140,7 +156,7 @@ def nightly(
             wanted,
             places,
             running.workshop,
-            lambda: LocalExecutor(budget(cache.root, jobs, **allowed), cache),
+            make,
             looker_of(running.workshop, wanted.rules),
             running.listener,
             afterwards,

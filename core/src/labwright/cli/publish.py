@@ -53,7 +53,7 @@ def publish(
             say("reading what was built")
             bench = workshop.runner(image.stem).workbench(scratch, say, scratch / "log")
             published = publish_image(read_delivered(image), place, wanted, options, bench)
-        running.result(in_words(published), **asdict(published))
+        running.result(in_words(published), **facts(published))
 
 
 def in_words(published: Published) -> str:
@@ -63,13 +63,21 @@ def in_words(published: Published) -> str:
     return f"{published.reference}\n{published.digest}\n{size(published.total)} in all, {new}; {signed}"
 
 
+def facts(published: Published) -> dict[str, object]:
+    """For programs; `kind` is the word of each line of events."""
+    found = asdict(published)
+    return {"as": found.pop("kind"), **found}
+
+
 def origin_of(folder: Path | None) -> Origin:
     """The git revision of a folder, with -dirty at its end where something there is not committed; else nothing."""
     if folder is None or not has_tool("git"):
         return Origin()
+    # A repository may name a program to be run by git status.
+    git: list[str | Path] = ["git", "-c", "core.fsmonitor=false", "-C", folder]
     asked = {"accept": range(256), "what": f"the revision of {folder} cannot be found", "timeout": 30}
-    found = run(["git", "-C", folder, "rev-parse", "HEAD"], **asked)  # type: ignore[arg-type]
+    found = run([*git, "rev-parse", "HEAD"], **asked)  # type: ignore[arg-type]
     if found.code:
         return Origin()
-    changed = run(["git", "-C", folder, "status", "--porcelain", "--", "."], **asked)  # type: ignore[arg-type]
+    changed = run([*git, "status", "--porcelain", "--", "."], **asked)  # type: ignore[arg-type]
     return Origin(found.output.strip() + ("-dirty" if changed.code or changed.output.strip() else ""))

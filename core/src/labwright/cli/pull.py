@@ -34,6 +34,6 @@ def pull(
         running.result(
             "\n".join(map(str, brought.files)) + f"\n{brought.digest}; "
             + ("signed by this key" if brought.signed else "not asked who signed it: no --key"),
-            reference=brought.reference, kind=brought.kind, digest=brought.digest,
+            **{"as": brought.kind}, reference=brought.reference, digest=brought.digest,
             files=[str(path) for path in brought.files], signed=brought.signed,
         )  # fmt: skip

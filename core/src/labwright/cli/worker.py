@@ -8,22 +8,16 @@ from typing import Annotated
 
 import typer
 
+from labwright.cli.cluster_options import SCHEDULER, TlsCa, TlsCert, TlsKey
 from labwright.cli.registry_options import AuthFile, Authorities, access
-from labwright.cli.session import Json, failures, out, print_json
+from labwright.cli.session import Json, failures, out, print_json, workshop
 from labwright.host.text import plain
 from labwright.nightly.cluster_link import Link, check_link, with_dask
 from labwright.pipeline.prune import parse_size
 
-Scheduler = Annotated[
-    str, typer.Option(metavar="ADDRESS", help="Dask's scheduler: tls://HOST:PORT, or tcp://127.0.0.1:8786 here.")
-]
-TlsCa = Annotated[Path | None, typer.Option("--tls-ca", metavar="FILE", help="PEM file of the cluster's authority.")]
-TlsCert = Annotated[Path | None, typer.Option("--tls-cert", metavar="FILE", help="This machine's certificate by it.")]
-TlsKey = Annotated[Path | None, typer.Option("--tls-key", metavar="FILE", help="The key of that certificate.")]
-
 
 def worker(
-    scheduler: Scheduler,
+    scheduler: Annotated[str, typer.Option(metavar="ADDRESS", help=SCHEDULER)],
     slots: Annotated[int | None, typer.Option(min=1, help="Builds at once; by default half of the processors.")] = None,
     memory: Annotated[
         str, typer.Option(metavar="SIZE", help="For all builds, 8G for instance; default what is free.")
@@ -40,7 +34,7 @@ def worker(
     with failures(json_wanted):
         link = check_link(Link(scheduler, tls_ca, tls_cert, tls_key))
         dask_worker = with_dask("labwright.nightly.worker")
-        offered = dask_worker.offer(slots, parse_size(memory) if memory else None)
+        offered = dask_worker.offer(workshop(), slots, parse_size(memory) if memory else None)
         if json_wanted:
             print_json({"resources": offered.resources, "lacking": list(offered.why)})
         for line in () if json_wanted else offered.why:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import logging
 import queue
@@ -98,6 +99,7 @@ class ClusterExecutor(Executor):
         self._running: dict[str, _Running] = {}
         self._ended: queue.SimpleQueue[JobResult] = queue.SimpleQueue()
         self._stopping = threading.Event()
+        self._lost = threading.Event()
         self._lock = threading.Lock()
         self._rooms: tuple[float, tuple[Room, ...]] = (0.0, ())
 
@@ -112,9 +114,7 @@ class ClusterExecutor(Executor):
         for one in self._running.values():
             if one.thread:
                 one.thread.join()
-        if self._client is not None:
-            self._client.close(timeout=PATIENCE)
-            self._client = None
+        self._drop()
 
     def admits(self, job: Job) -> bool:
         """Whether a worker has a slot and memory for it."""
@@ -151,8 +151,9 @@ class ClusterExecutor(Executor):
     def _connected(self) -> Client:
         """The client, a new one where the scheduler went away since. Raises LabwrightError (network)."""
         with self._lock:
-            if self._client is not None and self._client.status in {"running", "connecting"}:
+            if self._client is not None and self._client.status == "running" and not self._lost.is_set():
                 return self._client
+            self._drop()
             try:
                 client = Client(
                     self._link.address, security=security_of(self._link), timeout=PATIENCE, set_as_default=False,
@@ -165,9 +166,18 @@ class ClusterExecutor(Executor):
             except (OSError, TimeoutError, ValueError) as error:
                 raise self._gone(error) from error
             self._client = client
+            self._lost.clear()
             return client
 
+    def _drop(self) -> None:
+        """Dask's own client connects again by itself, but forgets its tasks and what it listened to."""
+        old, self._client = self._client, None
+        if old is not None:
+            with contextlib.suppress(OSError, TimeoutError):
+                old.close(timeout=1)
+
     def _gone(self, error: Exception | None = None) -> LabwrightError:
+        self._lost.set()
         return LabwrightError(
             f"there is no scheduler at {self._link.address}",
             cause=Cause.NETWORK,
@@ -207,7 +217,7 @@ class ClusterExecutor(Executor):
         for resources.
         """
         taken: dict[str, list[Needs]] = {}
-        for one in self._running.values():
+        for one in list(self._running.values()):
             if one.job is not job:
                 taken.setdefault(one.worker, []).append(self._needs(one.job))
         left = [room.less(taken.get(room.address, [])) for room in self._workers()]
@@ -227,7 +237,7 @@ class ClusterExecutor(Executor):
 
     def _build(self, one: _Running) -> JobResult:
         job = one.job
-        say = functools.partial(_say, one)
+        say = functools.partial(self._say, one)
         parcel = pack(job.folder)
         base = ""
         if job.base is not None and parcel.bases:
@@ -247,6 +257,12 @@ class ClusterExecutor(Executor):
         if answer.failure is None:
             self._staging.fetch(job.slug, answer.digest, job.output, say)
         return JobResult(job, answer.failure, answer.steps, answer.seconds, line(answer.worker), _log(job, answer.log))
+
+    def _say(self, one: _Running, text: str) -> None:
+        """Progress of our own, while images travel. Raises LabwrightError (interrupted) where the night is to end."""
+        if self._stopping.is_set():
+            raise _stopped()
+        one.tell(Event("progress", one.job.slug, text=text))
 
     def _elsewhere(self, one: _Running) -> str:
         """Another worker than those whose disks are full; empty where there is none, not even a busy one."""
@@ -276,7 +292,7 @@ class ClusterExecutor(Executor):
         waiting = time.monotonic()
         while not future.done():
             if self._stopping.wait(LOOK):
-                raise LabwrightError("the nightly build was stopped", cause=Cause.INTERRUPTED, hint="run it again")
+                raise _stopped()
             if client.status != "running":
                 raise self._gone()
             rooms = self._workers()
@@ -317,8 +333,8 @@ class ClusterExecutor(Executor):
             ) from broken
 
 
-def _say(one: _Running, text: str) -> None:
-    one.tell(Event("progress", one.job.slug, text=text))
+def _stopped() -> LabwrightError:
+    return LabwrightError("the nightly build was stopped", cause=Cause.INTERRUPTED, hint="run it again")
 
 
 def _log(job: Job, text: str) -> Path | None:

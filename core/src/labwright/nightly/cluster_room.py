@@ -6,6 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from labwright.pipeline.steps import MEGABYTE
+
 SLOT, MEMORY, ROOT, KVM = "SLOT", "MEMORY", "ROOT", "KVM"
 """What workers announce. MEMORY: bytes; the others: one for each build that may run at once."""
 
@@ -70,5 +72,5 @@ def lacking(needs: Needs, rooms: Sequence[Room]) -> str:
     fit = [room for room in fit if room.kvm or not needs.kvm]
     if not fit:
         return f"KVM: it runs on none of {named}"
-    most = max(room.memory for room in fit)
-    return f"MEMORY: it takes {needs.memory >> 20} MiB, and {most >> 20} MiB are the most that one of {named} has"
+    wanted, most = needs.memory // MEGABYTE, max(room.memory for room in fit) // MEGABYTE
+    return f"MEMORY: it takes {wanted} MB, and {most} MB are the most that one of {named} has"

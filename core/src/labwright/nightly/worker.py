@@ -6,7 +6,7 @@ import asyncio
 import logging
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -19,9 +19,12 @@ from labwright.host.usage import available_memory
 from labwright.nightly.cluster_link import Link, check_link
 from labwright.nightly.cluster_room import KVM, MEMORY, ROOT, SLOT
 from labwright.nightly.worker_job import Settings
-from labwright.pipeline.runner import default_jobs
+from labwright.pipeline.runner import default_jobs, scratch_folder
+from labwright.pipeline.steps import MEGABYTE
+from labwright.pipeline.workshop import Workshop
+from labwright.registry.reference import is_loopback
 from labwright.registry.transport import Access
-from labwright.vm.accelerator import probe_kvm
+from labwright.vm.accelerator import kvm_works
 
 PATIENCE = 30.0
 """Seconds to reach a scheduler before that is said."""
@@ -40,7 +43,7 @@ DASK = {
 
 @dataclass(frozen=True)
 class Offer:
-    """What this machine gives to a cluster. slots: builds at once. memory: bytes for all of them."""
+    """What this machine gives to a cluster. slots: builds at once. memory: bytes for all. why: what it lacks."""
 
     slots: int
     memory: int
@@ -56,9 +59,13 @@ class Offer:
         return found | ({KVM: float(self.slots)} if self.kvm else {})
 
 
-def offer(slots: int | None = None, memory: int | None = None) -> Offer:
-    """What this machine can do: tried, not read from a version. why: what it cannot, in words."""
-    works, words = probe_kvm()
+def offer(workshop: Workshop, slots: int | None = None, memory: int | None = None) -> Offer:
+    """What this machine can do: tried, not read from a version. Raises LabwrightError (config): an unfit cache."""
+    workshop.paths.ensure()
+    # What a worker before this one held, that was killed.
+    workshop.ledger.clean()
+    with scratch_folder(workshop.paths, workshop.ledger) as scratch:
+        works, words = kvm_works(workshop.runner("worker").workbench(scratch, lambda _: None, scratch / "log"))
     lacking = [] if works else [f"no KVM: {words}"]
     root = True
     if namespace.needed():
@@ -126,7 +133,7 @@ async def _started(link: Link, offered: Offer, access: Access, scratch: Path) ->
         resources=offered.resources,
         security=security_of(link),
         # In a network the address by which the scheduler is reached; without TLS nobody else reaches it.
-        host=None if link.tls and not link.host.startswith("127.") else "127.0.0.1",
+        host="127.0.0.1" if is_loopback(link.host) else None,
         protocol="tls" if link.tls else "tcp",
         dashboard_address="127.0.0.1:0",
         local_directory=str(scratch),
@@ -138,8 +145,9 @@ async def _started(link: Link, offered: Offer, access: Access, scratch: Path) ->
     return await worker
 
 
-async def _first(*waits: object) -> None:
-    tasks = [asyncio.ensure_future(one) for one in waits]  # type: ignore[arg-type]
+async def _first(*waits: Awaitable[object]) -> None:
+    """Wait for one of them."""
+    tasks = [asyncio.ensure_future(one) for one in waits]
     done, rest = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     for task in rest:
         task.cancel()
@@ -153,4 +161,4 @@ def in_words(offered: Offer) -> str:
     builds = "1 build" if offered.slots == 1 else f"{offered.slots} builds"
     kvm = "KVM" if offered.kvm else "no KVM"
     root = "" if offered.root else ", no root: it can build nothing"
-    return f"{builds} at once, {offered.memory >> 20} MiB of memory, {kvm}{root}"
+    return f"{builds} at once, {offered.memory // MEGABYTE} MB of memory, {kvm}{root}"

@@ -15,6 +15,7 @@ from distributed.core import Status
 from labwright import __version__
 from labwright.errors import Cause, LabwrightError, os_error
 from labwright.hooks import Event
+from labwright.host.ledger import Ledger
 from labwright.host.paths import Paths
 from labwright.host.run import run
 from labwright.nightly.child import MARK, Transcript
@@ -167,6 +168,9 @@ def _child(job: Job, order: Order, voice: _Voice, paths: Paths, result: dict[str
         unlogged=MARK,
         stop=voice.stopped,
     )
+    if done.code < 0:
+        # What it held, a build that was killed cannot give back by itself.
+        Ledger(paths.ledger).clean()
     result["steps"] = [asdict(step) for step in said.steps]
     failed = said.failure(done)
     if failed is not None:

@@ -16,11 +16,13 @@ from labwright.interfaces import Workbench
 from labwright.publish.attest import signed_by
 from labwright.publish.kind import Pulled
 from labwright.publish.kinds import kind_of
+from labwright.publish.labels import OURS
 from labwright.registry.client import Registry
 from labwright.registry.reference import Reference
 from labwright.registry.transport import Access
 from labwright.trust.keys import load_public_key
 
+VISIBILITY = f"{OURS}.visibility"
 LARGEST_REPORT = 16 << 20
 
 
@@ -69,6 +71,9 @@ def pull(reference: Reference, folder: Path, options: PullOptions, bench: Workbe
         with _aside(folder, bench) as aside:
             kind.unpack(pulled, aside, bench)
             _check(aside, str(reference))
+            if manifest.annotations.get(VISIBILITY) != "public":
+                for disk in aside.glob("*.qcow2"):
+                    disk.chmod(0o600)
             files = _into_place(aside, folder)
     return Brought(str(reference), kind.name, manifest.digest, files, key is not None)
 

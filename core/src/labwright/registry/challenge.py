@@ -13,7 +13,7 @@ from labwright.host.text import plain
 from labwright.registry.reference import is_loopback
 
 TOKEN = r"[A-Za-z0-9!#$%&'*+.^_`|~-]+"  # noqa: S105 - a grammar
-SCHEME = re.compile(rf"\s*,?\s*({TOKEN})(?:\s+|$)")
+SCHEME = re.compile(rf"\s*,?\s*({TOKEN})(?:\s+|$|(?=,))")
 PARAMETER = re.compile(rf'\s*,?\s*({TOKEN})\s*=\s*(?:"((?:[^"\\]|\\.)*)"|({TOKEN}))')
 LONGEST = 8192
 

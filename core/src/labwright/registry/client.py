@@ -31,6 +31,8 @@ from labwright.registry.transport import Access, Transport
 from labwright.registry.upload import blob_size, push_scope, upload
 
 MOST_TAGS = 10_000
+NO_LIST = (400, 404, 405, 501)
+"""What registries answer that know no list of referrers."""
 
 
 class Registry:
@@ -133,9 +135,9 @@ class Registry:
         """What says something about an image."""
         path, doing = f"/v2/{repository}/referrers/{digest}", f"{self.host}/{repository}: listing referrers"
         answer: Answer | None = self._tried(
-            lambda: self._transport.ask("GET", path, doing, (pull_scope(repository),), (200, 404), largest=LARGEST)
+            lambda: self._transport.ask("GET", path, doing, (pull_scope(repository),), (200, *NO_LIST), largest=LARGEST)
         )
-        if answer is None or answer.code == 404:
+        if answer is None or answer.code in NO_LIST:
             answer = self._get(self._fallback(repository, digest), (OCI_INDEX,))
         return read_index(answer.data, f"{self.host}/{repository}") if answer else ()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any
@@ -37,6 +38,12 @@ def download(
     """
     partial = beside(place) if place else Path(os.devnull)
     try:
+        if place and wanted.size > shutil.disk_usage(place.parent).free:
+            raise LabwrightError(
+                f"{place}: {wanted.size} bytes are to come, and there is no room for so many",
+                cause=Cause.DISK_FULL,
+                hint="free some space, or name another folder",
+            )
         with partial.open("xb" if place else "wb") as output:
             _Download(transport, repository, wanted, say).run(output)
             if place:
@@ -104,7 +111,7 @@ class _Download:
                 return
             raise Broken(f"{self._doing}: the registry goes on somewhere else")
         if response.status_code != 200:
-            data = response.raw.read(1 << 14, decode_content=True)
+            data = response.raw.read(1 << 14, decode_content=False)
             told = {name.lower(): value for name, value in response.headers.items()}
             who = self._transport.who(self._scopes)
             raise refusal(Answer(response.status_code, told, data), self._doing, who)

@@ -169,7 +169,7 @@ class Transport:
         """A long answer, part by part. Raises Broken where it comes too slowly or ends too early."""
         since, count = time.monotonic(), 0
         # Not iter_content: that waits for a whole part, however slowly it comes.
-        while data := response.raw.read1(1 << 18):
+        while data := response.raw.read1(1 << 18, decode_content=False):
             yield data
             count += len(data)
             now = time.monotonic()
@@ -181,7 +181,7 @@ class Transport:
     def _whole(self, response: requests.Response, doing: str, largest: int, fine: bool) -> bytes:
         until = time.monotonic() + self.patience.answer
         data = bytearray()
-        while len(data) <= largest and (part := response.raw.read1(1 << 16, decode_content=True)):
+        while len(data) <= largest and (part := response.raw.read1(1 << 16, decode_content=False)):
             data += part
             if time.monotonic() > until:
                 raise Broken(f"{doing}: the answer has no end")
@@ -237,8 +237,9 @@ class Transport:
         parts = urlsplit(url)
         at_home = parts.scheme == "http" and is_loopback(parts.netloc) and is_loopback(self.host)
         if not (parts.scheme == "https" or at_home) or "@" in parts.netloc:
+            where = plain(f"{parts.scheme[:20]}://{parts.netloc.rpartition('@')[2][:100]}")
             raise LabwrightError(
-                f"{doing}: it leads to {plain(parts.scheme)[:20]}://{plain(parts.netloc)[:100]}, which is not HTTPS",
+                f"{doing}: it leads to {where}, not by HTTPS",
                 cause=Cause.CONFIG,
                 hint="a registry behind a proxy with TLS must know it: X-Forwarded-Proto, or http.relativeurls there",
             )

@@ -1,0 +1,263 @@
+"""Builds on the workers of a real cluster: Dask's scheduler, workers as processes, Debian's registry. The build itself
+is a FAKE (tests/support/fake_build.py), so that it takes a moment and fails on demand."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import signal
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from support.clusters import FAKE, Cluster, cluster
+from support.registry import RealRegistry, access, real_registry
+from support.registry_images import made_up_image
+
+from labwright.errors import Cause, LabwrightError
+from labwright.hooks import Event
+from labwright.host.paths import Paths
+from labwright.nightly.cluster import ClusterExecutor, Rules
+from labwright.nightly.cluster_link import Link
+from labwright.nightly.cluster_staging import Staging
+from labwright.nightly.executor import Job, JobResult
+from labwright.pipeline.workshop import Workshop
+from labwright.plugins import hook_manager
+
+GIB = 1 << 30
+
+
+@pytest.fixture(scope="module")
+def registry(tmp_path_factory) -> Iterator[RealRegistry]:
+    with real_registry(tmp_path_factory.mktemp("registry")) as server:
+        yield server
+
+
+@pytest.fixture
+def dask(tmp_path) -> Iterator[Cluster]:
+    with cluster(tmp_path / "cluster") as made:
+        yield made
+
+
+@pytest.fixture
+def workshop(tmp_path) -> Workshop:
+    return Workshop(Paths(tmp_path / "coordinator"), hook_manager()[0])
+
+
+def folder(root: Path, slug: str, *behaviour: str, base: str = "") -> Path:
+    place = root / "images" / slug
+    place.mkdir(parents=True)
+    start = f"  from: ../{base}\n" if base else ""
+    (place / "image.meta.yaml").write_text(f"slug: {slug}\ndescription: x\nbuild:\n  type: debian\n{start}")
+    (place / "behaviour").write_text("\n".join(behaviour))
+    return place
+
+
+def job(root: Path, slug: str, *behaviour: str, **more: object) -> Job:
+    output = root / "out" / slug
+    output.mkdir(parents=True)
+    place = folder(root, slug, *behaviour, base=str(more.pop("of", "")))
+    return Job(slug, place, output, **more)  # type: ignore[arg-type]
+
+
+def executor(dask: Cluster, registry: RealRegistry, workshop: Workshop, **rules: object) -> ClusterExecutor:
+    staging = Staging(f"{registry.host}/staging", workshop, access())
+    return ClusterExecutor(Link(dask.address), staging, Rules(**{"program": FAKE, "grace": 5.0} | rules))  # type: ignore[arg-type]
+
+
+def ended(running: ClusterExecutor, count: int, limit: float = 60) -> dict[str, JobResult]:
+    found: dict[str, JobResult] = {}
+    until = time.monotonic() + limit
+    while len(found) < count:
+        assert time.monotonic() < until, f"only {sorted(found)} ended"
+        found |= {result.job.slug: result for result in running.wait(1)}
+    return found
+
+
+def alive(process: int) -> bool:
+    with contextlib.suppress(OSError):
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    return False
+
+
+def eventually(what: Callable[[], bool], limit: float = 20) -> bool:
+    until = time.monotonic() + limit
+    while not what() and time.monotonic() < until:
+        time.sleep(0.1)
+    return what()
+
+
+def pids(dask: Cluster, count: int = 1) -> list[int]:
+    assert eventually(lambda: dask.pids.exists() and len(dask.pids.read_text().splitlines()) >= count)
+    return [int(line) for line in dask.pids.read_text().splitlines()]
+
+
+def test_images_are_built_on_two_workers_at_once_and_come_back_checked(dask, registry, workshop, tmp_path):
+    for name in ("one", "two"):
+        dask.begin_worker(name, "--slots", "1", FAKE_SECRET=f"the secret of {name}")
+    dask.wait_for("one", "two")
+    heard: list[Event] = []
+    with executor(dask, registry, workshop) as running:
+        jobs = [job(tmp_path, slug, "sleep 2", memory=GIB) for slug in ("leaf", "spine")]
+        assert running.admits(jobs[0])
+        running.start(jobs[0], heard.append)
+        assert running.admits(jobs[1])
+        running.start(jobs[1], heard.append)
+        third = job(tmp_path, "third", memory=GIB)
+        assert not running.admits(third), "two slots are taken"
+        results = ended(running, 2)
+        assert running.admits(third)
+        # What was made of it comes back to where the next image starts from.
+        running.start(job(tmp_path, "top", of="leaf", base=jobs[0].output), heard.append)
+        results |= ended(running, 1)
+    assert [result.failure for result in results.values()] == [None] * 3
+    reports = {slug: json.loads((result.job.output / f"{slug}.json").read_text()) for slug, result in results.items()}
+    assert {reports["leaf"]["worker"], reports["spine"]["worker"]} == {"one", "two"}
+    assert reports["leaf"]["secret"] == f"the secret of {reports['leaf']['worker']}", "it is resolved on the worker"
+    assert reports["top"]["made of"] == ["leaf.json", "leaf.qcow2"]
+    assert (results["leaf"].job.output / "leaf.qcow2").is_file()
+    assert results["leaf"].steps[0].name == "fake"
+    assert results["leaf"].worker
+    assert ("step-started", "leaf") in {(event.kind, event.image) for event in heard}
+    for name in ("coordinator", "cluster/one", "cluster/two"):
+        assert list((tmp_path / name / "scratch").iterdir()) == []
+
+
+def test_a_worker_that_dies_is_replaced_by_another(dask, registry, workshop, tmp_path):
+    dask.start_workers("one", "two")
+    with executor(dask, registry, workshop) as running:
+        running.start(job(tmp_path, "leaf", "die 1"), lambda _: None)
+        result = ended(running, 1)["leaf"]
+    assert result.failure is None
+    first, second = dask.deaths.read_text().splitlines()
+    assert first != second
+    assert json.loads((result.job.output / "leaf.json").read_text())["worker"] == second
+
+
+def test_an_image_that_kills_three_workers_is_given_up_and_says_so(dask, registry, workshop, tmp_path):
+    dask.start_workers("one", "two", "three", "four")
+    with executor(dask, registry, workshop) as running:
+        running.start(job(tmp_path, "leaf", "die 9"), lambda _: None)
+        result = ended(running, 1)["leaf"]
+        running.start(job(tmp_path, "spine"), lambda _: None)
+        assert ended(running, 1)["spine"].failure is None, "the fourth still works"
+    assert result.failure is not None
+    assert result.failure.what == "3 workers died while they built leaf"
+    assert result.failure.cause == Cause.HOST.value, "which is not tried again in the same night"
+    assert len(dask.deaths.read_text().splitlines()) == 3
+
+
+def test_a_full_disk_is_tried_on_another_worker_and_not_there_again(dask, registry, workshop, tmp_path):
+    dask.start_workers("one", "two")
+    with executor(dask, registry, workshop) as running:
+        for slug, full in (("leaf", "one"), ("spine", "two"), ("both", "one two")):
+            running.start(job(tmp_path, slug, f"full {full}"), lambda _: None)
+            result = ended(running, 1)[slug]
+            if slug == "both":
+                assert result.failure is not None
+                assert result.failure.cause == Cause.DISK_FULL.value
+                assert result.log is not None
+                assert result.log.read_text() == "the whole log of a fake\n"
+                continue
+            assert result.failure is None
+            assert json.loads((result.job.output / f"{slug}.json").read_text())["worker"] != full
+
+
+def test_a_build_that_fails_says_why_as_it_does_here(dask, registry, workshop, tmp_path):
+    dask.start_worker("one", "--slots", "1")
+    with executor(dask, registry, workshop) as running:
+        running.start(job(tmp_path, "leaf", "fail"), lambda _: None)
+        guest = ended(running, 1)["leaf"].failure
+        running.start(job(tmp_path, "stray", "stray"), lambda _: None)
+        stray = ended(running, 1)["stray"].failure
+    assert guest is not None
+    assert (guest.what, guest.cause, guest.hint) == ("the guest does not come up", "guest", "a hint")
+    assert guest.details == ("the last line",)
+    assert stray is not None
+    assert "ended without a word (exit code 3)" in stray.what
+
+
+def test_no_worker_that_can_do_it_is_a_failure_that_names_what_is_missing(dask, registry, workshop, tmp_path):
+    with executor(dask, registry, workshop, grace=1.0) as running:
+        assert running.admits(job(tmp_path, "none"))
+        running.start(job(tmp_path, "leaf"), lambda _: None)
+        failed = ended(running, 1)["leaf"].failure
+        assert failed is not None
+        assert (failed.what, failed.cause) == ("no worker can build leaf: there is none", Cause.HOST.value)
+        dask.start_worker("one", "--slots", "1", "--memory", "1G")
+        running.start(job(tmp_path, "large", memory=64 * GIB), lambda _: None)
+        failed = ended(running, 1)["large"].failure
+        assert failed is not None
+        assert "MEMORY: it takes 68719 MB, and" in failed.what
+        late = job(tmp_path, "late", memory=2 * GIB)
+    with executor(dask, registry, workshop, grace=60.0) as running:
+        running.start(late, lambda _: None)
+        dask.start_worker("two", "--slots", "1", "--memory", "4G")
+        assert ended(running, 1)["late"].failure is None, "it waits for one that comes in time"
+
+
+def test_a_job_that_is_called_off_ends_on_the_worker_too(dask, registry, workshop, tmp_path):
+    dask.start_worker("one", "--slots", "1")
+    with executor(dask, registry, workshop) as running:
+        running.start(job(tmp_path, "leaf", "sleep 600"), lambda _: None)
+        (child,) = pids(dask)
+        assert alive(child)
+    assert eventually(lambda: not alive(child)), "leaving the executor ends what runs there"
+    assert eventually(lambda: list((tmp_path / "cluster/one/scratch").iterdir()) == [])
+    with executor(dask, registry, workshop) as running:
+        running.start(job(tmp_path, "spine"), lambda _: None)
+        assert ended(running, 1)["spine"].failure is None, "and its slot is free again"
+
+
+def test_a_worker_that_is_told_to_end_ends_its_build(dask, registry, workshop, tmp_path):
+    worker = dask.start_worker("one", "--slots", "1")
+    with executor(dask, registry, workshop) as running:
+        running.start(job(tmp_path, "leaf", "sleep 600"), lambda _: None)
+        (child,) = pids(dask)
+        worker.send_signal(signal.SIGTERM)
+        assert worker.wait(30) == 0
+        assert not alive(child)
+        assert list((tmp_path / "cluster/one/scratch").iterdir()) == []
+
+
+def test_a_scheduler_that_goes_away_is_a_network_failure_and_workers_come_back(dask, registry, workshop, tmp_path):
+    heard: list[Event] = []
+    dask.start_worker("one", "--slots", "1")
+    with executor(dask, registry, workshop) as running:
+        running.start(job(tmp_path, "leaf", "sleep 600"), lambda _: None)
+        (child,) = pids(dask)
+        assert dask.scheduler is not None
+        dask.scheduler.kill()
+        dask.scheduler.wait()
+        failed = ended(running, 1)["leaf"].failure
+        assert failed is not None
+        assert failed.cause == Cause.NETWORK.value
+        assert failed.what == f"there is no scheduler at {dask.address}"
+        assert eventually(lambda: not alive(child))
+        dask.start_scheduler()
+        assert eventually(lambda: dask.log("one").count("working for") == 2)
+        running.start(job(tmp_path, "spine"), heard.append)
+        assert ended(running, 1)["spine"].failure is None
+    assert heard, "the new scheduler is listened to as well"
+
+
+def test_no_scheduler_is_said_at_once(registry, workshop, tmp_path, monkeypatch):
+    monkeypatch.setattr("labwright.nightly.cluster.PATIENCE", 2.0)
+    with pytest.raises(LabwrightError, match=r"there is no scheduler at tcp://127\.0\.0\.1:1") as caught:
+        ClusterExecutor(Link("tcp://127.0.0.1:1"), Staging(f"{registry.host}/x", workshop, access())).__enter__()
+    assert caught.value.cause is Cause.NETWORK
+    assert "docs/cluster.md" in caught.value.hint
+
+
+def test_a_staging_registry_that_is_gone_is_a_network_failure(dask, workshop, tmp_path):
+    dask.start_worker("one", "--slots", "1")
+    with real_registry(tmp_path / "registry") as gone:
+        pass
+    base = made_up_image(tmp_path / "base", "leaf").parent
+    folder(tmp_path, "leaf")
+    with executor(dask, gone, workshop) as running:
+        running.start(job(tmp_path, "spine", of="leaf", base=base), lambda _: None)
+        failed = ended(running, 1)["spine"].failure
+    assert failed is not None
+    assert failed.cause == Cause.NETWORK.value
