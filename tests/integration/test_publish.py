@@ -8,8 +8,10 @@ import io
 import json
 import os
 import subprocess
+import sys
 import tarfile
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,7 @@ import pytest
 from support.builds import REPOSITORY
 from support.registry import RealRegistry, access, real_registry
 from support.registry_images import EPOCH, made_up_image, published, said_of, signing_key
+from support.registry_odd import cutting_proxy
 from typer.testing import CliRunner
 
 from labwright.cli.app import app
@@ -492,6 +495,41 @@ def test_an_image_that_was_built_here_is_published_signed_and_comes_back(server,
         assert (tmp_path / kind / image.name).read_bytes() == image.read_bytes()
         found = verify_published(parse_reference(reference), load_public_key(public), True, access(), print)
         assert all(one.holds for one in found)
+
+
+def killed(words: list[str | Path], seen: Callable[[], bool]) -> None:
+    """Start a command, and kill it as soon as something is seen."""
+    process = subprocess.Popen([sys.executable, "-m", "labwright", *map(str, words)], stdout=subprocess.DEVNULL)
+    try:
+        until = time.monotonic() + 60
+        while not seen() and process.poll() is None and time.monotonic() < until:
+            time.sleep(0.01)
+        assert process.poll() is None
+    finally:
+        process.kill()
+        process.wait()
+
+
+def test_an_upload_that_died_with_its_process_is_begun_anew_and_no_tag_names_half_of_it(server, bench, tmp_path):
+    image = made_up_image(tmp_path / "out")
+    with cutting_proxy(server.port, delay=0.02) as proxy:
+        reference = f"{proxy.host}/died/leaf:one"
+        killed(["publish", image, reference], lambda: proxy.up > 1_000_000)
+        with Registry(server.host, access()) as registry:
+            assert registry.tags("died/leaf") == ()
+    said = published(image, f"{server.host}/died/leaf:one", "artifact", bench)
+    assert said.uploaded == said.total
+
+
+def test_a_pull_that_died_leaves_no_image_and_clean_takes_the_rest(server, bench, tmp_path, own_cache):
+    published(made_up_image(tmp_path / "out"), f"{server.host}/half:one", "artifact", bench)
+    with cutting_proxy(server.port, delay=0.02) as proxy:
+        killed(["pull", f"{proxy.host}/half:one", "--out", tmp_path / "back"], lambda: proxy.down > 1_000_000)
+    left = [path.name for path in (tmp_path / "back").iterdir()]
+    assert len(left) == 1
+    assert left[0].startswith(".pull-")
+    assert run_cli("clean")[0] == 0
+    assert list((tmp_path / "back").iterdir()) == []
 
 
 def run_cli(*words: str | Path) -> tuple[int, str]:

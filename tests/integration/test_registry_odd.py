@@ -213,6 +213,26 @@ def test_a_download_that_trickles_is_given_up(fake, tmp_path):
     assert list(tmp_path.glob("*back*")) == []
 
 
+def test_an_answer_whose_head_trickles_is_given_up(fake):
+    def odd(request: Any) -> bool:
+        if "/manifests/" not in request.path:
+            return False
+        request.wfile.write(b"HTTP/1.1 200 OK\r\nX: ")
+        for _ in range(200):
+            request.wfile.write(b"x")
+            request.wfile.flush()
+            time.sleep(0.1)
+        return True
+
+    fake.odd = odd
+    hasty = access(patience=type(IMPATIENT)(connect=1, read=0.5, answer=0.5, pauses=(0.1,)))
+    started = time.monotonic()
+    with Registry(fake.host, hasty) as registry, pytest.raises(LabwrightError) as caught:
+        registry.get(Reference(fake.host, "a", "b"))
+    assert caught.value.cause == Cause.NETWORK
+    assert time.monotonic() - started < 12
+
+
 def test_an_answer_without_an_end_is_cut_off(fake):
     def odd(request: Any) -> bool:
         if "/manifests/" not in request.path:
