@@ -27,12 +27,13 @@ from labwright.errors import Cause, LabwrightError
 from labwright.interfaces import Workbench
 from labwright.publish.attest import signed_by, stated_by
 from labwright.publish.pull import PullOptions, pull
-from labwright.publish.verify import verify_published
+from labwright.publish.verify import verify_delivered, verify_published
 from labwright.registry.blob import Blob
 from labwright.registry.client import Registry
 from labwright.registry.manifest import Descriptor, described, make_manifest
 from labwright.registry.reference import Reference, parse_reference
-from labwright.trust.keys import load_public_key
+from labwright.trust.checksums import write_checksums
+from labwright.trust.keys import load_private_key, load_public_key
 
 KINDS = ("containerdisk", "artifact")
 
@@ -495,6 +496,27 @@ def test_an_image_that_was_built_here_is_published_signed_and_comes_back(server,
         assert (tmp_path / kind / image.name).read_bytes() == image.read_bytes()
         found = verify_published(parse_reference(reference), load_public_key(public), True, access(), print)
         assert all(one.holds for one in found)
+
+
+def test_a_folder_is_verified_by_its_list_of_hashes_and_who_signed_it(tmp_path):
+    image = made_up_image(tmp_path / "out")
+    reference, public = signing_key(tmp_path)
+    _, stranger = signing_key(tmp_path, "stranger")
+    write_checksums(image.parent, load_private_key(reference, "--key", image.parent))
+    assert all(one.holds for one in verify_delivered(image, load_public_key(public)))
+    assert [one.subject for one in verify_delivered(image, load_public_key(stranger)) if not one.holds] == [
+        "SHA256SUMS"
+    ]
+    (image.parent / "leaf-kernel/bzImage").write_bytes(b"another kernel")
+    found = [one for one in verify_delivered(image, None) if not one.holds]
+    assert [str(one) for one in found] == ["NOT OK: SHA256SUMS: leaf-kernel/bzImage was altered"]
+
+
+def test_without_a_list_of_hashes_a_key_proves_nothing(tmp_path):
+    image = made_up_image(tmp_path / "out")
+    _, public = signing_key(tmp_path)
+    assert all(one.holds for one in verify_delivered(image, None))
+    assert not all(one.holds for one in verify_delivered(image, load_public_key(public)))
 
 
 def killed(words: list[str | Path], seen: Callable[[], bool]) -> None:

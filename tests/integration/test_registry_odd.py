@@ -281,6 +281,23 @@ def test_plain_http_is_refused_for_a_registry_that_is_not_on_this_machine(fake, 
     assert fake.requests == []
 
 
+def test_a_name_that_nobody_has_is_not_tried_again_and_again(monkeypatch):
+    asked: list[str] = []
+
+    def nobody(host: str, *_: Any, **__: Any) -> Any:
+        asked.append(host)
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", nobody)
+    with (
+        Registry("registry.example.invalid", access()) as registry,
+        pytest.raises(LabwrightError, match="no host of this name") as caught,
+    ):
+        registry.push_blob("a", BLOB)
+    assert caught.value.cause == Cause.NETWORK
+    assert len(asked) == 1
+
+
 def test_no_proxy_is_asked_for_a_registry_on_this_machine(fake, monkeypatch):
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
     monkeypatch.setenv("https_proxy", "http://127.0.0.1:1")
