@@ -222,7 +222,7 @@ class Transport:
 
     def _is_ours(self, url: str) -> bool:
         """Whether a URL is of the registry itself, which alone may know who we are."""
-        return urlsplit(url)[:2] == urlsplit(self._base or self.base)[:2]
+        return origin(url) == origin(self._base or self.base)
 
     def _check(self, url: str, doing: str) -> None:
         """Raise LabwrightError (config) for a place where others could read or change what is sent."""
@@ -268,6 +268,16 @@ class Transport:
     def who(self, scopes: tuple[str, ...]) -> str:
         """Whose credentials are used, or where they were sought."""
         return self._credentials(scopes).in_words
+
+
+def origin(url: str) -> tuple[str, str, int | None]:
+    """Scheme, host and port (RFC 6454, 4): what is the same server. A URL that cannot be read has none of its own."""
+    try:
+        parts = urlsplit(url)
+        port = parts.port or {"https": 443, "http": 80}.get(parts.scheme)
+    except ValueError:
+        return "", "", None
+    return parts.scheme, parts.hostname or "", port
 
 
 def _authorities(access: Access) -> str | bool:
