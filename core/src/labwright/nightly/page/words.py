@@ -18,6 +18,8 @@ MINUTE, HOUR = 60, 3600
 
 def clean(text: str) -> str:
     """Text without what a page must not have; carriage returns of progress bars become line feeds."""
+    if text.isascii() and text.isprintable():
+        return text
     return NONCHARACTERS.sub("", plain(text.replace("\r\n", "\n").replace("\r", "\n")))
 
 
