@@ -13,7 +13,7 @@ from selenium import webdriver
 from selenium.webdriver.chrome.service import Service
 
 AXE = files("axe_core_python").joinpath("axe.min.js")
-WIDEST_SHOT, TALLEST_SHOT = 1440, 16000
+TALLEST_SHOT = 16000
 
 
 class Browser:
@@ -45,12 +45,13 @@ class Browser:
         """What the browser complained of since the last call: errors, refused requests, broken policies."""
         return [entry["message"] for entry in self.driver.get_log("browser")]
 
-    def axe(self) -> list[str]:
-        """The findings of axe-core, a line each."""
+    def axe(self, *rules: str) -> list[str]:
+        """The findings of axe-core, a line each. rules: those that are looked at; all where none is named."""
         self.ask(AXE.read_text())
         found = self.driver.execute_async_script(
-            "const done = arguments[0]; axe.run().then(found => done(found.violations.flatMap(rule =>"
-            " rule.nodes.map(node => `${rule.id}: ${node.target} ${node.html.slice(0, 160)}`))))"
+            "const [rules, done] = arguments; axe.run(document, rules.length ? {runOnly: rules} : {}).then(found => done(found.violations.flatMap(rule =>"
+            " rule.nodes.map(node => `${rule.id}: ${node.target} ${node.html.slice(0, 160)}`))))",
+            rules,
         )
         return list(found)
 
