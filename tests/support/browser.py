@@ -13,6 +13,11 @@ from selenium import webdriver
 from selenium.webdriver.chrome.service import Service
 
 AXE = files("axe_core_python").joinpath("axe.min.js")
+RUN_AXE = """
+const [rules, done] = arguments;
+axe.run(document, rules.length ? {runOnly: rules} : {}).then(found => done(found.violations.flatMap(
+    rule => rule.nodes.map(node => `${rule.id}: ${node.target} ${node.html.slice(0, 160)}`))));
+"""
 TALLEST_SHOT = 16000
 
 
@@ -48,15 +53,11 @@ class Browser:
     def axe(self, *rules: str) -> list[str]:
         """The findings of axe-core, a line each. rules: those that are looked at; all where none is named."""
         self.ask(AXE.read_text())
-        found = self.driver.execute_async_script(
-            "const [rules, done] = arguments; axe.run(document, rules.length ? {runOnly: rules} : {}).then(found => done(found.violations.flatMap(rule =>"
-            " rule.nodes.map(node => `${rule.id}: ${node.target} ${node.html.slice(0, 160)}`))))",
-            rules,
-        )
+        found = self.driver.execute_async_script(RUN_AXE, rules)
         return list(found)
 
-    def screenshot(self, name: str, folder: Path) -> None:
-        """The whole page, as a PNG; below LABWRIGHT_SCREENSHOTS where that is set."""
+    def screenshot(self, name: str, folder: Path) -> Path:
+        """The whole page, as a PNG; in LABWRIGHT_SCREENSHOTS where that is set."""
         place = Path(os.environ.get("LABWRIGHT_SCREENSHOTS") or folder)
         place.mkdir(parents=True, exist_ok=True)
         height = min(self.ask("return document.documentElement.scrollHeight"), TALLEST_SHOT)
@@ -66,6 +67,7 @@ class Browser:
             {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False},
         )
         self.driver.save_screenshot(str(place / f"{name}.png"))
+        return place / f"{name}.png"
 
 
 @contextmanager
