@@ -13,7 +13,12 @@ from selenium import webdriver
 from selenium.webdriver.chrome.service import Service
 
 AXE = files("axe_core_python").joinpath("axe.min.js")
-WIDEST_SHOT, TALLEST_SHOT = 1440, 16000
+RUN_AXE = """
+const [rules, done] = arguments;
+axe.run(document, rules.length ? {runOnly: rules} : {}).then(found => done(found.violations.flatMap(
+    rule => rule.nodes.map(node => `${rule.id}: ${node.target} ${node.html.slice(0, 160)}`))));
+"""
+TALLEST_SHOT = 16000
 
 
 class Browser:
@@ -45,17 +50,14 @@ class Browser:
         """What the browser complained of since the last call: errors, refused requests, broken policies."""
         return [entry["message"] for entry in self.driver.get_log("browser")]
 
-    def axe(self) -> list[str]:
-        """The findings of axe-core, a line each."""
+    def axe(self, *rules: str) -> list[str]:
+        """The findings of axe-core, a line each. rules: those that are looked at; all where none is named."""
         self.ask(AXE.read_text())
-        found = self.driver.execute_async_script(
-            "const done = arguments[0]; axe.run().then(found => done(found.violations.flatMap(rule =>"
-            " rule.nodes.map(node => `${rule.id}: ${node.target} ${node.html.slice(0, 160)}`))))"
-        )
+        found = self.driver.execute_async_script(RUN_AXE, rules)
         return list(found)
 
-    def screenshot(self, name: str, folder: Path) -> None:
-        """The whole page, as a PNG; below LABWRIGHT_SCREENSHOTS where that is set."""
+    def screenshot(self, name: str, folder: Path) -> Path:
+        """The whole page, as a PNG; in LABWRIGHT_SCREENSHOTS where that is set."""
         place = Path(os.environ.get("LABWRIGHT_SCREENSHOTS") or folder)
         place.mkdir(parents=True, exist_ok=True)
         height = min(self.ask("return document.documentElement.scrollHeight"), TALLEST_SHOT)
@@ -65,6 +67,7 @@ class Browser:
             {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False},
         )
         self.driver.save_screenshot(str(place / f"{name}.png"))
+        return place / f"{name}.png"
 
 
 @contextmanager

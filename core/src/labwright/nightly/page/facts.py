@@ -85,11 +85,12 @@ class Facts:
     security: frozenset[str] = frozenset()
 
 
-def read_facts(places: Places, night: Night, slug: str) -> Facts:
-    """The report of an image in a night. Raises Unreadable."""
+def read_facts(places: Places, night: Night, slug: str, packages: bool = True) -> Facts:
+    """The report of an image in a night. packages: whether they are wanted; there are many. Raises Unreadable."""
     if not re.fullmatch(SLUG, slug):
         raise Unreadable("an image of this name has no report")
-    return parse(read_json(places.report(night, slug), LARGEST_REPORT))
+    report = read_json(places.report(night, slug), LARGEST_REPORT)
+    return parse(report, packages)
 
 
 def read_json(path: Path, largest: int) -> Mapping[str, Any]:
@@ -109,10 +110,10 @@ def read_json(path: Path, largest: int) -> Mapping[str, Any]:
     return found
 
 
-def parse(report: Mapping[str, Any]) -> Facts:
+def parse(report: Mapping[str, Any], with_packages: bool = True) -> Facts:
     """The facts of a report; what is not as it should be counts as not there."""
     pins, tests = _table(report, "pins"), _table(report, "tests")
-    packages, pinned = _packages(report, pins)
+    packages, pinned = _packages(report, pins) if with_packages else ({}, {})
     system = _text(report, "system")
     return Facts(
         sha256=_text(report, "sha256"),

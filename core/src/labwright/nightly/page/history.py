@@ -172,14 +172,14 @@ def _image(image: ImageNight, facts: Facts | str) -> ImageSummary:
     )
 
 
-def facts_of(places: Places, night: Night) -> dict[str, Facts | str]:
-    """What the reports of a night's images in service say, or what is wrong with them."""
+def facts_of(places: Places, night: Night, packages: bool = True) -> dict[str, Facts | str]:
+    """What the reports of a night's images in service say, or what is wrong with them. packages: see read_facts."""
     found: dict[str, Facts | str] = {}
     for image in night.images:
         if image.delivered is None:
             continue
         try:
-            found[image.slug] = read_facts(places, night, image.slug)
+            found[image.slug] = read_facts(places, night, image.slug, packages)
         except Unreadable as error:
             found[image.slug] = f"its report {error}"
     return found
@@ -208,7 +208,7 @@ def _read_night(places: Places, folder: Path, seen: str) -> NightSummary:
         night = read_night(folder)
     except Unreadable as error:
         return NightSummary(int(folder.name), seen=seen, problem=f"its record {error}")
-    return summarize(night, facts_of(places, night), seen)
+    return summarize(night, facts_of(places, night, packages=False), seen)
 
 
 def _read_index(path: Path) -> tuple[NightSummary, ...]:

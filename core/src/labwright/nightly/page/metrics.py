@@ -33,7 +33,7 @@ def write_metrics(places: Places, night: Night, file: Path) -> None:
     Raises LabwrightError (disk full, host).
     """
     try:
-        write_whole(file, metrics_text(night, facts_of(places, night)))
+        write_whole(file, metrics_text(night, facts_of(places, night, packages=False)))
     except OSError as error:
         raise os_error(error, f"the metrics cannot be written to {file}") from error
 

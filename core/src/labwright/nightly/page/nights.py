@@ -86,14 +86,12 @@ def _trend(slug: str, by_night: Sequence[tuple[int, dict[str, ImageSummary]]]) -
     measured = [pair for pair in there if pair[1].accelerator == newest.accelerator]
     sizes = tuple((number, float(image.bytes)) for number, image in there if image.bytes)
     boots = tuple((number, image.boot(firmware)) for number, image in measured if image.boot(firmware))
-    failed = [number for number, image in there if image.state == "failed"]
-    lost = f"failed in {len(failed)} of {count(len(there), 'night')}, last in night {failed[-1]}" if failed else ""
     return Trend(
         slug=slug,
         anchor=anchor_of(slug),
         state=newest.state,
         strips=_strips([image.state if image else None for _, image in known]),
-        strip_words=lost or f"failed in none of {count(len(there), 'night')}",
+        strip_words=_mishaps(there),
         size=spark(sizes),
         size_words=size(newest.bytes) if newest.bytes else "none in service",
         size_range=_range(sizes, size, size_change),
@@ -107,6 +105,17 @@ def _trend(slug: str, by_night: Sequence[tuple[int, dict[str, ImageSummary]]]) -
 def _strips(states: Sequence[ImageState | None]) -> tuple[tuple[ImageState, str], ...]:
     drawn = ((state, strip([tall if one == state else 0 for one in states])) for state, tall in HEIGHTS.items())
     return tuple((state, path) for state, path in drawn if path)
+
+
+def _mishaps(nights: Sequence[tuple[int, ImageSummary]]) -> str:
+    """How often it failed or was skipped: what the strip shows, in words."""
+    said = []
+    for state in ("failed", "skipped"):
+        numbers = [number for number, image in nights if image.state == state]
+        if numbers:
+            said.append(f"{state} in {len(numbers)}, last in night {numbers[-1]}")
+    over = count(len(nights), "night")
+    return f"of {over} {'; '.join(said)}" if said else f"never failed or skipped in {over}"
 
 
 def _range(points: Sequence[Point], words: Callable[[float], str], change: Callable[[float, float], str]) -> str:

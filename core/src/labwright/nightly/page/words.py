@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from datetime import UTC, datetime
 from urllib.parse import quote
@@ -18,6 +17,8 @@ MINUTE, HOUR = 60, 3600
 
 def clean(text: str) -> str:
     """Text without what a page must not have; carriage returns of progress bars become line feeds."""
+    if text.isascii() and text.isprintable():
+        return text
     return NONCHARACTERS.sub("", plain(text.replace("\r\n", "\n").replace("\r", "\n")))
 
 
@@ -31,7 +32,8 @@ def finite(number: object) -> float:
     """A number from outside that can be reckoned with: 0 for what is none, is negative or too large."""
     if isinstance(number, bool) or not isinstance(number, int | float):
         return 0.0
-    return float(number) if 0 <= number <= LARGEST and not math.isnan(number) else 0.0
+    # Adding 0 makes a 0 of a negative one.
+    return float(number) + 0.0 if 0 <= number <= LARGEST else 0.0
 
 
 def duration(seconds: float) -> str:
