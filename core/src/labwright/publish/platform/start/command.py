@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from labwright.publish.platform.start.accelerator import QEMU
 from labwright.publish.platform.start.settings import Device, Forward, Machine, Settings
+from labwright.publish.platform.start.wiring import Ends
 
 GUEST, NETWORK = "10.0.0.15", "10.0.0.0/24"
 WORK = "@work@"
@@ -18,24 +18,11 @@ ETHERNET = 1500
 VIRTIO = "virtio-net-pci"
 
 
-@dataclass(frozen=True)
-class Ends:
-    """Descriptors that QEMU inherits. console: of the first machine. data: by the number of the data interface.
-
-    inner: by role, of cables between machines; each machine takes one of the two. sizes: the largest packets (MTU).
-    """
-
-    console: int
-    data: Mapping[int, int] = field(default_factory=dict)
-    inner: Mapping[str, list[int]] = field(default_factory=dict)
-    sizes: Mapping[int, int] = field(default_factory=dict)
-
-
 def command(
     device: Device, machine: Machine, settings: Settings, ends: Ends, accelerator: str, work: Path,
-    forwards: Sequence[Forward], count: int,
+    forwards: Sequence[Forward],
 ) -> list[str]:  # fmt: skip
-    """The arguments of one machine. work: the folder of this start. count: of data interfaces."""
+    """The arguments of one machine. work: the folder of this start."""
     words = [word.replace(WORK, str(work)) for word in machine.words[accelerator]]
     words[0] = QEMU
     first = machine is device.machines[0]
@@ -43,7 +30,7 @@ def command(
         if settings.memory:
             words[words.index("-m") + 1] = str(settings.memory)
         words += ["-chardev", f"socket,id=console,fd={ends.console}", "-serial", "chardev:console"]
-    for seat, (role, model, data) in enumerate(seats(machine, count)):
+    for seat, (role, model, data) in enumerate(seats(machine, len(ends.data))):
         backend = _backend(role, data, seat, settings, ends, forwards)
         size = ends.sizes.get(data, ETHERNET)
         # Only virtio can tell a guest what the wire takes.

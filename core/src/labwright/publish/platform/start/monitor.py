@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+import subprocess
 import time
 from pathlib import Path
 
@@ -14,8 +15,8 @@ STEP = 0.1
 class Monitor:
     """A connection to one machine."""
 
-    def __init__(self, path: Path, seconds: float = PATIENCE) -> None:
-        """Connect to a QEMU that has just been started. Raises OSError where it never listens."""
+    def __init__(self, path: Path, process: subprocess.Popen[bytes], seconds: float = PATIENCE) -> None:
+        """Connect to a QEMU that has just been started. Raises OSError where it never listens, or has ended."""
         deadline = time.monotonic() + seconds
         while True:
             self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -25,6 +26,8 @@ class Monitor:
                 break
             except OSError:
                 self._socket.close()
+                if process.poll() is not None:
+                    raise OSError(f"QEMU ended with {process.returncode}: its own words are above") from None
                 if time.monotonic() > deadline:
                     raise
                 time.sleep(STEP)

@@ -20,7 +20,7 @@ from pathlib import Path
 
 from labwright.publish.platform.start import accelerator, links
 from labwright.publish.platform.start.capability import raw_sockets
-from labwright.publish.platform.start.command import Ends, command, seats
+from labwright.publish.platform.start.command import command, seats
 from labwright.publish.platform.start.console import Console
 from labwright.publish.platform.start.links import Link
 from labwright.publish.platform.start.monitor import Monitor
@@ -34,6 +34,7 @@ from labwright.publish.platform.start.settings import (
     read_settings,
 )
 from labwright.publish.platform.start.watch import Watch
+from labwright.publish.platform.start.wiring import Wiring
 
 VARIABLES = Path("/usr/share/OVMF/OVMF_VARS_4M.fd")
 QEMU_IMG = "/usr/bin/qemu-img"
@@ -74,30 +75,22 @@ def start(device: Device, settings: Settings, work: Path, console: Console, sign
     cables = connect_all(device, settings, console)
     chosen, why = accelerator.choose(settings.accelerator, work)
     console.say(f"accelerator {chosen}: {why}")
-    count = max([len(device.interfaces), *(link.number for link in cables)])
     prepare(device, work)
-    ours, theirs = socket.socketpair()
-    inner = _inner(device)
-    ends = Ends(
-        console=theirs.fileno(),
-        data={link.number: link.end.fileno() for link in cables},
-        inner={role: [end.fileno() for end in pair] for role, pair in inner.items()},
-        sizes={link.number: link.size for link in cables},
-    )
-    inherited = [theirs, *(link.end for link in cables), *(end for pair in inner.values() for end in pair)]
+    wiring = Wiring.of(device, cables)
     with contextlib.ExitStack() as stack:
-        running = []
-        for machine in device.machines:
-            words = command(device, machine, settings, ends, chosen, work, opened, count)
-            running.append(stack.enter_context(qemu(words, inherited)))
-        for end in inherited:
-            end.close()
-        monitors = [Monitor(work / f"{machine.name}.q") for machine in device.machines]
-        unplug(device, monitors, {link.number for link in cables}, count)
+        lines = [command(device, one, settings, wiring.ends, chosen, work, opened) for one in device.machines]
+        running = [stack.enter_context(qemu(words, wiring.inherited)) for words in lines]
+        wiring.hand_over()
+        monitors = [
+            Monitor(work / f"{machine.name}.q", process)
+            for machine, process in zip(device.machines, running, strict=True)
+        ]
+        unplug(device, monitors, wiring)
         console.say(f"listening on {', '.join(f'{one.port}/{one.protocol}' for one in opened)}")
-        code = Watch(running, monitors, cables, ours, console, signals, settings.stop).until_end()
-    for link in cables:
-        console.say(str(link.relay))
+        watch = Watch(running, monitors, cables, wiring.serial, console, signals, settings.stop, device.keys)
+        code = watch.until_end()
+    for cable in cables:
+        console.say(str(cable.relay))
     return code
 
 
@@ -162,12 +155,6 @@ def chain(name: str) -> dict[str, object]:
     return {"driver": "qcow2", "file": file("qcow2"), "backing": {"driver": "vmdk", "file": file("vmdk")}}
 
 
-def _inner(device: Device) -> dict[str, tuple[socket.socket, socket.socket]]:
-    """Cables between the machines of a device."""
-    roles = dict.fromkeys(nic.role for machine in device.machines for nic in machine.nics)
-    return {role: socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM) for role in roles if role.startswith("link:")}
-
-
 @contextlib.contextmanager
 def qemu(words: Sequence[str], inherited: Sequence[socket.socket]) -> Iterator[subprocess.Popen[bytes]]:
     """QEMU, for as long as the body lasts. What it makes is for us alone."""
@@ -182,9 +169,9 @@ def qemu(words: Sequence[str], inherited: Sequence[socket.socket]) -> Iterator[s
         process.wait()
 
 
-def unplug(device: Device, monitors: Sequence[Monitor], connected: set[int], count: int) -> None:
+def unplug(device: Device, monitors: Sequence[Monitor], wiring: Wiring) -> None:
     """Take the link from each data interface that has no cable, so that the guest sees that. Raises OSError."""
     for machine, monitor in zip(device.machines, monitors, strict=True):
-        for seat, (_, _, data) in enumerate(seats(machine, count)):
-            if data and data not in connected:
+        for seat, (_, _, data) in enumerate(seats(machine, wiring.count)):
+            if data and data not in wiring.connected:
                 monitor.execute("set_link", name=f"nic{seat}", up=False)

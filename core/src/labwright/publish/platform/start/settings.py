@@ -81,12 +81,13 @@ class Machine:
 class Device:
     """All machines of the image, the first has the console. interfaces: names of its data interfaces.
 
-    ports: of the guest, by what answers there.
+    ports: of the guest, by what answers there. keys: whether Ctrl-Alt-Del shuts its system down, as Linux does.
     """
 
     machines: tuple[Machine, ...]
     interfaces: tuple[str, ...] = ()
     ports: Mapping[str, int] = field(default_factory=dict)
+    keys: bool = False
 
 
 def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
@@ -124,7 +125,7 @@ def read_device(path: Path = DEVICE) -> Device:
         )
         for one in facts["machines"]
     )
-    return Device(machines, tuple(facts["interfaces"]), facts["ports"])
+    return Device(machines, tuple(facts["interfaces"]), facts["ports"], facts["keys"])
 
 
 def forwards(device: Device, settings: Settings) -> tuple[Forward, ...]:

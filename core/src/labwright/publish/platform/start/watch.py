@@ -15,18 +15,30 @@ from labwright.publish.platform.start.links import Link
 from labwright.publish.platform.start.monitor import Monitor
 
 LAST_SECONDS = 5.0
+AGAIN_SECONDS = 5.0
 IDLE_SECONDS = 0.5
 """After this long without a byte a line without an end is shown, such as `login:`."""
 READ, WRITE = selectors.EVENT_READ, selectors.EVENT_WRITE
 STOPPED_LATE = 4
 
 
+def press(monitor: Monitor) -> None:
+    """The power button. A kernel without evdev has nobody who hears of it."""
+    monitor.execute("system_powerdown")
+
+
+def press_keys(monitor: Monitor) -> None:
+    """Ctrl-Alt-Del: Linux shuts down in order to start again, and QEMU ends instead."""
+    monitor.execute("set-action", reboot="shutdown")
+    monitor.execute("send-key", keys=[{"type": "qcode", "data": key} for key in ("ctrl", "alt", "delete")])
+
+
 class Watch:
-    """All that moves. stop: seconds from SIGTERM to pulling the plug."""
+    """All that moves. stop: seconds from SIGTERM to pulling the plug. keys: see Device."""
 
     def __init__(
         self, running: Sequence[subprocess.Popen[bytes]], monitors: Sequence[Monitor], cables: Sequence[Link],
-        serial: socket.socket, console: Console, signals: socket.socket, stop: float,
+        serial: socket.socket, console: Console, signals: socket.socket, stop: float, keys: bool,
     ) -> None:  # fmt: skip
         self._running = running
         self._monitors = monitors
@@ -35,7 +47,9 @@ class Watch:
         self._console = console
         self._signals = signals
         self._stop = stop
+        self._keys = keys
         self._deadline = 0.0
+        self._again = 0.0
         self._late = False
         self._selector = selectors.DefaultSelector()
 
@@ -69,6 +83,8 @@ class Watch:
             self._console.idle()
         if self._deadline and time.monotonic() >= self._deadline:
             self._pull_plug()
+        elif self._deadline and not self._late and time.monotonic() >= self._again:
+            self._press()
 
     def _look_after_cables(self) -> None:
         """Wait for a busy machine by the selector, not by asking; let go of an interface that was taken away."""
@@ -103,7 +119,14 @@ class Watch:
             return
         self._deadline = time.monotonic() + self._stop
         self._console.say(f"shutting down, {self._stop:.0f} s at most")
-        self._each(lambda monitor: monitor.execute("system_powerdown"))
+        self._press()
+
+    def _press(self) -> None:
+        """Again and again: firmware and a system that is starting hear nothing of the first time."""
+        self._again = time.monotonic() + AGAIN_SECONDS
+        self._each(press)
+        if self._keys:
+            self._each(press_keys)
 
     def _pull_plug(self) -> None:
         self._console.say("the machine did not shut down in time: switched off")
