@@ -17,7 +17,7 @@ from labwright.errors import Cause, LabwrightError
 from labwright.host.clock import Deadline
 from labwright.host.ledger import Ledger
 from labwright.host.paths import Paths
-from labwright.pipeline.base import base_of, holds_secret
+from labwright.pipeline.base import Privacy, base_of, inherited_privacy
 from labwright.pipeline.build import Wish, check_linux, course_of
 from labwright.pipeline.device import check_device
 from labwright.pipeline.workshop import Workshop
@@ -197,11 +197,12 @@ def test_an_image_holds_the_secrets_of_those_that_it_starts_from(tmp_path, monke
     image(tmp_path, f"  type: debian\n{secret}", "one")
     image(tmp_path, "  type: frr\n  from: ../one\n", "two")
     image(tmp_path, "  type: debian\n", "three")
-    assert holds_secret(load_image(tmp_path / "two"))
-    assert not holds_secret(load_image(tmp_path / "three"))
     monkeypatch.setenv("LAB_LICENCE", "x")
     workshop = Workshop(Paths(tmp_path / "cache"), hook_manager()[0])
-    wish = Wish(load_image(tmp_path / "two"), tmp_path / "two", secret=True)
+    inherited = inherited_privacy(load_image(tmp_path / "two"), workshop)
+    assert inherited == Privacy(("/etc/key",))
+    assert inherited_privacy(load_image(tmp_path / "three"), workshop) == Privacy()
+    wish = Wish(load_image(tmp_path / "two"), tmp_path / "two", inherited=inherited)
     assert {step.name: step.private for step in course_of(wish, None, workshop).steps} == {
         "device": True,
         "test": False,

@@ -25,8 +25,12 @@ from labwright.cli import (
     plan,
     plugins,
     prove,
+    publish,
+    pull,
+    sbom,
     schema,
     test,
+    verify,
 )
 
 app = typer.Typer(
@@ -43,6 +47,10 @@ app.command("prove")(prove.prove)
 app.command("explain")(explain.explain)
 app.command("test")(test.test)
 app.command("convert")(convert.convert)
+app.command("sbom")(sbom.sbom)
+app.command("publish")(publish.publish)
+app.command("pull")(pull.pull)
+app.command("verify")(verify.verify)
 app.command("enter")(enter.enter)
 app.add_typer(kernel.app, name="kernel")
 app.add_typer(lesson.app, name="lesson")

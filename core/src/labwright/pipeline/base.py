@@ -2,12 +2,36 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from labwright.errors import Cause, LabwrightError
-from labwright.spec.image import ImageSpec
+from labwright.pipeline.source import remembered_digest
+from labwright.pipeline.workshop import Workshop
+from labwright.spec.image import ImageSpec, Visibility
 from labwright.spec.load import load_image
+
+
+@dataclass(frozen=True)
+class Privacy:
+    """Whom an image is for. files: the places of all private files that are in it, sorted; their contents are nowhere.
+
+    visibility: private where the image, or one that it starts from, is marked so.
+    """
+
+    files: tuple[str, ...] = ()
+    visibility: Visibility = "public"
+
+    def facts(self) -> dict[str, object]:
+        """What a report says of it."""
+        return {"private": list(self.files), "visibility": self.visibility}
+
+    def beside(self, other: Privacy) -> Privacy:
+        """That of an image which holds both: no less private than either."""
+        hidden = "private" in {self.visibility, other.visibility}
+        return Privacy(tuple(sorted({*self.files, *other.files})), "private" if hidden else "public")
 
 
 def base_of(spec: ImageSpec, above: Sequence[str] = ()) -> tuple[ImageSpec, Path] | None:
@@ -36,10 +60,31 @@ def base_of(spec: ImageSpec, above: Sequence[str] = ()) -> tuple[ImageSpec, Path
     return base, folder
 
 
-def holds_secret(spec: ImageSpec) -> bool:
-    """Whether private files are in an image, or in one that it starts from."""
-    found = base_of(spec)
-    return bool(spec.build.private_files) or (found is not None and holds_secret(found[0]))
+def own_privacy(spec: ImageSpec) -> Privacy:
+    """What an image's description says, without what it starts from."""
+    return Privacy(tuple(sorted({one.path for one in spec.build.private_files})), spec.build.visibility)
+
+
+def inherited_privacy(spec: ImageSpec, workshop: Workshop) -> Privacy:
+    """What an image takes over from the image or the disk in build.from.
+
+    Raises LabwrightError: config for an image that starts from itself, host for a disk that cannot be read.
+    """
+    if found := base_of(spec):
+        return own_privacy(found[0]).beside(inherited_privacy(found[0], workshop))
+    return _privacy_of_disk(Path(spec.build.source), workshop) if spec.build.source else Privacy()
+
+
+def _privacy_of_disk(disk: Path, workshop: Workshop) -> Privacy:
+    """What the report beside a disk that we delivered says; it counts only while it is about this very disk."""
+    try:
+        report = json.loads(disk.with_suffix(".json").read_text(encoding="utf-8"))
+        files = tuple(sorted({str(place) for place in report["private"]}))
+        told = Privacy(files, "private" if report["visibility"] == "private" else "public")
+        sha256 = report["sha256"]
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return Privacy()
+    return told if told != Privacy() and sha256 == remembered_digest(disk, workshop) else Privacy()
 
 
 def starting_from(spec: ImageSpec, disk: Path, sha256: str | None) -> ImageSpec:

@@ -22,7 +22,7 @@ from labwright.interfaces import (
     Release,
 )
 from labwright.pipeline import mirrors
-from labwright.pipeline.base import base_of, holds_secret, starting_from
+from labwright.pipeline.base import Privacy, base_of, inherited_privacy, own_privacy, starting_from
 from labwright.pipeline.deliver import Built, Course, deliver, deliver_kernel, unchanged
 from labwright.pipeline.device import SNAPSHOT, device_steps
 from labwright.pipeline.device import STEP as DEVICE
@@ -53,7 +53,7 @@ class Wish:
 
     last: the step to stop after, empty for all. force: start whatever the estimate says. method: the way into a disk
     that is provisioned. keep: where a disk goes whose provisioning failed. limits: of the disk in build.from.
-    secret: whether that disk holds one.
+    inherited: whom that disk is for.
     """
 
     spec: ImageSpec
@@ -65,7 +65,7 @@ class Wish:
     method: str = AUTO
     keep: Path | None = None
     limits: Limits = field(default_factory=Limits)
-    secret: bool = False
+    inherited: Privacy = field(default_factory=Privacy)
 
 
 def prepared(spec: ImageSpec) -> tuple[Bootstrapper, Release]:
@@ -102,6 +102,7 @@ def pins_for(wish: Wish, driver: Bootstrapper, release: Release, workshop: Works
 
 def plan_image(wish: Wish, workshop: Workshop) -> list[Planned]:
     """What a build would do, and why. Touches nothing and asks no mirror. Raises LabwrightError (config)."""
+    wish = replace(wish, inherited=inherited_privacy(wish.spec, workshop))
     if found := base_of(wish.spec):
         base, folder = found
         first = plan_image(Wish(base, folder, wish.locked, wish.offline), workshop)
@@ -109,7 +110,6 @@ def plan_image(wish: Wish, workshop: Workshop) -> list[Planned]:
         if disk and not any(one.runs for one in first):
             spec = starting_from(wish.spec, disk.folder / DISK, str(disk.files[DISK]["sha256"]))
             wish = replace(wish, spec=spec)
-        wish = replace(wish, secret=holds_secret(base))
         named = [replace(one, step=replace(one.step, name=f"{base.slug}: {one.step.name}")) for one in first]
         return named + _planned(wish, workshop)
     return _planned(wish, workshop)
@@ -143,6 +143,7 @@ def course_of(wish: Wish, recipe: Recipe | None, workshop: Workshop) -> Course:
     Raises LabwrightError (config, host): a driver, a way in or a private file is not there.
     """
     spec, build = wish.spec, wish.spec.build
+    privacy = own_privacy(spec).beside(wish.inherited)
     steps: tuple[Step, ...] = ()
     if recipe:
         check_linux(spec)
@@ -156,7 +157,7 @@ def course_of(wish: Wish, recipe: Recipe | None, workshop: Workshop) -> Course:
         wanted = provisioning(wish, recipe, workshop)
         if recipe is None and wanted.driver.hardware:
             steps = device_steps(wanted)
-            return Course(steps, SNAPSHOT if build.quick_launch else DEVICE, wanted.driver.hardware)
+            return Course(steps, SNAPSHOT if build.quick_launch else DEVICE, wanted.driver.hardware, privacy)
         check_linux(spec)
         steps += provision_steps(wanted)
         disk = wanted.last
@@ -168,7 +169,7 @@ def course_of(wish: Wish, recipe: Recipe | None, workshop: Workshop) -> Course:
         script=own_test(wish.folder),
         memory=OURS_MEMORY if disk == "disk" else CUSTOMIZED_MEMORY if recipe else FOREIGN_MEMORY,
     )
-    return Course((*steps, test_step(proven, "" if recipe else "base")), disk)
+    return Course((*steps, test_step(proven, "" if recipe else "base")), disk, privacy=privacy)
 
 
 def check_linux(spec: ImageSpec) -> None:
@@ -245,7 +246,7 @@ def provisioning(wish: Wish, recipe: Recipe | None, workshop: Workshop) -> Provi
         wish.keep,
         wish.limits,
         {name: remembered_digest(Path(path), workshop) for name, path in spec.build.disks.items()},
-        wish.secret,
+        bool(wish.inherited.files),
     )
 
 
@@ -287,9 +288,10 @@ def build_image(wish: Wish, workshop: Workshop, out: Path) -> Built | None:
 
     Raises LabwrightError; what was made before the failure is kept for the next run.
     """
+    wish = replace(wish, inherited=inherited_privacy(wish.spec, workshop))
     if found := base_of(wish.spec):
         # What cannot be done is said before the other image is made.
-        wanted_steps(course_of(replace(wish, secret=holds_secret(found[0])), None, workshop).steps, wish.last)
+        wanted_steps(course_of(wish, None, workshop).steps, wish.last)
         wish = _with_base(wish, *found, workshop, out)
     spec = wish.spec
     for word, asked in (("--locked", wish.locked), ("--offline", wish.offline)):
@@ -341,7 +343,7 @@ def _with_base(wish: Wish, base: ImageSpec, folder: Path, workshop: Workshop, ou
     built = build_image(first, workshop, out)
     assert built is not None
     sha256 = json.loads(built.report.read_text())["sha256"]
-    return replace(wish, spec=starting_from(wish.spec, built.image, sha256), secret=holds_secret(base))
+    return replace(wish, spec=starting_from(wish.spec, built.image, sha256))
 
 
 def wanted_steps(steps: tuple[Step, ...], last: str) -> tuple[Step, ...]:

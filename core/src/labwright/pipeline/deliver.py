@@ -14,6 +14,7 @@ from labwright.errors import os_error
 from labwright.host.files import has_content, write_whole
 from labwright.host.ledger import copy_whole
 from labwright.interfaces import Hardware
+from labwright.pipeline.base import Privacy
 from labwright.pipeline.device import other_disk
 from labwright.pipeline.proof import DISK, FACTS
 from labwright.pipeline.stage1 import Recipe, epoch_of, kernel_files
@@ -28,11 +29,15 @@ KEYS = {"sha256": "sha256", "bytes": "size"}
 
 @dataclass(frozen=True)
 class Course:
-    """The steps of a build. disk: the one whose output holds the finished image. hardware: of a device's."""
+    """The steps of a build. disk: the one whose output holds the finished image. hardware: of a device's.
+
+    privacy: whom the finished image is for.
+    """
 
     steps: tuple[Step, ...]
     disk: str
     hardware: Hardware | None = None
+    privacy: Privacy = field(default_factory=Privacy)
 
     @property
     def private(self) -> bool:
@@ -91,10 +96,14 @@ def deliver(
     if built.files:
         _put(done["system"], FILES, built.files, workshop)
     workshop.store.check_file(done["test"], "report.json")
-    report = _report(spec, recipe, course, done, locked, workshop)
-    if not built.report.is_file() or built.report.read_text() != report:
-        write_whole(built.report, report)
+    _write_report(built, _report(spec, recipe, course, done, locked, workshop))
     return built
+
+
+def _write_report(built: Built, facts: Mapping[str, object]) -> None:
+    text = json.dumps(facts, indent=1, sort_keys=True) + "\n"
+    if not built.report.is_file() or built.report.read_text() != text:
+        write_whole(built.report, text)
 
 
 def unchanged(course: Course, spec: ImageSpec, out: Path, workshop: Workshop) -> Built | None:
@@ -122,7 +131,11 @@ def unchanged(course: Course, spec: ImageSpec, out: Path, workshop: Workshop) ->
     kept = all(path is None or path.exists() for path in (built.kernel, built.files))
     others = report.get("disks", {})
     more = all(_is(place, others.get(name)) for name, place in built.more.items())
-    return built if same and kept and more else None
+    if not (same and kept and more):
+        return None
+    # What the image is for can change while nothing that goes into it does.
+    _write_report(built, report | course.privacy.facts())
+    return built
 
 
 def _is(place: Path, facts: object) -> bool:
@@ -158,8 +171,8 @@ def _report(
     done: dict[str, Stored],
     locked: bool,
     workshop: Workshop,
-) -> str:
-    """What is known of the image, as JSON. No secret is in it: the name of the user, not the password."""
+) -> dict[str, object]:
+    """What is known of the image. No secret is in it: the name of the user, not the password."""
     image = done[course.disk].files[DISK]
     proof = json.loads((done["test"].folder / "report.json").read_text())
     facts: dict[str, object] = {
@@ -186,6 +199,7 @@ def _report(
             for name, stored in done.items()
         },
         "tests": proof,
+        **course.privacy.facts(),
     }
     if recipe is not None:
         workshop.store.check_file(done["system"], "epoch")
@@ -201,4 +215,4 @@ def _report(
         facts["disks"] = {name: {key: file[kept] for key, kept in KEYS.items()} for name, file in files.items()}
     if FACTS in done[course.disk].files:
         facts |= json.loads((done[course.disk].folder / FACTS).read_text())
-    return json.dumps(facts, indent=1, sort_keys=True) + "\n"
+    return facts

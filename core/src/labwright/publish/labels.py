@@ -1,4 +1,4 @@
-"""What an image in a registry says of itself: the annotations of the OCI (image specification, annotations) and ours."""
+"""What an image in a registry says of itself: the annotations that the OCI defines, and ours."""
 
 from __future__ import annotations
 

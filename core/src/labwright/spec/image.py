@@ -18,6 +18,7 @@ INTERFACE_NAME = re.compile(r"[A-Za-z0-9._-]{1,15}|[A-Za-z0-9-]{1,20}(/[0-9]{1,3
 NAME = r"^[a-z][a-z0-9-]{0,15}$"
 """Of the parts of a device."""
 PACKAGE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9+._-]+")
+Visibility = Literal["public", "private"]
 PLACE = re.compile(r"(/[^/\x00-\x1f\x7f]+)+")
 DEFAULT_DISK = 2
 """GiB of a disk that is made from nothing."""
@@ -106,6 +107,9 @@ class BuildSpec(Strict):
     pre: tuple[str, ...] = Field((), description="Shell scripts in this folder, run as root before the playbook.")
     post: tuple[str, ...] = Field((), description="Shell scripts in this folder, run as root after the playbook.")
     private_files: tuple[PrivateFile, ...] = Field((), alias="privateFiles", description="Files such as licences.")
+    visibility: Visibility = Field(
+        "public", description="private: it goes to registries for our own people only, never to a public one."
+    )
 
     @field_validator("packages")
     @classmethod

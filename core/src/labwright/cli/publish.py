@@ -1,0 +1,83 @@
+"""labwright publish."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from labwright.cli.registry_options import AuthFile, Authorities, access, teller
+from labwright.cli.session import Json, session
+from labwright.host.environment import has_tool
+from labwright.host.run import run
+from labwright.pipeline.runner import scratch_folder
+from labwright.publish.delivered import read_delivered
+from labwright.publish.kinds import KINDS, kind_named
+from labwright.publish.labels import Origin
+from labwright.publish.publish import Published, PublishOptions
+from labwright.publish.publish import publish as publish_image
+from labwright.registry.reference import parse_reference
+from labwright.ui.text import size
+
+
+def publish(
+    image: Annotated[Path, typer.Argument(metavar="IMAGE.qcow2", help="What build delivered, its report beside it.")],
+    reference: Annotated[str, typer.Argument(metavar="REF", help="HOST[:PORT]/REPOSITORY:TAG")],
+    kind: Annotated[str, typer.Option("--as", help=f"{', '.join(KINDS)}.")] = "artifact",
+    key: Annotated[str, typer.Option(help="Private key to sign with: env:NAME or file:/path.")] = "",
+    tag: Annotated[list[str] | None, typer.Option(help="A further tag; may be given again.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace a tag that names another image.")] = False,
+    mount: Annotated[
+        list[str] | None, typer.Option(metavar="REPOSITORY", help="Another of the registry that may have parts of it.")
+    ] = None,
+    source: Annotated[
+        Path | None, typer.Option(metavar="IMAGE_DIR", help="The image's folder, whose git revision is noted.")
+    ] = None,
+    authorities: Authorities = None,
+    auth_file: AuthFile = None,
+    json_lines: Json = False,
+) -> None:
+    """Bring a built image to a registry. What is there already is not sent again."""
+    with session(json_lines, root=False) as running:
+        wanted = kind_named(kind)
+        place = parse_reference(reference)
+        options = PublishOptions(
+            access(authorities, auth_file), force, tuple(tag or ()), tuple(mount or ()), origin_of(source), key
+        )
+        workshop = running.workshop
+        workshop.paths.ensure()
+        with scratch_folder(workshop.paths, workshop.ledger) as scratch:
+            say = teller(running, image.stem)
+            say("reading what was built")
+            bench = workshop.runner(image.stem).workbench(scratch, say, scratch / "log")
+            published = publish_image(read_delivered(image), place, wanted, options, bench)
+        running.result(in_words(published), **facts(published))
+
+
+def in_words(published: Published) -> str:
+    """For people."""
+    new = "nothing was sent, it had all of it" if not published.uploaded else f"{size(published.uploaded)} sent"
+    signed = "signed" if published.signed else "not signed: no --key"
+    return f"{published.reference}\n{published.digest}\n{size(published.total)} in all, {new}; {signed}"
+
+
+def facts(published: Published) -> dict[str, object]:
+    """For programs; `kind` is the word of each line of events."""
+    found = asdict(published)
+    return {"as": found.pop("kind"), **found}
+
+
+def origin_of(folder: Path | None) -> Origin:
+    """The git revision of a folder, with -dirty at its end where something there is not committed; else nothing."""
+    if folder is None or not has_tool("git"):
+        return Origin()
+    # A repository may name a program to be run by git status.
+    git: list[str | Path] = ["git", "-c", "core.fsmonitor=false", "-C", folder]
+    asked = {"accept": range(256), "what": f"the revision of {folder} cannot be found", "timeout": 30}
+    found = run([*git, "rev-parse", "HEAD"], **asked)  # type: ignore[arg-type]
+    if found.code:
+        return Origin()
+    changed = run([*git, "status", "--porcelain", "--", "."], **asked)  # type: ignore[arg-type]
+    return Origin(found.output.strip() + ("-dirty" if changed.code or changed.output.strip() else ""))

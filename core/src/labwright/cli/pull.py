@@ -1,0 +1,39 @@
+"""labwright pull."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from labwright.cli.registry_options import AuthFile, Authorities, PublicKeyFile, access, teller
+from labwright.cli.session import Json, session
+from labwright.pipeline.runner import scratch_folder
+from labwright.publish.pull import PullOptions
+from labwright.publish.pull import pull as pull_image
+from labwright.registry.reference import parse_reference
+
+
+def pull(
+    reference: Annotated[str, typer.Argument(metavar="REF", help="HOST[:PORT]/REPOSITORY:TAG or @DIGEST")],
+    out: Annotated[Path, typer.Option(help="Folder for the image and what comes with it.")] = Path("out"),
+    key: PublicKeyFile = None,
+    authorities: Authorities = None,
+    auth_file: AuthFile = None,
+    json_lines: Json = False,
+) -> None:
+    """Bring an image that labwright published from a registry; every hash is checked, and the disk looked at."""
+    with session(json_lines, root=False) as running:
+        place = parse_reference(reference)
+        workshop = running.workshop
+        workshop.paths.ensure()
+        with scratch_folder(workshop.paths, workshop.ledger) as scratch:
+            bench = workshop.runner("pull").workbench(scratch, teller(running, place.repository), scratch / "log")
+            brought = pull_image(place, out, PullOptions(access(authorities, auth_file), key), bench)
+        running.result(
+            "\n".join(map(str, brought.files)) + f"\n{brought.digest}; "
+            + ("signed by this key" if brought.signed else "not asked who signed it: no --key"),
+            **{"as": brought.kind}, reference=brought.reference, digest=brought.digest,
+            files=[str(path) for path in brought.files], signed=brought.signed,
+        )  # fmt: skip

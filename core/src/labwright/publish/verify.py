@@ -1,0 +1,103 @@
+"""Whether an image is what was published: in a registry, or in a folder. Each thing that is looked at is one line."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from labwright.errors import Cause, LabwrightError
+from labwright.publish.attest import signed_by, stated_by
+from labwright.publish.delivered import read_delivered
+from labwright.publish.kinds import kind_of
+from labwright.registry.client import Registry
+from labwright.registry.manifest import Descriptor, Manifest
+from labwright.registry.reference import Reference
+from labwright.registry.transport import Access
+from labwright.trust.checksums import SUMS, check_checksums
+from labwright.trust.keys import PublicKey
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was looked at. holds: whether it is as it should be. said: what was seen."""
+
+    subject: str
+    holds: bool
+    said: str
+
+    def __str__(self) -> str:
+        """One line for people."""
+        return f"{'ok' if self.holds else 'NOT OK'}: {self.subject}: {self.said}"
+
+
+def verify_published(
+    reference: Reference, key: PublicKey | None, deep: bool, access: Access, say: Callable[[str], None]
+) -> tuple[Finding, ...]:
+    """Look at an image in a registry. deep: read every blob to its end, instead of asking for its size.
+
+    Raises LabwrightError (config, network) where it cannot be looked at.
+    """
+    with Registry(reference.host, access, say) as registry:
+        manifest = registry.get(reference)
+        kind = kind_of(manifest, str(reference))
+        found = [Finding("manifest", True, f"{manifest.digest}, {kind.title}")]
+        found += _blobs(registry, reference.repository, manifest, deep)
+        found += _vouched(registry, reference.repository, manifest.digest, key)
+    return tuple(found)
+
+
+def _blobs(registry: Registry, repository: str, manifest: Manifest, deep: bool) -> Iterator[Finding]:
+    for blob in manifest.blobs:
+        subject = blob.annotations.get("org.opencontainers.image.title", "") or blob.media_type
+        yield Finding(f"{subject} {blob.digest[:19]}", *_blob(registry, repository, blob, deep))
+
+
+def _blob(registry: Registry, repository: str, blob: Descriptor, deep: bool) -> tuple[bool, str]:
+    if not deep:
+        size = registry.blob_size(repository, blob.digest)
+        if size is None:
+            return False, "the registry does not have it"
+        return size == blob.size, f"{size} bytes" + ("" if size == blob.size else f", not {blob.size}")
+    try:
+        registry.pull_blob(repository, blob, None)
+    except LabwrightError as error:
+        if error.cause != Cause.SIGNATURE:
+            raise
+        return False, error.what
+    return True, f"{blob.size} bytes, its hash holds"
+
+
+def _vouched(registry: Registry, repository: str, digest: str, key: PublicKey | None) -> Iterator[Finding]:
+    if key is None:
+        yield Finding("signature", True, "not asked: no --key")
+        return
+    asked: tuple[tuple[str, Callable[[Registry, str, str, PublicKey], tuple[str, ...]]], ...]
+    asked = (("signature", signed_by), ("bill of materials and provenance", stated_by))
+    for subject, ask in asked:
+        try:
+            findings = ask(registry, repository, digest, key)
+        except LabwrightError as error:
+            if error.cause == Cause.NETWORK:
+                raise
+            findings = (error.what,)
+        yield Finding(subject, not findings, "; ".join(findings) or "by this key")
+
+
+def verify_delivered(image: Path, key: PublicKey | None) -> tuple[Finding, ...]:
+    """Look at a built image in a folder: its disks against its report, and all files against SHA256SUMS.
+
+    Raises LabwrightError (config) where there is no report of it.
+    """
+    try:
+        delivered = read_delivered(image)
+    except LabwrightError as error:
+        if error.cause != Cause.SIGNATURE:
+            raise
+        return (Finding(image.name, False, error.what),)
+    found = [Finding(path.name, True, "as its report says") for path in (image, *delivered.disks.values())]
+    if (image.parent / SUMS).exists() or key is not None:
+        findings = check_checksums(image.parent, key)
+        signed = "the hashes hold" + (", signed by this key" if key else "; not asked who signed: no --key")
+        found.append(Finding(SUMS, not findings, "; ".join(findings) or signed))
+    return tuple(found)

@@ -1,0 +1,300 @@
+"""One registry by HTTP: TLS, who we are, redirects, and limits for answers that are slow or have no end."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import ssl
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import urljoin, urlsplit
+
+import requests
+import urllib3
+from requests.adapters import HTTPAdapter
+
+from labwright import __version__
+from labwright.errors import Cause, LabwrightError
+from labwright.host.text import plain
+from labwright.registry.challenge import Challenge, parse_challenges, read_token, token_url
+from labwright.registry.credentials import Sought, find_credentials
+from labwright.registry.failures import Answer, Broken, connection_error, inside, refusal, speaks_plain
+from labwright.registry.reference import is_loopback
+
+SYSTEM_AUTHORITIES = Path("/etc/ssl/certs/ca-certificates.crt")
+AT_ONCE = 1 << 17
+"""Bytes that are given to the kernel at a time: each has the time limit of a connection to itself."""
+LARGEST_ANSWER = 1 << 16
+REDIRECTS = 5
+BREAKS = (requests.RequestException, urllib3.exceptions.HTTPError, ConnectionError, TimeoutError, ssl.SSLError)
+"""Not every OSError: a full disk, while an answer is written to it, is no fault of the network."""
+MOVED = {301, 302, 303, 307, 308}
+
+
+@dataclass(frozen=True)
+class Patience:
+    """How long a registry is waited for, in seconds. read: for the next bytes of an answer.
+
+    answer: for all of a small answer. slowest: bytes a second, less of it for `standstill` is given up.
+    pauses: before each further attempt without progress. longest_pause: that a registry may ask for.
+    """
+
+    connect: float = 20.0
+    read: float = 60.0
+    answer: float = 60.0
+    standstill: float = 30.0
+    slowest: float = 100.0
+    pauses: tuple[float, ...] = (0.5, 1.0, 2.0, 2.0, 4.0, 4.0, 8.0, 8.0)
+    longest_pause: float = 120.0
+
+
+@dataclass(frozen=True)
+class Access:
+    """How a registry may be reached. authorities: a PEM file of those that may sign its certificate (--ca).
+
+    auth_file: see find_credentials. patience: shorter only in tests. environ: variables that credentials and proxies
+    are sought by.
+    """
+
+    authorities: Path | None = None
+    auth_file: Path | None = None
+    patience: Patience = Patience()
+    environ: Mapping[str, str] = field(default_factory=lambda: dict(os.environ), repr=False)
+
+
+Body = Callable[[], Any]
+"""Makes what is sent anew for each attempt: an object with read() and a length."""
+
+
+class _Adapter(HTTPAdapter):
+    """Sends larger parts at a time than urllib3 does of itself."""
+
+    def init_poolmanager(self, *words: Any, **options: Any) -> None:
+        super().init_poolmanager(*words, **options, blocksize=AT_ONCE)
+
+
+class Transport:
+    """Requests to one registry, about one repository at a time."""
+
+    def __init__(self, host: str, access: Access) -> None:
+        self.host = host
+        self.access = access
+        self.patience = access.patience
+        self._verify = _authorities(access)
+        self._session = requests.Session()
+        # Without .netrc, which would have a password for hosts that a registry leads to.
+        self._session.trust_env = False
+        self._session.mount("https://", _Adapter())
+        self._session.mount("http://", _Adapter())
+        self._session.headers["User-Agent"] = f"labwright/{__version__}"
+        self._authorization: dict[tuple[str, ...], str] = {}
+        self._sought: dict[tuple[str, ...], Sought] = {}
+        self._base = ""
+
+    def close(self) -> None:
+        """Close its connections."""
+        self._session.close()
+
+    @property
+    def base(self) -> str:
+        """The registry's URL: HTTPS; plain HTTP only on this machine, and only where nobody speaks TLS."""
+        if not self._base:
+            self._base = f"https://{self.host}"
+            if is_loopback(self.host):
+                self._base = self._at_home()
+        return self._base
+
+    def _at_home(self) -> str:
+        try:
+            with self._send("GET", f"{self._base}/v2/", {}, None):
+                return self._base
+        except requests.exceptions.SSLError as error:
+            plain_http = any(isinstance(one, ssl.SSLError) and speaks_plain(one) for one in inside(error))
+            if not plain_http:
+                raise connection_error(error, f"{self.host} cannot be reached") from error
+            return f"http://{self.host}"
+        except BREAKS as error:
+            raise connection_error(error, f"{self.host} cannot be reached") from error
+        finally:
+            self._base = ""
+
+    def ask(
+        self,
+        method: str,
+        place: str,
+        doing: str,
+        scopes: tuple[str, ...],
+        accept: tuple[int, ...] = (200,),
+        headers: Mapping[str, str] | None = None,
+        body: Body | None = None,
+        largest: int = LARGEST_ANSWER,
+    ) -> Answer:
+        """A request and its whole answer. place: a path, or a URL that the registry gave. doing: words for errors.
+
+        accept: codes that are fine. body: what is sent. largest: bytes of an answer that is fine.
+        Raises Broken for what may pass, and LabwrightError for what will not.
+        """
+        with self.opened(method, place, doing, scopes, headers, body) as response:
+            fine = response.status_code in accept
+            answer = Answer(
+                response.status_code,
+                {name.lower(): value for name, value in response.headers.items()},
+                self._whole(response, doing, largest if fine else LARGEST_ANSWER, fine),
+            )
+        if not fine:
+            raise refusal(answer, doing, self.who(scopes))
+        return answer
+
+    @contextlib.contextmanager
+    def opened(
+        self,
+        method: str,
+        place: str,
+        doing: str,
+        scopes: tuple[str, ...],
+        headers: Mapping[str, str] | None = None,
+        body: Body | None = None,
+    ) -> Iterator[requests.Response]:
+        """An answer that is still to be read, whatever its code; who we are is said if the registry wants to know."""
+        try:
+            with self._follow(method, urljoin(self.base, place), doing, scopes, headers or {}, body) as response:
+                yield response
+        except BREAKS as error:
+            raise connection_error(error, doing) from error
+
+    def read(self, response: requests.Response, doing: str) -> Iterator[bytes]:
+        """A long answer, part by part. Raises Broken where it comes too slowly or ends too early."""
+        since, count = time.monotonic(), 0
+        # Not iter_content: that waits for a whole part, however slowly it comes.
+        while data := response.raw.read1(1 << 18, decode_content=False):
+            yield data
+            count += len(data)
+            now = time.monotonic()
+            if now - since > self.patience.standstill:
+                if count / (now - since) < self.patience.slowest:
+                    raise Broken(f"{doing}: less than {self.patience.slowest:g} bytes come a second")
+                since, count = now, 0
+
+    def _whole(self, response: requests.Response, doing: str, largest: int, fine: bool) -> bytes:
+        until = time.monotonic() + self.patience.answer
+        data = bytearray()
+        while len(data) <= largest and (part := response.raw.read1(1 << 16, decode_content=False)):
+            data += part
+            if time.monotonic() > until:
+                raise Broken(f"{doing}: the answer has no end")
+        if len(data) > largest and fine:
+            raise LabwrightError(
+                f"{doing}: the registry's answer has more than {largest} bytes", cause=Cause.CONFIG,
+                hint="it is no such image, or no registry: check its name",
+            )  # fmt: skip
+        return bytes(data[:largest])
+
+    @contextlib.contextmanager
+    def _follow(
+        self, method: str, url: str, doing: str, scopes: tuple[str, ...], headers: Mapping[str, str], body: Body | None
+    ) -> Iterator[requests.Response]:
+        asked = False
+        for _ in range(REDIRECTS + 1):
+            self._check(url, doing)
+            own = self._is_ours(url)
+            known = {"Authorization": self._authorization[scopes]} if own and scopes in self._authorization else {}
+            with self._send(method, url, {**headers, **known}, body) as response:
+                if response.status_code == 401 and own and not asked:
+                    asked = True
+                    if self._authorize(response.headers.get("WWW-Authenticate", ""), scopes, doing):
+                        continue
+                leads = response.headers.get("Location", "")
+                if response.status_code in MOVED and leads and method in {"GET", "HEAD"}:
+                    url = urljoin(url, leads)
+                    continue
+                yield response
+                return
+        raise LabwrightError(
+            f"{doing}: the registry sends from one place to another without an end", cause=Cause.CONFIG,
+            hint="its storage or the proxy before it is not set up well",
+        )  # fmt: skip
+
+    def _send(self, method: str, url: str, headers: Mapping[str, str], body: Body | None) -> requests.Response:
+        return self._session.request(
+            method, url, headers={"Accept-Encoding": "identity", **headers}, data=body() if body else None,
+            timeout=(self.patience.connect, self.patience.read), stream=True, allow_redirects=False,
+            verify=self._verify if self._is_ours(url) else _system_authorities(),
+            proxies={} if is_loopback(urlsplit(url).netloc) else self._proxies(url),
+        )  # fmt: skip
+
+    def _proxies(self, url: str) -> dict[str, str]:
+        return dict(requests.utils.get_environ_proxies(url))
+
+    def _is_ours(self, url: str) -> bool:
+        """Whether a URL is of the registry itself, which alone may know who we are."""
+        return urlsplit(url)[:2] == urlsplit(self._base or self.base)[:2]
+
+    def _check(self, url: str, doing: str) -> None:
+        """Raise LabwrightError (config) for a place where others could read or change what is sent."""
+        parts = urlsplit(url)
+        at_home = parts.scheme == "http" and is_loopback(parts.netloc) and is_loopback(self.host)
+        if not (parts.scheme == "https" or at_home) or "@" in parts.netloc:
+            where = plain(f"{parts.scheme[:20]}://{parts.netloc.rpartition('@')[2][:100]}")
+            raise LabwrightError(
+                f"{doing}: it leads to {where}, not by HTTPS",
+                cause=Cause.CONFIG,
+                hint="a registry behind a proxy with TLS must know it: X-Forwarded-Proto, or http.relativeurls there",
+            )
+
+    def _authorize(self, header: str, scopes: tuple[str, ...], doing: str) -> bool:
+        """Get what the registry wants to see. False: nothing that it does not have already."""
+        sought = self._credentials(scopes)
+        for challenge in parse_challenges(header):
+            if challenge.scheme == "bearer":
+                self._authorization[scopes] = f"Bearer {self._token(challenge, scopes, sought, doing)}"
+                return True
+            if challenge.scheme == "basic" and sought.found and self._authorization.get(scopes) != sought.found.basic:
+                self._authorization[scopes] = sought.found.basic
+                return True
+        return False
+
+    def _token(self, challenge: Challenge, scopes: tuple[str, ...], sought: Sought, doing: str) -> str:
+        url = token_url(challenge, scopes, self.host)
+        headers = {"Authorization": sought.found.basic} if sought.found else {}
+        with self._send("GET", url, headers, None) as response:
+            data = self._whole(response, doing, LARGEST_ANSWER, response.status_code == 200)
+            if response.status_code != 200:
+                told = {name.lower(): value for name, value in response.headers.items()}
+                raise refusal(Answer(response.status_code, told, data), f"{doing}: no token", self.who(scopes))
+        return read_token(data, self.host)
+
+    def _credentials(self, scopes: tuple[str, ...]) -> Sought:
+        if scopes not in self._sought:
+            repository = scopes[0].split(":")[1] if scopes else ""
+            access = self.access
+            self._sought[scopes] = find_credentials(self.host, repository, access.auth_file, access.environ)
+        return self._sought[scopes]
+
+    def who(self, scopes: tuple[str, ...]) -> str:
+        """Whose credentials are used, or where they were sought."""
+        return self._credentials(scopes).in_words
+
+
+def _authorities(access: Access) -> str | bool:
+    """What the registry's certificate is checked against. Raises LabwrightError (config) for a file that is none."""
+    if access.authorities is None:
+        return _system_authorities()
+    try:
+        ssl.create_default_context(cafile=str(access.authorities))
+    except (OSError, ssl.SSLError) as error:
+        raise LabwrightError(
+            f"{access.authorities} holds no certificate of an authority: {error.strerror or error}",
+            cause=Cause.CONFIG,
+            hint="--ca takes a PEM file",
+        ) from error
+    return str(access.authorities)
+
+
+def _system_authorities() -> str | bool:
+    for place in (os.environ.get("SSL_CERT_FILE", ""), str(SYSTEM_AUTHORITIES)):
+        if place and Path(place).is_file():
+            return place
+    return True
