@@ -1,8 +1,9 @@
-"""Containers of the platform, run as Kubernetes runs them: by runc, with what the manifest of docs allows and no more."""
+"""Containers of the platform, run by runc as Kubernetes would: with what the manifest of docs allows, and no more."""
 
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import json
 import os
 import secrets
@@ -13,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 RAW = "CAP_NET_RAW"
+NEW_NETWORK = 0x40000000
 
 
 def run(*words: str | Path, check: bool = True) -> str:
@@ -81,8 +83,8 @@ def container(
     folder.mkdir(parents=True)
     name = f"labwright-test-{secrets.token_hex(6)}"
     user, group = (int(word) for word in config["config"]["User"].split(":"))
-    sets = dict.fromkeys(("bounding", "effective", "permitted"), list(capabilities))
-    sets |= dict.fromkeys(("inheritable", "ambient"), list(capabilities) if ambient else [])
+    sets = {kind: list(capabilities) for kind in ("bounding", "effective", "permitted")}
+    sets |= {kind: list(capabilities) if ambient else [] for kind in ("inheritable", "ambient")}
     variables = [*config["config"]["Env"], *(f"{key}={value}" for key, value in (environment or {}).items())]
     mounts = [
         {"destination": "/proc", "type": "proc", "source": "proc"},
@@ -125,3 +127,15 @@ def container(
         run("runc", "--root", state, "kill", name, "KILL", check=False)
         process.wait(30)
         run("runc", "--root", state, "delete", "--force", name, check=False)
+
+
+@contextlib.contextmanager
+def inside(namespace: str) -> Iterator[None]:
+    """This thread in another network namespace: what it opens belongs there."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    with open("/proc/thread-self/ns/net", "rb") as own, open(f"/run/netns/{namespace}", "rb") as other:
+        assert libc.setns(other.fileno(), NEW_NETWORK) == 0, os.strerror(ctypes.get_errno())
+        try:
+            yield
+        finally:
+            assert libc.setns(own.fileno(), NEW_NETWORK) == 0, os.strerror(ctypes.get_errno())
