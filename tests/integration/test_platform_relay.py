@@ -1,4 +1,4 @@
-"""The relay between real interfaces: what the kernel leaves to hardware is done, and nothing comes twice or for ever."""
+"""The relay between real interfaces: what the kernel leaves to hardware is done, and nothing comes twice."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ import time
 from collections.abc import Iterator
 
 import pytest
-from labwright.publish.platform.start.relay import BACKLOG, Relay, open_interface
 from support.container import cable, inside, network, run
+
+from labwright.publish.platform.start.relay import BACKLOG, Relay, open_interface
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root: makes network namespaces")
 FRAME = bytes.fromhex("ffffffffffff020000000001") + b"\x08\x00" + b"labwright" * 10

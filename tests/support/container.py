@@ -94,9 +94,7 @@ def container(
         {"destination": "/tmp", "type": "tmpfs", "source": "tmpfs", "options": ["nosuid", "nodev", "mode=1777"]},
     ]
     if lesson:
-        mounts.append(
-            {"destination": "/antidote", "type": "bind", "source": str(lesson), "options": ["rbind", "ro"]}
-        )
+        mounts.append({"destination": "/antidote", "type": "bind", "source": str(lesson), "options": ["rbind", "ro"]})
     facts = {
         "ociVersion": "1.0.2",
         "process": {
@@ -133,7 +131,7 @@ def container(
 def inside(namespace: str) -> Iterator[None]:
     """This thread in another network namespace: what it opens belongs there."""
     libc = ctypes.CDLL(None, use_errno=True)
-    with open("/proc/thread-self/ns/net", "rb") as own, open(f"/run/netns/{namespace}", "rb") as other:
+    with Path("/proc/thread-self/ns/net").open("rb") as own, Path("/run/netns", namespace).open("rb") as other:
         assert libc.setns(other.fileno(), NEW_NETWORK) == 0, os.strerror(ctypes.get_errno())
         try:
             yield

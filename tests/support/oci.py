@@ -1,4 +1,4 @@
-"""A copy of an image by skopeo, and its layers unpacked as a container runtime does: nothing of labwright's reads it."""
+"""A copy of an image by skopeo, its layers unpacked as a container runtime does: labwright has no part in it."""
 
 from __future__ import annotations
 

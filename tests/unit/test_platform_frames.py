@@ -7,6 +7,7 @@ import struct
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from labwright.publish.platform.start import frames
 
 ADDRESSES = bytes.fromhex("02000000000202000000000a")

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from labwright.publish.platform.start.capability import permitted
 from labwright.publish.platform.start.command import command, mac_of
 from labwright.publish.platform.start.console import Console
@@ -29,10 +30,11 @@ WORDS = ("qemu-system-x86_64", "-accel", "tcg", "-m", "128", "-qmp", "unix:@work
 MACHINE = Machine(
     "machine", {"tcg": WORDS}, (Nic("management", "e1000"), Nic("data", "virtio-net-pci")), {"system": 1 << 31}
 )
+PLAIN = Settings()
 DEVICE = Device((MACHINE,), ("eth1", "eth2"), {"ssh": 22})
 
 
-def line(settings: Settings = Settings(), device: Device = DEVICE, **ends) -> str:
+def line(settings: Settings = PLAIN, device: Device = DEVICE, **ends) -> str:
     given = Ends(console=9, data={1: 10, 2: 11}, **ends)
     opened = forwards(device, settings)
     return " ".join(command(device, device.machines[0], settings, given, "tcg", Path("/tmp/w"), opened))
