@@ -124,6 +124,10 @@ def lab(tmp_path_factory) -> Iterator[Lab]:
         second = stack.enter_context(container(root, config, b, folder / "b", ambient=True))
         for one in (first, second):
             one.wait_for("login:", 150)
+            # The health check is what the platform waits for, too.
+            until = time.monotonic() + 120
+            while one.execute(*config["config"]["Entrypoint"], "health"):
+                assert time.monotonic() < until, one.said[-2000:]
         yield Lab(
             client, (a, b), ("10.9.1.2", "10.9.2.2"), (first, second), config["config"]["Entrypoint"], root, config
         )
