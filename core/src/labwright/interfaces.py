@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar, Literal
 
+from labwright.errors import Cause, LabwrightError
 from labwright.host.ledger import Ledger
 from labwright.host.run import Completed
 from labwright.spec.hardware import Hardware
@@ -193,6 +194,23 @@ class Bootstrapper(ABC):
     @abstractmethod
     def finish_tree(self, image: ImageSpec, tree: Path, kernel_package: Path, bench: Workbench) -> None:
         """In the unpacked tree, with no network: install the kernel, configure, and remove what must not be shared."""
+
+    def resolve_programs(self, image: ImageSpec, packages: tuple[str, ...], bench: Workbench) -> Pins:
+        """As resolve(), of a tree of programs for a container: these packages, what they need and no base system.
+
+        Raises LabwrightError (network, signature, config), also where the distribution makes no such trees.
+        """
+        del packages, bench
+        raise LabwrightError(
+            f"{image.build.type} makes no trees of programs", cause=Cause.CONFIG, hint="use another distribution"
+        )
+
+    def make_programs(self, pins: Pins, destination: Path, bench: Workbench) -> int:
+        """As make_tree(), of such a tree: packages are unpacked, and none of their scripts has run."""
+        del destination, bench
+        raise LabwrightError(
+            f"{pins.type} makes no trees of programs", cause=Cause.CONFIG, hint="use another distribution"
+        )
 
 
 @dataclass(frozen=True)

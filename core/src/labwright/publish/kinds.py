@@ -6,9 +6,10 @@ from labwright.errors import Cause, LabwrightError
 from labwright.publish.artifact import ARTIFACT
 from labwright.publish.containerdisk import CONTAINERDISK
 from labwright.publish.kind import KIND_ANNOTATION, Kind
+from labwright.publish.platform.kind import PLATFORM
 from labwright.registry.manifest import Manifest
 
-KINDS: dict[str, Kind] = {kind.name: kind for kind in (CONTAINERDISK, ARTIFACT)}
+KINDS: dict[str, Kind] = {kind.name: kind for kind in (CONTAINERDISK, ARTIFACT, PLATFORM)}
 
 
 def kind_named(name: str) -> Kind:

@@ -15,9 +15,10 @@ from labwright.interfaces import (
     Release,
     Workbench,
 )
-from labwright_debian import finish, kernel_package, resolve, tree
+from labwright_debian import finish, kernel_package, programs, resolve, tree
 from labwright_debian.archive import Archive
 from labwright_debian.fetch import fetch
+from labwright_debian.resolve import Ask
 
 BASE_PACKAGES = (
     "ca-certificates", "dbus", "e2fsprogs", "fdisk", "iproute2", "iputils-ping", "kmod", "libpam-systemd", "netbase",
@@ -44,8 +45,18 @@ class DebianBootstrapper(Bootstrapper):
 
     def resolve(self, image: ImageSpec, bench: Workbench, snapshot: str = "") -> Pins:
         """The signed indexes as they are now, and what apt would take from them."""
+        return self._resolve(image, self.distribution.asked(image), resolve.system, bench, snapshot)
+
+    def resolve_programs(self, image: ImageSpec, packages: tuple[str, ...], bench: Workbench) -> Pins:
+        """The same of an empty disk, without what Debian calls essential."""
+        return self._resolve(image, packages, resolve.programs, bench, image.build.snapshot)
+
+    def make_programs(self, pins: Pins, destination: Path, bench: Workbench) -> int:
+        """The packages unpacked, and a list of them for scanners."""
+        return programs.make_programs(pins, destination, bench)
+
+    def _resolve(self, image: ImageSpec, asked: tuple[str, ...], ask: Ask, bench: Workbench, snapshot: str) -> Pins:
         archive = Archive.of(image, self.suite(image), bench, snapshot)
-        asked = self.distribution.asked(image)
         with archive.alone(bench):
             archive.update(bench)
             return Pins(
@@ -55,7 +66,7 @@ class DebianBootstrapper(Bootstrapper):
                 asked=asked,
                 mirrors=archive.mirrors,
                 kernel_source=resolve.single(archive, self.kernel_source(image), bench),
-                packages=resolve.system(archive, asked, bench),
+                packages=ask(archive, asked, bench),
             )
 
     def fetch_kernel_source(self, image: ImageSpec, pins: Pins, destination: Path, bench: Workbench) -> KernelSource:

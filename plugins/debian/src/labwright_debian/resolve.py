@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import PurePosixPath
 from urllib.parse import unquote
 
@@ -17,12 +17,19 @@ from labwright_debian.archive import Archive
 ESSENTIAL = ("?and(?architecture(amd64),?essential)", "?and(?architecture(amd64),?priority(required))", "apt")
 """What debootstrap and mmdebstrap call minbase."""
 PACKAGES = TypeAdapter(tuple[Package, ...])
+Ask = Callable[[Archive, Sequence[str], Workbench], tuple[Package, ...]]
 
 
 def system(archive: Archive, packages: Sequence[str], bench: Workbench) -> tuple[Package, ...]:
     """Every package of a minimal system with these, as apt would install them on an empty disk."""
     words = ["install", "--no-install-recommends", "--yes", *ESSENTIAL, *packages]
     return _ask(archive, words, f"no system with {' '.join(packages)} can be made from {archive.suite}", bench)
+
+
+def programs(archive: Archive, packages: Sequence[str], bench: Workbench) -> tuple[Package, ...]:
+    """Every package that these need and no more: not even what a system calls essential."""
+    words = ["install", "--no-install-recommends", "--yes", *packages]
+    return _ask(archive, words, f"{' '.join(packages)} cannot be had from {archive.suite}", bench)
 
 
 def single(archive: Archive, package: str, bench: Workbench) -> Package:

@@ -1,0 +1,190 @@
+"""The qcow2 back out of the layers of a container that starts it. All that is read here is hostile."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import tarfile
+import zlib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from labwright.disk.qcow2 import to_small_qcow2
+from labwright.errors import Cause, LabwrightError
+from labwright.foreign.inspect import inspect_image
+from labwright.host.files import file_digest
+from labwright.interfaces import Workbench
+from labwright.publish.kind import Pulled
+from labwright.publish.platform.blocks import full_blocks
+from labwright.publish.platform.extents import FOLDER, PART, Part
+
+LARGEST_DISK = 1 << 42
+LARGEST_TEXT = 1 << 25
+MOST_EXTENTS = 100_000
+NAME = "[a-z0-9][a-z0-9-]{0,62}"
+LAYOUT = re.compile(rf"{FOLDER}/({NAME})\.layout\.json")
+REPORT = re.compile(rf"{FOLDER}/({NAME})\.json")
+PIECE = re.compile(rf"{FOLDER}/([0-9a-f]{{24}}|{NAME}\.qcow2)")
+Size = Annotated[int, Field(ge=512, le=LARGEST_DISK, multiple_of=512)]
+Offset = Annotated[int, Field(ge=0, le=LARGEST_DISK)]
+
+
+class _Layout(BaseModel):
+    """labwright.publish.platform.extents.Layout, from outside."""
+
+    model_config = ConfigDict(strict=True, extra="forbid")
+    size: Size
+    directories: Annotated[str, Field(pattern=rf"^{NAME}\.qcow2$")]
+    extents: Annotated[
+        list[tuple[Size, Annotated[str, Field(pattern=r"^([0-9a-f]{24})?$")], Offset]],
+        Field(min_length=1, max_length=MOST_EXTENTS),
+    ]
+
+
+def disk_from_layers(pulled: Pulled, folder: Path, bench: Workbench) -> None:
+    """The disks and the report, as `labwright build` names them. Raises LabwrightError (config) for what is no such.
+
+    A qcow2 is packed anew: the disk is the same to the last bit, its file may not be, and the report says the new one's
+    hash.
+    """
+    texts = dict(_texts(pulled, bench))
+    layouts = {found[1]: data for path, data in texts.items() if (found := LAYOUT.fullmatch(path))}
+    reports = {found[1]: data for path, data in texts.items() if (found := REPORT.fullmatch(path))}
+    if len(reports) != 1 or "system" not in layouts:
+        raise refused(pulled, "its last layer has no layout of a disk, or no report")
+    ((slug, report),) = reports.items()
+    read = {name: _layout(pulled, data) for name, data in layouts.items()}
+    pieces = _pieces(pulled, sum(layout.size for layout in read.values()), bench)
+    facts = _report(pulled, slug, report)
+    for name, layout in read.items():
+        place = folder / (f"{slug}.qcow2" if name == "system" else f"{slug}-{name}.qcow2")
+        _assemble(pulled, layout, pieces, place, bench)
+        said = facts if name == "system" else facts["disks"].setdefault(name, {})
+        said |= {"sha256": file_digest(place), "bytes": place.stat().st_size}
+    (folder / f"{slug}.json").write_text(json.dumps(facts, indent=1, sort_keys=True) + "\n")
+
+
+def _texts(pulled: Pulled, bench: Workbench) -> Iterator[tuple[str, bytes]]:
+    """The small files of the last layer."""
+    if not pulled.manifest.layers:
+        raise refused(pulled, "it has no layers")
+    place = bench.scratch / "last"
+    pulled.fetch(pulled.manifest.layers[-1], place)
+    for name, size, stream in _files(pulled, place):
+        if LAYOUT.fullmatch(name) or REPORT.fullmatch(name):
+            if size > LARGEST_TEXT:
+                raise refused(pulled, f"{name} is too large")
+            yield name, stream.read()
+
+
+def _files(pulled: Pulled, layer: Path) -> Iterator[tuple[str, int, tarfile.ExFileObject]]:
+    """The plain files of a layer, which is gone afterwards: name, bytes and content."""
+    try:
+        with tarfile.open(layer, "r|gz") as archive:
+            for member in archive:
+                if member.type == tarfile.REGTYPE and not member.issparse():
+                    stream = archive.extractfile(member)
+                    assert isinstance(stream, tarfile.ExFileObject)
+                    yield member.name, member.size, stream
+    except (tarfile.TarError, EOFError, OSError, zlib.error) as error:
+        raise refused(pulled, "one of its layers is no packed tar archive") from error
+    finally:
+        layer.unlink(missing_ok=True)
+
+
+def _layout(pulled: Pulled, data: bytes) -> _Layout:
+    try:
+        layout = _Layout.model_validate_json(data)
+    except ValidationError as error:
+        raise refused(pulled, f"the layout of its disk is not understood: {error.errors()[0]['msg']}") from error
+    if sum(size for size, _, _ in layout.extents) != layout.size:
+        raise refused(pulled, "the parts of its disk are not as long as the disk")
+    return layout
+
+
+def _report(pulled: Pulled, slug: str, data: bytes) -> dict[str, Any]:
+    try:
+        facts = json.loads(data)
+    except (ValueError, RecursionError) as error:
+        raise refused(pulled, "its report is no JSON") from error
+    if not isinstance(facts, dict) or facts.get("image") != slug:
+        raise refused(pulled, "its report is another image's")
+    disks = facts.setdefault("disks", {})
+    if not isinstance(disks, dict) or not all(isinstance(said, dict) for said in disks.values()):
+        raise refused(pulled, "what its report says of disks is not understood")
+    return facts
+
+
+def _pieces(pulled: Pulled, largest: int, bench: Workbench) -> dict[str, Path]:
+    """The pieces of all disks, by name. What the layers say that they are decides only whether they are looked at."""
+    place, found, total = bench.scratch / "pieces", dict[str, Path](), 0
+    place.mkdir()
+    for number, layer in enumerate(pulled.manifest.layers):
+        if layer.annotations.get(PART) != Part.DISK:
+            continue
+        file = bench.scratch / f"layer-{number}"
+        pulled.fetch(layer, file)
+        for name, size, stream in _files(pulled, file):
+            piece = PIECE.fullmatch(name)
+            # A qcow2 of directories has tables beside them.
+            total += size
+            if piece is None or piece[1] in found or total > 2 * largest:
+                raise refused(pulled, "its layers hold something else than pieces of a disk")
+            found[piece[1]] = place / piece[1]
+            with found[piece[1]].open("xb") as output:
+                while data := stream.read(1 << 20):
+                    output.write(data)
+    return found
+
+
+def _assemble(pulled: Pulled, layout: _Layout, pieces: Mapping[str, Path], place: Path, bench: Workbench) -> None:
+    """Put the pieces of one disk together, and the blocks of directories over them."""
+    lacking = {file for _, file, _ in layout.extents if file} | {layout.directories}
+    if missing := sorted(lacking - pieces.keys()):
+        raise refused(pulled, f"the piece {missing[0]} of its disk is not there")
+    raw = bench.scratch / f"{place.stem}.raw"
+    with raw.open("xb") as output:
+        output.truncate(layout.size)
+        position = 0
+        for size, file, offset in layout.extents:
+            if file:
+                _copy(pulled, pieces[file], offset, size, output.fileno(), position)
+            position += size
+        for at, data in _directories(pulled, pieces[layout.directories], layout.size, bench):
+            os.pwrite(output.fileno(), data[: layout.size - at], at)
+    to_small_qcow2(raw, place, bench)
+    raw.unlink()
+
+
+def _copy(pulled: Pulled, piece: Path, offset: int, size: int, output: int, position: int) -> None:
+    with piece.open("rb") as stream:
+        stream.seek(offset)
+        left = size
+        while left:
+            data = stream.read(min(left, 1 << 20))
+            if not data:
+                raise refused(pulled, "a piece of its disk is too short")
+            os.pwrite(output, data, position + size - left)
+            left -= len(data)
+
+
+def _directories(pulled: Pulled, image: Path, size: int, bench: Workbench) -> Iterator[tuple[int, bytes]]:
+    # It may name a file of this host as what lies below it: that is what the inspection refuses.
+    inspect_image(image)
+    raw = bench.scratch / f"{image.name}.raw"
+    bench.run(["qemu-img", "convert", "-f", "qcow2", "-O", "raw", image, raw], what=f"{pulled.source} cannot be read")
+    if raw.stat().st_size != size:
+        raise refused(pulled, "the directories are another disk's")
+    yield from ((block.place, block.data) for block in full_blocks(raw))
+    raw.unlink()
+
+
+def refused(pulled: Pulled, why: str) -> LabwrightError:
+    """The error for an image that is not put together."""
+    return LabwrightError(
+        f"{pulled.source} is refused: {why}", cause=Cause.CONFIG, hint="it was not made by labwright publish"
+    )
