@@ -47,6 +47,7 @@ def report(slug: str, packages: dict[str, str] | None = None, later: float = 0.0
         "bytes": SIZES.get(slug, 70_000_000),
         "image": slug,
         "kernel": f"{kernel}-labwright",
+        "kernel_review": {"on": 926, "capabilities": {"VXLAN": [], "systemd": [], "WireGuard": []}},
         "labwright": "0.1.0",
         "packages": [[name, version] for name, version in versions.items()],
         "pins": {

@@ -222,3 +222,14 @@ def test_a_line_is_one_line_without_control_characters(text):
 
 def test_colours_and_progress_bars_of_a_log_are_gone():
     assert clean("\x1b[31mred\x1b[0m 1%\r2%\r\ndone\x00\ufffe\u202e") == "red 1%\n2%\ndone"
+
+
+def test_the_review_of_a_kernel_is_read_and_what_it_lacks_is_named() -> None:
+    report = {
+        "kernel": "6.1",
+        "kernel_review": {"on": 3, "capabilities": {"VXLAN": ["CONFIG_VXLAN"], "systemd": [], "odd": 7}},
+    }
+    kernel = parse(report).kernel
+    assert kernel is not None
+    assert kernel.on == 3
+    assert kernel.capabilities == {"VXLAN": ("CONFIG_VXLAN",), "systemd": (), "odd": ()}

@@ -17,6 +17,7 @@ from labwright.spec.image import SLUG
 
 LARGEST_REPORT = 16 * 1024 * 1024
 MOST = 20_000
+MOST_CAPABILITIES = 200
 """Packages of an image."""
 SECURITY = "security"
 """The role of the mirror that only has security updates (Pins.mirrors)."""
@@ -56,7 +57,8 @@ class Boot:
 class Kernel:
     """release: as uname says. source, version: the package it was made from; mirror: where that came from.
 
-    configuration: the hash of what it was configured from. compiler: in the words of its programs.
+    configuration: the hash of what it was configured from. compiler: in the words of its programs. on: how many options
+    are; capabilities: what lessons need of it, with the options that are off.
     """
 
     release: str
@@ -65,6 +67,8 @@ class Kernel:
     mirror: str = ""
     configuration: str = ""
     compiler: str = ""
+    on: int = 0
+    capabilities: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -165,9 +169,13 @@ def _kernel(report: Mapping[str, Any], pins: Mapping[str, Any]) -> Kernel | None
         return None
     source = _table(pins, "kernel_source")
     inputs = _table(_table(_table(report, "steps"), "kernel"), "inputs")
+    review = _table(report, "kernel_review")
+    needed = _table(review, "capabilities")
     return Kernel(
         release, _text(source, "name"), _text(source, "version"), _text(source, "mirror"),
-        _text(inputs, "kernel configuration"), _text(inputs, "compiler"),
+        _text(inputs, "kernel configuration"), _text(inputs, "compiler"), int(finite(review.get("on"))),
+        {line(str(name), 80): tuple(line(str(one), 80) for one in _list(needed, name)[:64])
+         for name in sorted(needed, key=str)[:MOST_CAPABILITIES]},
     )  # fmt: skip
 
 
