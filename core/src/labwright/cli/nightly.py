@@ -129,7 +129,7 @@ def nightly(
         )
         destination = Destination(publish, tuple(kinds or ["artifact"]), key, access(authorities, auth_file))
         if publish:
-            destination.check()
+            destination.check(places.root)
 
         def afterwards(book: Book) -> None:
             if publish:
