@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import shutil
 import subprocess
 from pathlib import Path
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 from support import builds
 from support.builds import REPOSITORY, leaks
+from support.docs import commands_of
 from support.registry import real_registry
 from support.serve import served_folder
 
@@ -133,6 +135,24 @@ def test_the_next_night_builds_and_sends_nothing_and_one_change_is_one_image(nig
     assert images["debian"]["why"] == "test: changed test.sh"
     assert images["debian"]["delivered"]["since"] == 3
     assert images["debian"]["published"][0]["uploaded"] < images["debian"]["published"][0]["total"] / 2
+
+
+def test_every_command_of_the_page_works_in_its_order(registry, key, tmp_path):
+    """The registry, the key and the file of metrics are the test's; else it is as it stands there."""
+    shutil.copytree(REPOSITORY / "images", tmp_path / "images")
+    lines = commands_of("nightly.md")
+    assert len(lines) == 4
+    for line in lines:
+        own = line.replace("registry.example.org", registry.host).replace("/etc/labwright/key.pem", str(key))
+        own = own.replace("/var/lib/prometheus/node-exporter", str(tmp_path))
+        done = subprocess.run(
+            [*builds.COMMAND, *shlex.split(own)], cwd=tmp_path, capture_output=True, text=True, check=False,
+            env=os.environ | {"LABWRIGHT_CACHE": str(builds.users_cache())},
+        )  # fmt: skip
+        assert done.returncode == 0, (line, done.stdout, done.stderr)
+    assert "labwright" in (tmp_path / "labwright.prom").read_text()
+    last = json.loads((tmp_path / "nightly/nights/0004/night.json").read_text())
+    assert [image["state"] for image in last["images"]] == ["unchanged"]
 
 
 def test_an_image_is_built_from_a_base_in_service_with_the_same_keys_as_from_its_folder(tmp_path):

@@ -97,7 +97,11 @@ def main(folder: Path, every: int) -> None:
         record = root / "nights/0003/night.json"
         over = record.exists() and json.loads(record.read_text())["finished"]
         ended = over or in_child(root, described, "3")
-        print(json.dumps({"moment": moment, "killed": not whole, "ended": ended} | seen(root)), flush=True)
+        found = seen(root)
+        if over:
+            # Half a page: the next night removes it and writes the page again.
+            found["files"] = [name for name in found["files"] if not name.endswith(".partial")]
+        print(json.dumps({"moment": moment, "killed": not whole, "ended": ended} | found), flush=True)
         shutil.rmtree(root)
         if moment and whole:
             return

@@ -111,8 +111,16 @@ def test_what_failed_to_build_is_not_published_though_an_older_one_is_in_service
     assert done.images[0].published == ()
 
 
-def test_a_wrong_prefix_or_kind_is_known_before_a_night_is_spent():
-    for prefix, kinds in (("https://x.example/labs", ("artifact",)), ("x.example/labs", ("zip",)), ("", ("artifact",))):
+def test_a_wrong_prefix_kind_or_key_is_known_before_a_night_is_spent(tmp_path):
+    wrong = (
+        Destination("https://x.example/labs", ("artifact",)),
+        Destination("x.example/labs", ("zip",)),
+        Destination("", ("artifact",)),
+        Destination("x.example/labs", ("artifact",), key=f"file:{tmp_path}/nobody-s.pem"),
+        Destination("x.example/labs", ("artifact",), key="env:LABWRIGHT_NO_SUCH_KEY"),
+    )
+    for one in wrong:
         with pytest.raises(LabwrightError) as caught:
-            Destination(prefix, kinds).check()
+            one.check(tmp_path / "nights")
         assert caught.value.cause == Cause.CONFIG
+    Destination("x.example/labs", ("artifact", "containerdisk")).check(tmp_path)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from dataclasses import replace
@@ -12,12 +13,12 @@ import pytest
 from support.fake_executor import ContentLooker, FakeExecutor
 
 from labwright.errors import Cause, LabwrightError
-from labwright.nightly import record, service
+from labwright.nightly import record, service, whole
 from labwright.nightly.images import Candidate
 from labwright.nightly.lock import alone
 from labwright.nightly.model import Night, from_json, to_json
 from labwright.nightly.night import Book, Rules, run_night
-from labwright.nightly.places import Places
+from labwright.nightly.places import PAGE, Places
 from labwright.nightly.prune import Keep, prune_nights
 
 ONE = [Candidate("frr", Path("/images/frr"))]
@@ -175,3 +176,17 @@ def test_the_revision_is_git_s_and_says_when_files_were_changed_since(tmp_path):
     assert record.revision_of(tmp_path / "images") == commit
     (tmp_path / "images/file").write_text("y")
     assert record.revision_of(tmp_path / "images") == f"{commit}+"
+
+
+def test_a_page_that_its_night_had_no_time_to_write_is_written_by_the_next_one(tmp_path):
+    places = Places(tmp_path)
+    night = one_night(places, {}, ONE)
+    page = places.night(night) / PAGE
+    whole._mend_page(places, print)
+    assert "frr" in page.read_text()
+    page.write_text("left by a night at work")
+    whole._mend_page(places, print)
+    assert page.read_text() == "left by a night at work", "it is newer than the record"
+    os.utime(page, (0, 0))
+    whole._mend_page(places, print)
+    assert "frr" in page.read_text()

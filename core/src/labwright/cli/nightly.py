@@ -137,7 +137,7 @@ def nightly(
         )
         destination = Destination(publish, tuple(kinds or ["artifact"]), key, access(authorities, auth_file))
         if publish:
-            destination.check()
+            destination.check(places.root)
 
         def here() -> Executor:
             return LocalExecutor(budget(cache.root, jobs, **allowed), cache)

@@ -23,6 +23,7 @@ from labwright.publish.labels import Origin
 from labwright.publish.publish import PublishOptions, publish
 from labwright.registry.reference import Reference, parse_reference
 from labwright.registry.transport import Access
+from labwright.trust.keys import load_private_key
 
 LATEST = "latest"
 
@@ -44,8 +45,13 @@ class Destination:
         suffix = "" if kind == self.kinds[0] else f"-{kind_named(kind).tag_suffix or kind}"
         return parse_reference(f"{self.prefix.rstrip('/')}/{slug}:{tag}{suffix}")
 
-    def check(self) -> None:
-        """Raise LabwrightError (config) for a prefix or a kind that cannot be, before a night is spent."""
+    def check(self, nights: Path) -> None:
+        """Raise LabwrightError (config) for a prefix, a kind or a key that cannot be, before a night is spent.
+
+        nights: the folder of all nights, which anybody may see, so that no key may be in it.
+        """
+        if self.key:
+            load_private_key(self.key, "--key", nights)
         for kind in self.kinds:
             kind_named(kind)
             self.place("image", kind, LATEST)

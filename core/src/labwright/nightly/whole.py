@@ -15,7 +15,7 @@ from labwright.nightly.images import Candidate, find_images
 from labwright.nightly.lock import alone
 from labwright.nightly.model import ImageNight, Night
 from labwright.nightly.night import Book, Listener, Look, Looker, Rules, run_night
-from labwright.nightly.places import Places
+from labwright.nightly.places import PAGE, Places
 from labwright.nightly.prune import Keep, prune_nights
 from labwright.nightly.report import write_metrics, write_page
 from labwright.pipeline.build import Wish
@@ -65,6 +65,7 @@ def nightly(
     with alone(places):
         candidates = find_images(wanted.images, wanted.only, wanted.without)
         _clear(places, workshop, say)
+        _mend_page(places, say)
         night = record.begin(places, candidates, record.revision_of(wanted.images))
         book = Book(places, night, replace(listener, changed=_with_page(places, listener, say)))
         book.save()
@@ -90,6 +91,16 @@ def _clear(places: Places, workshop: Workshop, say: Callable[[str], None]) -> No
         service.clear_staging(places)
     except OSError as error:
         raise os_error(error, f"what an earlier night left in {places.root} cannot be removed") from error
+
+
+def _mend_page(places: Places, say: Callable[[str], None]) -> None:
+    """Write the page of the last night where that night was killed between its last record and its last page."""
+    before = record.last(places)
+    if before is None:
+        return
+    page = places.night(before) / PAGE
+    if not page.exists() or page.stat().st_mtime_ns < places.record(before).stat().st_mtime_ns:
+        write_page(places, before, say)
 
 
 def _with_page(
