@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 import tempfile
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -14,6 +16,7 @@ from labwright.cli.session import Json, failures, out, print_json, workshop
 from labwright.host.text import plain
 from labwright.nightly.cluster_link import Link, check_link, with_dask
 from labwright.pipeline.prune import parse_size
+from labwright.ui.views import JsonView
 
 
 def worker(
@@ -35,16 +38,24 @@ def worker(
         link = check_link(Link(scheduler, tls_ca, tls_cert, tls_key))
         dask_worker = with_dask("labwright.nightly.worker")
         offered = dask_worker.offer(workshop(), slots, parse_size(memory) if memory else None)
-        if json_wanted:
-            print_json({"resources": offered.resources, "lacking": list(offered.why)})
+        facts = {"resources": offered.resources, "lacking": list(offered.why)}
+        if show and json_wanted:
+            print_json(facts)
+            return
+        say = _in_lines(facts) if json_wanted else _say
         for line in () if json_wanted else offered.why:
-            _say(line)
+            say(line)
         if show:
-            if not json_wanted:
-                _say(dask_worker.in_words(offered))
+            say(dask_worker.in_words(offered))
             return
         with tempfile.TemporaryDirectory(prefix="labwright-worker-") as scratch:
-            dask_worker.serve(link, offered, access(ca, auth_file), Path(scratch), _say)
+            dask_worker.serve(link, offered, access(ca, auth_file), Path(scratch), say)
+
+
+def _in_lines(offer: Mapping[str, object]) -> Callable[[str], None]:
+    view = JsonView(sys.stdout)
+    view.write(kind="offer", **offer)
+    return lambda text: view.write(kind="progress", text=text)
 
 
 def _say(text: str) -> None:
