@@ -8,8 +8,10 @@ import io
 import json
 import os
 import subprocess
+import sys
 import tarfile
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,7 @@ import pytest
 from support.builds import REPOSITORY
 from support.registry import RealRegistry, access, real_registry
 from support.registry_images import EPOCH, made_up_image, published, said_of, signing_key
+from support.registry_odd import cutting_proxy
 from typer.testing import CliRunner
 
 from labwright.cli.app import app
@@ -24,12 +27,13 @@ from labwright.errors import Cause, LabwrightError
 from labwright.interfaces import Workbench
 from labwright.publish.attest import signed_by, stated_by
 from labwright.publish.pull import PullOptions, pull
-from labwright.publish.verify import verify_published
+from labwright.publish.verify import verify_delivered, verify_published
 from labwright.registry.blob import Blob
 from labwright.registry.client import Registry
 from labwright.registry.manifest import Descriptor, described, make_manifest
 from labwright.registry.reference import Reference, parse_reference
-from labwright.trust.keys import load_public_key
+from labwright.trust.checksums import write_checksums
+from labwright.trust.keys import load_private_key, load_public_key
 
 KINDS = ("containerdisk", "artifact")
 
@@ -492,6 +496,62 @@ def test_an_image_that_was_built_here_is_published_signed_and_comes_back(server,
         assert (tmp_path / kind / image.name).read_bytes() == image.read_bytes()
         found = verify_published(parse_reference(reference), load_public_key(public), True, access(), print)
         assert all(one.holds for one in found)
+
+
+def test_a_folder_is_verified_by_its_list_of_hashes_and_who_signed_it(tmp_path):
+    image = made_up_image(tmp_path / "out")
+    reference, public = signing_key(tmp_path)
+    _, stranger = signing_key(tmp_path, "stranger")
+    write_checksums(image.parent, load_private_key(reference, "--key", image.parent))
+    assert all(one.holds for one in verify_delivered(image, load_public_key(public)))
+    assert [one.subject for one in verify_delivered(image, load_public_key(stranger)) if not one.holds] == [
+        "SHA256SUMS"
+    ]
+    (image.parent / "leaf-kernel/bzImage").write_bytes(b"another kernel")
+    found = [one for one in verify_delivered(image, None) if not one.holds]
+    assert [str(one) for one in found] == ["NOT OK: SHA256SUMS: leaf-kernel/bzImage was altered"]
+
+
+def test_without_a_list_of_hashes_a_key_proves_nothing(tmp_path):
+    image = made_up_image(tmp_path / "out")
+    _, public = signing_key(tmp_path)
+    assert all(one.holds for one in verify_delivered(image, None))
+    assert not all(one.holds for one in verify_delivered(image, load_public_key(public)))
+
+
+def killed(words: list[str | Path], seen: Callable[[], bool]) -> None:
+    """Start a command, and kill it as soon as something is seen."""
+    process = subprocess.Popen([sys.executable, "-m", "labwright", *map(str, words)], stdout=subprocess.DEVNULL)
+    try:
+        until = time.monotonic() + 60
+        while not seen() and process.poll() is None and time.monotonic() < until:
+            time.sleep(0.01)
+        assert process.poll() is None
+    finally:
+        process.kill()
+        process.wait()
+
+
+def test_an_upload_that_died_with_its_process_is_begun_anew_and_no_tag_names_half_of_it(server, bench, tmp_path):
+    image = made_up_image(tmp_path / "out")
+    with cutting_proxy(server.port, delay=0.02) as proxy:
+        reference = f"{proxy.host}/died/leaf:one"
+        killed(["publish", image, reference], lambda: proxy.up > 1_000_000)
+        with Registry(server.host, access()) as registry:
+            assert registry.tags("died/leaf") == ()
+    said = published(image, f"{server.host}/died/leaf:one", "artifact", bench)
+    assert said.uploaded == said.total
+
+
+def test_a_pull_that_died_leaves_no_image_and_clean_takes_the_rest(server, bench, tmp_path, own_cache):
+    published(made_up_image(tmp_path / "out"), f"{server.host}/half:one", "artifact", bench)
+    with cutting_proxy(server.port, delay=0.02) as proxy:
+        killed(["pull", f"{proxy.host}/half:one", "--out", tmp_path / "back"], lambda: proxy.down > 1_000_000)
+    left = [path.name for path in (tmp_path / "back").iterdir()]
+    assert len(left) == 1
+    assert left[0].startswith(".pull-")
+    assert run_cli("clean")[0] == 0
+    assert list((tmp_path / "back").iterdir()) == []
 
 
 def run_cli(*words: str | Path) -> tuple[int, str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -27,6 +28,7 @@ def test_every_command_of_the_page_works_as_it_stands_there(tmp_path: Path, monk
     monkeypatch.delenv("DOCKER_CONFIG", raising=False)
     monkeypatch.setenv("HOME", str(tmp_path))
     made_up_image(tmp_path / "out", "frr")
+    shutil.copytree(REPOSITORY / "images/frr", tmp_path / "images/frr")
     openssl = re.findall(r"^    (.*openssl .+)$", TEXT, re.MULTILINE)
     assert len(openssl) == 2
     for command in openssl:
@@ -40,7 +42,7 @@ def test_every_command_of_the_page_works_as_it_stands_there(tmp_path: Path, monk
         # Of the test's own authority, which only the command with --ca names.
         monkeypatch.setenv("SSL_CERT_FILE", str(folder / "ca.pem"))
         commands = commands_of(PAGE)
-        assert len(commands) == 10
+        assert len(commands) == 11
         for command in commands:
             words = command.replace("registry.example.org", server.host).replace("$PWD", str(tmp_path))
             done = CliRunner().invoke(app, shlex.split(words))

@@ -213,6 +213,26 @@ def test_a_download_that_trickles_is_given_up(fake, tmp_path):
     assert list(tmp_path.glob("*back*")) == []
 
 
+def test_an_answer_whose_head_trickles_is_given_up(fake):
+    def odd(request: Any) -> bool:
+        if "/manifests/" not in request.path:
+            return False
+        request.wfile.write(b"HTTP/1.1 200 OK\r\nX: ")
+        for _ in range(200):
+            request.wfile.write(b"x")
+            request.wfile.flush()
+            time.sleep(0.1)
+        return True
+
+    fake.odd = odd
+    hasty = access(patience=type(IMPATIENT)(connect=1, read=0.5, answer=0.5, pauses=(0.1,)))
+    started = time.monotonic()
+    with Registry(fake.host, hasty) as registry, pytest.raises(LabwrightError) as caught:
+        registry.get(Reference(fake.host, "a", "b"))
+    assert caught.value.cause == Cause.NETWORK
+    assert time.monotonic() - started < 12
+
+
 def test_an_answer_without_an_end_is_cut_off(fake):
     def odd(request: Any) -> bool:
         if "/manifests/" not in request.path:
@@ -259,6 +279,23 @@ def test_plain_http_is_refused_for_a_registry_that_is_not_on_this_machine(fake, 
         registry.push_blob("a", BLOB)
     assert caught.value.cause == Cause.CONFIG
     assert fake.requests == []
+
+
+def test_a_name_that_nobody_has_is_not_tried_again_and_again(monkeypatch):
+    asked: list[str] = []
+
+    def nobody(host: str, *_: Any, **__: Any) -> Any:
+        asked.append(host)
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", nobody)
+    with (
+        Registry("registry.example.invalid", access()) as registry,
+        pytest.raises(LabwrightError, match="no host of this name") as caught,
+    ):
+        registry.push_blob("a", BLOB)
+    assert caught.value.cause == Cause.NETWORK
+    assert len(asked) == 1
 
 
 def test_no_proxy_is_asked_for_a_registry_on_this_machine(fake, monkeypatch):

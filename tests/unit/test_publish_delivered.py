@@ -98,8 +98,9 @@ def test_only_a_public_image_with_private_files_is_kept_back(visibility, private
 
 
 def test_labels_say_where_it_comes_from_and_nothing_that_drives_a_terminal(image):
-    rewritten(image, description="a \x1b[31mleaf\u202e", pins={"asked": ["bash"]})
-    found = labels(read_delivered(image), Origin("0123abc-dirty", "https://example.org/images"))
+    rewritten(image, pins={"asked": ["bash"]})
+    origin = Origin("0123abc-dirty", "https://example.org/images", "a \x1b[31mleaf\u202e")
+    found = labels(read_delivered(image), origin)
     assert found["org.opencontainers.image.title"] == found["org.labwright.image"] == "leaf"
     assert found["org.opencontainers.image.description"] == "a leaf"
     assert found["org.opencontainers.image.version"] == "bookworm"

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 
 from labwright.cli.registry_options import AuthFile, Authorities, access, teller
 from labwright.cli.session import Json, session
@@ -19,6 +20,7 @@ from labwright.publish.labels import Origin
 from labwright.publish.publish import Published, PublishOptions
 from labwright.publish.publish import publish as publish_image
 from labwright.registry.reference import parse_reference
+from labwright.spec.load import load_image
 from labwright.ui.text import size
 
 
@@ -33,7 +35,8 @@ def publish(
         list[str] | None, typer.Option(metavar="REPOSITORY", help="Another of the registry that may have parts of it.")
     ] = None,
     source: Annotated[
-        Path | None, typer.Option(metavar="IMAGE_DIR", help="The image's folder, whose git revision is noted.")
+        Path | None,
+        typer.Option(metavar="IMAGE_DIR", help="The image's folder: description and git revision are noted."),
     ] = None,
     authorities: Authorities = None,
     auth_file: AuthFile = None,
@@ -53,7 +56,7 @@ def publish(
             say("reading what was built")
             bench = workshop.runner(image.stem).workbench(scratch, say, scratch / "log")
             published = publish_image(read_delivered(image), place, wanted, options, bench)
-        running.result(in_words(published), **facts(published))
+        running.result(escape(in_words(published)), **facts(published))
 
 
 def in_words(published: Published) -> str:
@@ -70,14 +73,19 @@ def facts(published: Published) -> dict[str, object]:
 
 
 def origin_of(folder: Path | None) -> Origin:
-    """The git revision of a folder, with -dirty at its end where something there is not committed; else nothing."""
-    if folder is None or not has_tool("git"):
+    """Of an image's folder: its description, and its git revision with -dirty where something is not committed."""
+    if folder is None:
         return Origin()
+    description = load_image(folder).description
+    return Origin(_revision(folder) if has_tool("git") else "", description=description)
+
+
+def _revision(folder: Path) -> str:
     # A repository may name a program to be run by git status.
     git: list[str | Path] = ["git", "-c", "core.fsmonitor=false", "-C", folder]
     asked = {"accept": range(256), "what": f"the revision of {folder} cannot be found", "timeout": 30}
     found = run([*git, "rev-parse", "HEAD"], **asked)  # type: ignore[arg-type]
     if found.code:
-        return Origin()
+        return ""
     changed = run([*git, "status", "--porcelain", "--", "."], **asked)  # type: ignore[arg-type]
-    return Origin(found.output.strip() + ("-dirty" if changed.code or changed.output.strip() else ""))
+    return found.output.strip() + ("-dirty" if changed.code or changed.output.strip() else "")

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 
 from labwright.cli.registry_options import AuthFile, Authorities, PublicKeyFile, access, teller
 from labwright.cli.session import Json, session
@@ -32,7 +33,7 @@ def pull(
             bench = workshop.runner("pull").workbench(scratch, teller(running, place.repository), scratch / "log")
             brought = pull_image(place, out, PullOptions(access(authorities, auth_file), key), bench)
         running.result(
-            "\n".join(map(str, brought.files)) + f"\n{brought.digest}; "
+            escape("\n".join(map(str, brought.files))) + f"\n{brought.digest}; "
             + ("signed by this key" if brought.signed else "not asked who signed it: no --key"),
             **{"as": brought.kind}, reference=brought.reference, digest=brought.digest,
             files=[str(path) for path in brought.files], signed=brought.signed,

@@ -19,11 +19,12 @@ LONGEST = 512
 class Origin:
     """Where an image's description comes from. revision: of its folder (git), `-dirty` at its end where it is changed.
 
-    source: a URL of the repository; empty where there is none.
+    source: a URL of the repository; description: what image.meta.yaml says. Empty where there is none.
     """
 
     revision: str = ""
     source: str = ""
+    description: str = ""
 
 
 def labels(delivered: Delivered, origin: Origin) -> dict[str, str]:
@@ -34,7 +35,7 @@ def labels(delivered: Delivered, origin: Origin) -> dict[str, str]:
     pins = facts.get("pins")
     found = {
         f"{OCI}.title": delivered.slug,
-        f"{OCI}.description": str(facts.get("description") or f"{delivered.slug}: {made_of}"),
+        f"{OCI}.description": origin.description or f"{delivered.slug}: {made_of}",
         f"{OCI}.version": release or delivered.sha256[:12],
         f"{OCI}.revision": origin.revision,
         f"{OCI}.created": created(delivered) if delivered.epoch else "",

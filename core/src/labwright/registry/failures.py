@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -99,6 +100,12 @@ def connection_error(error: Exception, doing: str) -> LabwrightError:
                 f"{doing}: the registry speaks plain HTTP",
                 cause=Cause.CONFIG,
                 hint="give it TLS: labwright sends nothing in the clear, except to registries on this machine",
+            )
+        if isinstance(cause, socket.gaierror) and cause.errno == socket.EAI_NONAME:
+            return LabwrightError(
+                f"{doing}: there is no host of this name",
+                cause=Cause.NETWORK,
+                hint="check how it is spelt, and the DNS",
             )
     if isinstance(error, requests.Timeout):
         return Broken(f"{doing}: no answer in time")

@@ -14,19 +14,17 @@ from urllib.parse import urljoin, urlsplit
 
 import requests
 import urllib3
-from requests.adapters import HTTPAdapter
 
 from labwright import __version__
 from labwright.errors import Cause, LabwrightError
 from labwright.host.text import plain
 from labwright.registry.challenge import Challenge, parse_challenges, read_token, token_url
+from labwright.registry.connection import Adapter
 from labwright.registry.credentials import Sought, find_credentials
 from labwright.registry.failures import Answer, Broken, connection_error, inside, refusal, speaks_plain
 from labwright.registry.reference import is_loopback
 
 SYSTEM_AUTHORITIES = Path("/etc/ssl/certs/ca-certificates.crt")
-AT_ONCE = 1 << 17
-"""Bytes that are given to the kernel at a time: each has the time limit of a connection to itself."""
 LARGEST_ANSWER = 1 << 16
 REDIRECTS = 5
 BREAKS = (requests.RequestException, urllib3.exceptions.HTTPError, ConnectionError, TimeoutError, ssl.SSLError)
@@ -69,13 +67,6 @@ Body = Callable[[], Any]
 """Makes what is sent anew for each attempt: an object with read() and a length."""
 
 
-class _Adapter(HTTPAdapter):
-    """Sends larger parts at a time than urllib3 does of itself."""
-
-    def init_poolmanager(self, *words: Any, **options: Any) -> None:
-        super().init_poolmanager(*words, **options, blocksize=AT_ONCE)
-
-
 class Transport:
     """Requests to one registry, about one repository at a time."""
 
@@ -87,8 +78,9 @@ class Transport:
         self._session = requests.Session()
         # Without .netrc, which would have a password for hosts that a registry leads to.
         self._session.trust_env = False
-        self._session.mount("https://", _Adapter())
-        self._session.mount("http://", _Adapter())
+        adapter = Adapter(access.patience.read + access.patience.answer)
+        self._session.mount("https://", adapter)
+        self._session.mount("http://", adapter)
         self._session.headers["User-Agent"] = f"labwright/{__version__}"
         self._authorization: dict[tuple[str, ...], str] = {}
         self._sought: dict[tuple[str, ...], Sought] = {}
@@ -230,7 +222,7 @@ class Transport:
 
     def _is_ours(self, url: str) -> bool:
         """Whether a URL is of the registry itself, which alone may know who we are."""
-        return urlsplit(url)[:2] == urlsplit(self._base or self.base)[:2]
+        return origin(url) == origin(self._base or self.base)
 
     def _check(self, url: str, doing: str) -> None:
         """Raise LabwrightError (config) for a place where others could read or change what is sent."""
@@ -276,6 +268,16 @@ class Transport:
     def who(self, scopes: tuple[str, ...]) -> str:
         """Whose credentials are used, or where they were sought."""
         return self._credentials(scopes).in_words
+
+
+def origin(url: str) -> tuple[str, str, int | None]:
+    """Scheme, host and port (RFC 6454, 4): what is the same server. A URL that cannot be read has none of its own."""
+    try:
+        parts = urlsplit(url)
+        port = parts.port or {"https": 443, "http": 80}.get(parts.scheme)
+    except ValueError:
+        return "", "", None
+    return parts.scheme, parts.hostname or "", port
 
 
 def _authorities(access: Access) -> str | bool:
