@@ -45,7 +45,8 @@ def line(settings: Settings = PLAIN, device: Device = DEVICE, **ends) -> str:
     [
         ("PORTS", "0"), ("PORTS", "65536"), ("PORTS", "22/sctp"), ("PORTS", "22,hostfwd=tcp::1-:1"), ("PORTS", "²"),
         ("INTERFACES", "eth0"), ("INTERFACES", "lo"), ("INTERFACES", "../net1"), ("INTERFACES", "a" * 16),
-        ("MEMORY", "128M"), ("MEMORY", "0"), ("MEMORY", "-1"), ("ACCELERATOR", "xen"), ("STOP_SECONDS", "0"), ("INTERFACE_SECONDS", "soon"),
+        ("MEMORY", "128M"), ("MEMORY", "0"), ("MEMORY", "-1"), ("ACCELERATOR", "xen"),
+        ("STOP_SECONDS", "0"), ("INTERFACE_SECONDS", "soon"),
     ],
 )  # fmt: skip
 def test_a_setting_that_is_wrong_ends_the_container_with_its_name(name, value):

@@ -64,7 +64,7 @@ def _backend(role: str, data: int, seat: int, ends: Ends, forwards: Sequence[For
 
 
 def _management(forwards: Sequence[Forward]) -> str:
-    """User-mode networking. Not restricted: DHCP names no gateway then, and a guest without one answers no other pod."""
+    """User-mode networking. Not restricted: its DHCP would name no gateway, and the guest could answer no other pod."""
     rules = "".join(f",hostfwd={one.protocol}::{one.port}-{GUEST}:{one.inside}" for one in forwards)
     return f"user,ipv6=off,net={NETWORK},dhcpstart={GUEST}{rules}"
 
