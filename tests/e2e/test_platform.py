@@ -33,7 +33,7 @@ s.bind(("eth1", 3))
 s.setsockopt(263, 8, 1)
 s.setsockopt(263, 1, struct.pack("iHH8s", socket.if_nametoindex("eth1"), 1, 0, b""))
 print("listens", flush=True)
-wanted, until = int(sys.argv[1]), time.monotonic() + 30
+wanted, until = int(sys.argv[1]), time.monotonic() + 60
 while wanted and time.monotonic() < until:
     s.settimeout(max(0.1, until - time.monotonic()))
     try:
@@ -169,19 +169,13 @@ def test_an_interface_without_a_cable_has_no_carrier(lab):
 
 
 def test_every_kind_of_frame_passes_from_one_machine_to_the_other(lab):
-    for number in (0, 1):
-        lab.ssh(number, "sudo ip link set eth1 up")
-        assert f"mtu {SIZE}" in lab.ssh(number, "ip link show eth1")
     listener = f"sudo python3 -c {shlex.quote(LISTEN)} {len(FRAMES)} > /tmp/frames 2>&1 < /dev/null &"
-    lab.ssh(1, f"nohup sh -c {shlex.quote(listener)}")
-    until = time.monotonic() + 30
-    while "listens" not in lab.ssh(1, "cat /tmp/frames"):
-        assert time.monotonic() < until
-    lab.ssh(0, f"sudo python3 -c {shlex.quote(SEND)} {' '.join(FRAMES.values())}")
-    until = time.monotonic() + 35
-    while len(lab.ssh(1, "cat /tmp/frames").splitlines()) <= len(FRAMES) and time.monotonic() < until:
-        time.sleep(0.5)
-    came = lab.ssh(1, "cat /tmp/frames")
+    listens = "timeout 60 sh -c 'until grep -q listens /tmp/frames; do sleep 0.2; done'"
+    up = "sudo ip link set eth1 up; ip link show eth1"
+    assert f"mtu {SIZE}" in lab.ssh(1, f"{up}; nohup sh -c {shlex.quote(listener)}; {listens}")
+    assert f"mtu {SIZE}" in lab.ssh(0, f"{up}; sudo python3 -c {shlex.quote(SEND)} {' '.join(FRAMES.values())}")
+    came = lab.ssh(1, f"timeout 60 sh -c 'until [ $(wc -l < /tmp/frames) -gt {len(FRAMES)} ]; do sleep 0.2; done';"
+                      "cat /tmp/frames")  # fmt: skip
     for name, words in FRAMES.items():
         head, _, size = words.partition(":")
         assert re.search(rf"^{size} {head}", came, re.MULTILINE), f"{name} did not arrive:\n{came}"

@@ -43,6 +43,12 @@ def cable(a: tuple[str, str], b: tuple[str, str], mtu: int = 1500) -> None:
         # The container's own kernel keeps out: it would speak IPv6 on the machine's cable.
         run("ip", "netns", "exec", name, "sysctl", "-qw", f"net.ipv6.conf.{interface}.disable_ipv6=1")
         run("ip", "-n", name, "link", "set", interface, "up")
+    for name, interface in (a, b):
+        # The kernel drops what is sent before it has noticed, up to a second later, that both ends are up.
+        until = time.monotonic() + 10
+        while json.loads(run("ip", "-n", name, "-j", "link", "show", interface))[0]["operstate"] != "UP":
+            assert time.monotonic() < until, f"{interface} does not come up"
+            time.sleep(0.05)
 
 
 @dataclass(frozen=True)

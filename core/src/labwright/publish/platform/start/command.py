@@ -31,7 +31,7 @@ def command(
             words[words.index("-m") + 1] = str(settings.memory)
         words += ["-chardev", f"socket,id=console,fd={ends.console}", "-serial", "chardev:console"]
     for seat, (role, model, data) in enumerate(seats(machine, len(ends.data))):
-        backend = _backend(role, data, seat, settings, ends, forwards)
+        backend = _backend(role, data, seat, ends, forwards)
         size = ends.sizes.get(data, ETHERNET)
         # Only virtio can tell a guest what the wire takes.
         mtu = f",host_mtu={size}" if model == VIRTIO and size != ETHERNET else ""
@@ -52,10 +52,10 @@ def seats(machine: Machine, count: int) -> Iterator[tuple[str, str, int]]:
             yield nic.role, nic.model, 0
 
 
-def _backend(role: str, data: int, seat: int, settings: Settings, ends: Ends, forwards: Sequence[Forward]) -> str:
+def _backend(role: str, data: int, seat: int, ends: Ends, forwards: Sequence[Forward]) -> str:
     """A -netdev without its id. An interface without a cable hangs on a hub with nothing else."""
     if role == "management":
-        return _management(settings, forwards)
+        return _management(forwards)
     if data in ends.data:
         return f"dgram,local.type=fd,local.str={ends.data[data]}"
     if role in ends.inner:
@@ -63,9 +63,10 @@ def _backend(role: str, data: int, seat: int, settings: Settings, ends: Ends, fo
     return f"hubport,hubid={seat}"
 
 
-def _management(settings: Settings, forwards: Sequence[Forward]) -> str:
+def _management(forwards: Sequence[Forward]) -> str:
+    """User-mode networking. Not restricted: its DHCP would name no gateway, and the guest could answer no other pod."""
     rules = "".join(f",hostfwd={one.protocol}::{one.port}-{GUEST}:{one.inside}" for one in forwards)
-    return f"user,restrict={'off' if settings.outbound else 'on'},ipv6=off,net={NETWORK},dhcpstart={GUEST}{rules}"
+    return f"user,ipv6=off,net={NETWORK},dhcpstart={GUEST}{rules}"
 
 
 def mac_of(seed: str, machine: str, seat: int) -> str:

@@ -41,7 +41,7 @@ class Forward:
 @dataclass(frozen=True)
 class Settings:
     """LABWRIGHT_...: PORTS, beside the contract's; INTERFACES, SECONDS to wait for them; MEMORY in MiB of the first
-    machine; SEED of MAC addresses; ACCELERATOR; OUTBOUND, whether the guest reaches other addresses; STOP_SECONDS.
+    machine; SEED of MAC addresses; ACCELERATOR; STOP_SECONDS.
     """
 
     ports: tuple[tuple[str, int], ...] = ()
@@ -50,7 +50,6 @@ class Settings:
     memory: int = 0
     seed: str = ""
     accelerator: str = "auto"
-    outbound: bool = False
     stop: float = STOP_SECONDS
 
 
@@ -93,7 +92,7 @@ class Device:
 def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
     """The settings. Raises Unusable, naming the variable."""
     named = {name: environment.get(f"LABWRIGHT_{name}", "").strip() for name in (
-        "PORTS", "INTERFACES", "INTERFACE_SECONDS", "MEMORY", "SEED", "ACCELERATOR", "OUTBOUND", "STOP_SECONDS",
+        "PORTS", "INTERFACES", "INTERFACE_SECONDS", "MEMORY", "SEED", "ACCELERATOR", "STOP_SECONDS",
     )}  # fmt: skip
     seconds, stop = named["INTERFACE_SECONDS"], named["STOP_SECONDS"]
     return Settings(
@@ -103,7 +102,6 @@ def read_settings(environment: Mapping[str, str] = os.environ) -> Settings:
         memory=_number("MEMORY", named["MEMORY"], 1 << 20) if named["MEMORY"] else 0,
         seed=named["SEED"],
         accelerator=_one_of("ACCELERATOR", named["ACCELERATOR"] or "auto", ("auto", "kvm", "tcg")),
-        outbound=_one_of("OUTBOUND", named["OUTBOUND"] or "no", ("no", "yes")) == "yes",
         stop=_number("STOP_SECONDS", stop, 3600) if stop else STOP_SECONDS,
     )
 
