@@ -135,6 +135,19 @@ def test_an_image_that_is_there_stays_whatever_is_told_of_it(hooks, tmp_path):
     assert "the hook of bad_hooks for finished images fails: OSError: boom" in stream.getvalue()
 
 
+def test_a_night_is_over_whatever_is_told_of_it(hooks, tmp_path):
+    manager, _ = hooks(
+        bad_hooks=listener("night_finished", "raise OSError('boom')", "night"),
+        good_hooks=listener("night_finished", "seen.append(night.failed)", "night"),
+    )
+    stream = io.StringIO()
+    manager.register(JsonView(stream))
+    night = NightFinished(7, tmp_path / "night.json", tmp_path / "index.html", ("debian",), ("frr",))
+    Workshop(Paths(tmp_path), manager).night_finished(night)
+    assert sys.modules["good_hooks"].seen == [("frr",)]
+    assert "the hook of bad_hooks for finished nights fails: OSError: boom" in stream.getvalue()
+
+
 @pytest.mark.parametrize(
     ("body", "wrong"),
     [

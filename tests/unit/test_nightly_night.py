@@ -276,3 +276,23 @@ def test_images_that_come_and_go_while_a_night_is_down_come_and_go_in_it(tmp_pat
         night(tmp_path, {"a": (), "b": (), "gone": ()}, FakeExecutor(on_start=stop))
     done = night(tmp_path, {"a": (), "b": (), "new": ()}, FakeExecutor())
     assert states(done) == {"a": "built", "b": "built", "new": "built"}
+
+
+def test_what_vouches_for_an_image_is_there_before_it_is_in_service(tmp_path):
+    def vouch(folder: Path, slug: str, done: Night) -> None:
+        assert in_service(Places(tmp_path), slug) is None
+        (folder / "SHA256SUMS").write_text(f"{slug} {done.number}")
+
+    night(tmp_path, CHAIN, FakeExecutor(), rules=Rules(pauses=(), vouch=vouch))
+    for slug in CHAIN:
+        assert (in_service(Places(tmp_path), slug) / "SHA256SUMS").read_text() == f"{slug} 1"
+
+
+def test_an_image_for_which_nothing_vouches_is_not_in_service(tmp_path):
+    def vouch(_folder: Path, slug: str, _night: Night) -> None:
+        if slug == "middle":
+            raise LabwrightError("the disk is full", cause=Cause.DISK_FULL)
+
+    done = night(tmp_path, CHAIN, FakeExecutor(), rules=Rules(pauses=(), vouch=vouch))
+    assert states(done) == {"base": "built", "middle": "failed", "top": "skipped", "other": "built"}
+    assert in_service(Places(tmp_path), "middle") is None

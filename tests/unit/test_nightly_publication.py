@@ -124,3 +124,10 @@ def test_a_wrong_prefix_kind_or_key_is_known_before_a_night_is_spent(tmp_path):
             one.check(tmp_path / "nights")
         assert caught.value.cause == Cause.CONFIG
     Destination("x.example/labs", ("artifact", "containerdisk")).check(tmp_path)
+
+
+def test_a_registry_that_was_waited_for_once_is_not_waited_for_with_each_image(tmp_path):
+    faults = {slug: [LabwrightError("it is down", cause=Cause.NETWORK) for _ in range(9)] for slug in ("frr", "tools")}
+    done = night(tmp_path, FakePublisher(faults))
+    assert [len(left) for left in faults.values()] == [9 - 3 - 1, 9 - 2], "three tries, then one for each of the rest"
+    assert [len(image.publish_failures) for image in done.images] == [2, 2]

@@ -53,6 +53,20 @@ class ImageReady:
 
 
 @dataclass(frozen=True)
+class NightFinished:
+    """A night of the nightly build that came to its end. record, page: its night.json and its page.
+
+    built: the slugs of images that are in service since this night. failed: of those that somebody has to look at.
+    """
+
+    number: int
+    record: Path
+    page: Path
+    built: tuple[str, ...]
+    failed: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class LintFinding:
     """What a check thinks of an image's description. An error stops the build before its first step."""
 
@@ -118,6 +132,10 @@ class Hooks:
     @hookspec
     def labwright_image_ready(self, ready: ImageReady) -> None:
         """Called when an image has been built and has passed its tests. What it raises becomes a warning."""
+
+    @hookspec
+    def labwright_night_finished(self, night: NightFinished) -> None:
+        """Called at the end of a night, for whoever sends word of it. What it raises becomes a warning."""
 
     @hookspec
     def labwright_check_driver(self, plugin: Plugin) -> list[CheckResult]:  # type: ignore[empty-body]

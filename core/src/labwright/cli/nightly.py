@@ -16,12 +16,14 @@ from labwright.cli.cluster_options import Scheduler, StagingPrefix, TlsCa, TlsCe
 from labwright.cli.registry_options import AuthFile, Authorities, access
 from labwright.cli.session import Json, as_root, errors, failures, out
 from labwright.errors import Cause
+from labwright.hooks import NightFinished
 from labwright.host.paths import Paths
 from labwright.nightly.cluster_link import Link
 from labwright.nightly.executor import Executor
 from labwright.nightly.local import LocalExecutor, budget
 from labwright.nightly.model import ImageNight, Night
 from labwright.nightly.night import Book, Listener, Rules
+from labwright.nightly.papers import papers
 from labwright.nightly.places import PAGE, Places
 from labwright.nightly.prune import Keep
 from labwright.nightly.publication import Destination, publish_night, publisher_of
@@ -131,7 +133,7 @@ def nightly(
             images_dir,
             tuple(only or ()),
             tuple(without or ()),
-            Rules(locked, offline, retries),
+            Rules(locked, offline, retries, vouch=papers(key, places.root)),
             Keep(keep, keep_nights),
             metrics.absolute() if metrics else None,
         )
@@ -161,6 +163,14 @@ def nightly(
             running.listener,
             afterwards,
         )
+        told = NightFinished(
+            night.number,
+            places.record(night),
+            places.night(night) / PAGE,
+            tuple(image.slug for image in night.images if image.state == "built"),
+            tuple(image.slug for image in night.failed),
+        )
+        running.workshop.night_finished(told)
         running.result(night, places)
     if night.failed:
         raise typer.Exit(Cause.REVIEW.exit_code)

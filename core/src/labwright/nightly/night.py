@@ -51,15 +51,22 @@ class Look(Protocol):
 Looker = Callable[[Candidate, Path | None, Path | None], Look]
 """Says what a build of an image would change. Given the folder of the version in service of its base, and its own."""
 
+Vouch = Callable[[Path, str, Night], None]
+"""Puts what vouches for an image beside it: the folder that a build delivered to, and the image's slug."""
+
 
 @dataclass(frozen=True)
 class Rules:
-    """How a night is run. retries: how often the network gets another chance, and 0 for none at all of any kind."""
+    """How a night is run. retries: how often the network gets another chance, and 0 for none at all of any kind.
+
+    vouch: called for a tested image before it is in service; what it raises fails the image.
+    """
 
     locked: bool = False
     offline: bool = False
     retries: int = 3
     pauses: tuple[float, ...] = PAUSES
+    vouch: Vouch = lambda *_: None
 
 
 @dataclass(frozen=True)
@@ -275,6 +282,7 @@ class _Run:
         failed = result.failure
         if failed is None:
             try:
+                self._rules.vouch(result.job.output, slug, self._book.night)
                 service.put_in_service(self._book.places, self._book.night, slug, result.job.output)
             except (LabwrightError, OSError) as error:
                 known = error if isinstance(error, LabwrightError) else os_error(error, f"{slug} is built, but")

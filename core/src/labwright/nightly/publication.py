@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
-from labwright.errors import LabwrightError, os_error
+from labwright.errors import Cause, LabwrightError, os_error
 from labwright.hooks import Event
 from labwright.nightly import record
 from labwright.nightly.failures import failure_of
@@ -95,6 +95,9 @@ def publish_night(
                 done.append(_patiently(book, image, destination, publisher, kind, retries, pauses, sleep))
             except LabwrightError as error:
                 failed.append(failure_of(error))
+                if error.cause is Cause.NETWORK:
+                    # A registry that was waited for once is not waited for again with each image.
+                    retries = 0
         if (tuple(done), tuple(failed)) != (image.published, image.publish_failures):
             book.put(replace(book.image(image.slug), published=tuple(done), publish_failures=tuple(failed)))
 

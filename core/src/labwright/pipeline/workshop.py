@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 import pluggy
 
 from labwright.errors import Cause, LabwrightError
-from labwright.hooks import Event, ImageReady
+from labwright.hooks import Event, ImageReady, NightFinished
 from labwright.host.ledger import Ledger
 from labwright.host.paths import Paths
 from labwright.pipeline.runner import Runner, default_jobs
 from labwright.pipeline.store import Store
-from labwright.plugins.calls import tell, tell_ready
+from labwright.plugins.calls import tell, tell_night, tell_ready
 
 
 @dataclass(frozen=True)
@@ -45,6 +45,10 @@ class Workshop:
     def ready(self, image: ImageReady) -> None:
         """Tell that an image is there."""
         tell_ready(self.hooks, image, self.warned)
+
+    def night_finished(self, night: NightFinished) -> None:
+        """Tell that a night of the nightly build is over."""
+        tell_night(self.hooks, night, self.warned)
 
     def runner(self, image: str) -> Runner:
         """A runner for one image."""

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import pluggy
 
 from labwright.errors import Cause, LabwrightError
-from labwright.hooks import Event, ImageReady, LintFinding
+from labwright.hooks import Event, ImageReady, LintFinding, NightFinished
 from labwright.plugins.entries import Entry
 from labwright.plugins.load import first_line
 from labwright.spec.image import ImageSpec
@@ -57,6 +57,12 @@ def tell_ready(hooks: pluggy.PluginManager, ready: ImageReady, warned: set[str])
     """The same of an image that is there: it stays, whatever fails at it."""
     failed = [answer for answer in ask(hooks.hook.labwright_image_ready, ready=ready) if answer.failed]
     warn(hooks, ready.spec.slug, "finished images", failed, warned)
+
+
+def tell_night(hooks: pluggy.PluginManager, night: NightFinished, warned: set[str]) -> None:
+    """The same of a night that is over."""
+    failed = [answer for answer in ask(hooks.hook.labwright_night_finished, night=night) if answer.failed]
+    warn(hooks, "", "finished nights", failed, warned)
 
 
 def warn(hooks: pluggy.PluginManager, image: str, of: str, failed: Sequence[Answer], warned: set[str]) -> None:
