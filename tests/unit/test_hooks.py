@@ -13,7 +13,7 @@ import pytest
 from support.packages import lay_out, offers
 
 from labwright.errors import Cause, LabwrightError
-from labwright.hooks import HOOKS, Event, ImageReady, hookimpl
+from labwright.hooks import HOOKS, Event, ImageReady, NightFinished, hookimpl
 from labwright.host.paths import Paths
 from labwright.interfaces import ImageSpec
 from labwright.pipeline.preflight import lint
