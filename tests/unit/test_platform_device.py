@@ -91,6 +91,11 @@ def test_a_linux_image_is_a_pc_with_the_memory_that_it_was_tested_with(tmp_path)
     assert device.keys
 
 
+def test_keys_are_pressed_only_where_a_posix_system_hears_them(tmp_path):
+    assert not device_of(tmp_path, hardware=ROUTER, interfaces=["management"]).keys
+    assert device_of(tmp_path, hardware={**ROUTER, "shell": True}, interfaces=["management"]).keys
+
+
 def test_a_device_that_wants_a_configuration_disk_at_each_start_is_refused_before_anything_is_sent(tmp_path):
     machine = {**ROUTER["machines"][0], "nics": ["management"], "disks": [{"name": "system"}],
                "config": {"format": "iso", "files": {"a": "b"}}}  # fmt: skip

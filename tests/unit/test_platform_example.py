@@ -28,7 +28,7 @@ def test_the_pod_is_allowed_raw_sockets_and_nothing_else(pod):
     (machine,) = pod["spec"]["containers"]
     assert machine["securityContext"]["capabilities"] == {"drop": ["ALL"], "add": ["NET_RAW"]}
     assert machine["securityContext"]["readOnlyRootFilesystem"] is True
-    assert "privileged" not in json.dumps(pod)
+    assert '"privileged"' not in json.dumps(pod)
     assert not {"hostNetwork", "hostPID", "hostIPC"} & pod["spec"].keys()
 
 

@@ -54,7 +54,7 @@ def describe(delivered: Delivered, hardware: Hardware, sizes: Mapping[str, int])
         for machine in hardware.machines
     ]
     interfaces = [str(name) for name in delivered.facts.get("interfaces", ())][1:]
-    facts = {"machines": machines, "interfaces": interfaces, "ports": hardware.ports, "keys": linux}
+    facts = {"machines": machines, "interfaces": interfaces, "ports": hardware.ports, "keys": linux or hardware.shell}
     return json.dumps(facts, indent=1, sort_keys=True) + "\n"
 
 

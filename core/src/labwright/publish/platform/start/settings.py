@@ -80,7 +80,7 @@ class Machine:
 class Device:
     """All machines of the image, the first has the console. interfaces: names of its data interfaces.
 
-    ports: of the guest, by what answers there. keys: whether Ctrl-Alt-Del shuts its system down, as Linux does.
+    ports: of the guest, by what answers there. keys: whether Ctrl-Alt-Del shuts its system down, too.
     """
 
     machines: tuple[Machine, ...]
