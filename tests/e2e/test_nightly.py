@@ -17,7 +17,7 @@ from support.registry import real_registry
 from support.serve import served_folder
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root: builds images")
-SLUGS = ("centos", "debian", "frr", "utility")
+SLUGS = ("centos", "debian", "frr")
 KINDS = ("artifact", "containerdisk")
 
 
