@@ -26,6 +26,7 @@ from labwright.cli.app import app
 from labwright.errors import Cause, LabwrightError
 from labwright.interfaces import Workbench
 from labwright.publish.attest import signed_by, stated_by
+from labwright.publish.delivered import read_delivered
 from labwright.publish.pull import PullOptions, pull
 from labwright.publish.verify import verify_delivered, verify_published
 from labwright.registry.blob import Blob
@@ -50,8 +51,8 @@ def built(tmp_path_factory) -> Path:
     return made_up_image(tmp_path_factory.mktemp("out"))
 
 
-def brought(reference: str, folder: Path, bench: Workbench, key: Path | None = None) -> list[str]:
-    found = pull(parse_reference(reference), folder, PullOptions(access(), key), bench)
+def brought(reference: str, folder: Path, bench: Workbench, key: Path | None = None, force: bool = False) -> list[str]:
+    found = pull(parse_reference(reference), folder, PullOptions(access(), key, force), bench)
     return sorted(path.relative_to(folder).as_posix() for path in found.files)
 
 
@@ -450,7 +451,7 @@ def test_two_builds_of_the_same_bits_are_one_image(server, bench, tmp_path):
 def test_an_image_that_is_pulled_over_another_has_its_own_report(server, bench, tmp_path):
     for name in ("one", "two"):
         published(made_up_image(tmp_path / name), f"{server.host}/replaced:{name}", "artifact", bench)
-        brought(f"{server.host}/replaced:{name}", tmp_path / "back", bench)
+        brought(f"{server.host}/replaced:{name}", tmp_path / "back", bench, force=True)
     facts = json.loads((tmp_path / "back/leaf.json").read_text())
     assert (
         facts["sha256"]
@@ -459,13 +460,65 @@ def test_an_image_that_is_pulled_over_another_has_its_own_report(server, bench, 
     )
 
 
+def test_a_pulled_image_is_not_published_with_the_kernel_and_disks_of_an_older_one(server, bench, tmp_path):
+    published(made_up_image(tmp_path / "new"), f"{server.host}/older:one", "containerdisk", bench)
+    back = tmp_path / "back"
+    made_up_image(back, disks=["config"])
+    for name in ("leaf.cdx.json", "leaf.intoto.json"):
+        (back / name).write_text("{}")
+    neighbour = made_up_image(back, "leaf-two")
+    report = back / "leaf.json"
+    # An older report, from wherever it came, that calls the neighbour a disk of its own.
+    facts = json.loads(report.read_text())
+    report.write_text(json.dumps(facts | {"disks": {"config": {}, "two": {}, "../x": {}}}))
+    brought(f"{server.host}/older:one", back, bench, force=True)
+    assert sorted(path.name for path in back.iterdir() if not path.name.startswith("leaf-two")) == ["leaf.qcow2"]
+    assert read_delivered(neighbour).kernel
+
+
+def test_a_pull_never_replaces_another_disk_of_the_name_unasked(server, bench, tmp_path):
+    published(made_up_image(tmp_path / "evil"), f"{server.host}/evil/frr:x", "artifact", bench)
+    mine = made_up_image(tmp_path / "back")
+    before = mine.read_bytes()
+    with pytest.raises(LabwrightError, match=r"leaf\.qcow2 is there, and another disk") as caught:
+        brought(f"{server.host}/evil/frr:x", tmp_path / "back", bench)
+    assert (caught.value.cause, mine.read_bytes()) == (Cause.CONFIG, before)
+    assert read_delivered(mine).kernel
+    code, said = run_cli("pull", f"{server.host}/evil/frr:x", "--out", tmp_path / "back")
+    assert code == Cause.CONFIG.exit_code
+    assert "--force" in said
+    assert run_cli("pull", f"{server.host}/evil/frr:x", "--out", tmp_path / "back", "--force")[0] == 0
+    # The same again is no other disk.
+    assert run_cli("pull", f"{server.host}/evil/frr:x", "--out", tmp_path / "back")[0] == 0
+    assert mine.read_bytes() == (tmp_path / "evil/leaf.qcow2").read_bytes()
+
+
+def test_an_image_that_says_it_is_another_is_refused(server, built, bench, tmp_path):
+    layers = [(archive_of(("disk/debian.qcow2", built.read_bytes(), {})), {})]
+    with pytest.raises(LabwrightError, match="there is no disk of 'leaf'"):
+        brought(hostile(server, layers, "containerdisk"), tmp_path / "back", bench)
+    assert list((tmp_path / "back").iterdir()) == []
+
+
+@pytest.mark.parametrize("size", ["1e999", "-1e999", "NaN", "true", '"5"', "9" * 400])
+def test_a_report_with_a_size_that_is_no_number_of_bytes_is_refused(size, server, built, bench, tmp_path):
+    report = json.dumps({**said_of(built), "bytes": 0}).replace('"bytes": 0', f'"bytes": {size}').encode()
+    reference = hostile(
+        server, [(built.read_bytes(), {TITLE: "leaf.qcow2"}), (report, {TITLE: "leaf.json"})], "artifact"
+    )
+    with pytest.raises(LabwrightError, match="its report") as caught:
+        brought(reference, tmp_path / "back", bench)
+    assert caught.value.cause == Cause.CONFIG
+    assert list((tmp_path / "back").iterdir()) == []
+
+
 def test_a_private_image_comes_back_for_its_owners_eyes_alone(server, bench, tmp_path):
     for visibility, mode in (("private", 0o600), ("public", 0o644)):
         image = made_up_image(tmp_path / visibility, visibility=visibility)
         for kind in KINDS:
             reference = f"{server.host}/eyes/{visibility}:{kind}"
             published(image, reference, kind, bench)
-            brought(reference, tmp_path / "back", bench)
+            brought(reference, tmp_path / "back", bench, force=True)
             assert (tmp_path / "back/leaf.qcow2").stat().st_mode & 0o777 == mode
 
 
