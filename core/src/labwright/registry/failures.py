@@ -28,6 +28,12 @@ class Broken(LabwrightError):
         self.after = after
 
 
+class Refused(LabwrightError):
+    """An answer that is not what was asked for, and will not be another time. code: of HTTP."""
+
+    code = 0
+
+
 class Lost(LabwrightError):
     """An upload that the registry does not know any more, or not as we do: it is to begin anew."""
 
@@ -71,12 +77,14 @@ def refusal(answer: Answer, doing: str, who: str) -> LabwrightError:
     }
     meanings = {401: " (not logged in, or a wrong password)", 403: " (forbidden)", 404: " (not there)",
                 413: " (too large)"}  # fmt: skip
-    return LabwrightError(
+    refused = Refused(
         said + meanings.get(answer.code, ""),
         cause=Cause.CONFIG,
         details=answer.words,
         hint=remedies.get(answer.code, "see what the registry says; its own log may tell more"),
     )
+    refused.code = answer.code
+    return refused
 
 
 def _seconds(value: str) -> float:
