@@ -28,6 +28,10 @@ class Broken(LabwrightError):
         self.after = after
 
 
+class Busy(Broken):
+    """An answer that may be another one later: the connection held."""
+
+
 class Refused(LabwrightError):
     """An answer that is not what was asked for, and will not be another time. code: of HTTP."""
 
@@ -66,7 +70,7 @@ def refusal(answer: Answer, doing: str, who: str) -> LabwrightError:
     """The error for an answer that is not what was asked for. who: whose credentials were used, or where they lack."""
     said = f"{doing}: the registry answers {answer.code}"
     if answer.code == 429 or answer.code >= 500:
-        return Broken(said, details=answer.words, after=_seconds(answer.headers.get("retry-after", "")),
+        return Busy(said, details=answer.words, after=_seconds(answer.headers.get("retry-after", "")),
                       hint="it is overloaded or out of order: wait, then run the same command again")  # fmt: skip
     remedies = {
         401: f"log in (docker login, podman login, skopeo login) or name a file with --auth-file; {who}",
