@@ -389,6 +389,14 @@ def test_a_layer_that_is_no_archive_or_a_bomb_is_refused(server, bench, tmp_path
         assert list((tmp_path / "back").iterdir()) == []
 
 
+def test_a_layer_whose_extended_header_lies_is_an_error_and_no_bug(server, bench, tmp_path):
+    member = ("disk/leaf.qcow2", b"x", {"pax_headers": {"GNU.sparse.size": "abc"}})
+    reference = hostile(server, [(archive_of(member), {})], "containerdisk")
+    with pytest.raises(LabwrightError, match="a file with holes") as caught:
+        brought(reference, tmp_path / "back", bench)
+    assert caught.value.cause == Cause.CONFIG
+
+
 def test_a_disk_that_reaches_for_a_file_of_this_machine_is_refused(server, bench, tmp_path):
     secret = tmp_path / "secret"
     secret.write_bytes(b"secret" * 1000)
