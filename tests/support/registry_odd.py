@@ -9,6 +9,7 @@ import http.server
 import json
 import re
 import socket
+import ssl
 import threading
 import time
 import uuid
@@ -18,7 +19,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from support.registry import PASSWORD, USER
+from support.registry import PASSWORD, USER, make_certificate
 
 
 @dataclass
@@ -110,10 +111,18 @@ class _Quiet(http.server.BaseHTTPRequestHandler):
 
 
 class TokenServer(http.server.ThreadingHTTPServer):
-    """Gives tokens that docker-registry believes to who knows USER and PASSWORD. asked: the queries that came."""
+    """Gives tokens that docker-registry believes to who knows USER and PASSWORD. asked: the queries that came.
 
-    def __init__(self, folder: Path) -> None:
+    tls: with a certificate by an authority of its own, ca.
+    """
+
+    def __init__(self, folder: Path, tls: bool = False) -> None:
         super().__init__(("127.0.0.1", 0), _TokenHandler)
+        self.ca = make_certificate(folder) if tls else None
+        if tls:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(folder / "cert.pem", folder / "key.pem")
+            self.socket = context.wrap_socket(self.socket, server_side=True)
         self.asked: list[dict[str, list[str]]] = []
         self.seconds = 300
         self._make_key(folder)
@@ -141,7 +150,7 @@ class TokenServer(http.server.ThreadingHTTPServer):
 
     @property
     def settings(self) -> dict[str, Any]:
-        realm = f"http://127.0.0.1:{self.server_port}/token"
+        realm = f"http{'s' if self.ca else ''}://127.0.0.1:{self.server_port}/token"
         return {"auth": {"token": {"realm": realm, "service": "tests", "issuer": "tests",
                                    "rootcertbundle": str(self.bundle)}}}  # fmt: skip
 

@@ -7,6 +7,7 @@ import socket
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from urllib.parse import urlsplit
 
 import requests
 
@@ -103,7 +104,7 @@ def connection_error(error: Exception, doing: str) -> LabwrightError:
     for cause in causes:
         if isinstance(cause, ssl.SSLCertVerificationError):
             return LabwrightError(
-                f"{doing}: the registry's certificate does not hold: {plain(cause.verify_message)[:LONGEST]}",
+                f"{doing}: the certificate of {_asked(error)} does not hold: {plain(cause.verify_message)[:LONGEST]}",
                 cause=Cause.SIGNATURE,
                 hint="name the authority that signed it: --ca FILE.pem; or check the host's name and this clock",
             )
@@ -122,6 +123,12 @@ def connection_error(error: Exception, doing: str) -> LabwrightError:
     if isinstance(error, requests.Timeout):
         return Broken(f"{doing}: no answer in time")
     return Broken(f"{doing}: {words}")
+
+
+def _asked(error: Exception) -> str:
+    """Which host it was: a registry sends to others for tokens and blobs."""
+    request = getattr(error, "request", None)
+    return plain(urlsplit(getattr(request, "url", None) or "").netloc.rpartition("@")[2])[:LONGEST] or "the registry"
 
 
 def speaks_plain(error: ssl.SSLError) -> bool:
