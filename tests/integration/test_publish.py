@@ -28,7 +28,7 @@ from labwright.interfaces import Workbench
 from labwright.publish.attest import signed_by, stated_by
 from labwright.publish.delivered import read_delivered
 from labwright.publish.pull import PullOptions, pull
-from labwright.publish.verify import verify_delivered, verify_published
+from labwright.publish.verify import holds, verify_delivered, verify_published
 from labwright.registry.blob import Blob
 from labwright.registry.client import Registry
 from labwright.registry.manifest import Descriptor, described, make_manifest
@@ -297,11 +297,11 @@ def test_a_disk_that_the_registry_damaged_is_not_put_in_place(kind, server, benc
     assert (tmp_path / "back/leaf.qcow2").read_bytes() == b"the old one"
     shallow = verify_published(parse_reference(reference), None, False, access(), print)
     deep = verify_published(parse_reference(reference), None, True, access(), print)
-    assert all(one.holds for one in shallow)
+    assert holds(shallow)
     assert [one.holds for one in deep].count(False) == 1
     place.unlink()
     gone = verify_published(parse_reference(reference), None, False, access(), print)
-    assert [one.said for one in gone if not one.holds] == ["the registry does not have it"]
+    assert [one.said for one in gone if one.holds is False] == ["the registry does not have it"]
 
 
 def hostile(server: RealRegistry, layers: list[tuple[bytes, dict[str, str]]], kind: str, slug: str = "leaf") -> str:
@@ -638,6 +638,10 @@ def test_the_commands_publish_pull_and_verify(server, tmp_path, monkeypatch):
     assert "NOT OK: signature: " in said
     code, said = run_cli("verify", reference, "--json")
     assert (code, json.loads(said)["holds"]) == (0, True)
+    # Nobody looked at the signature: it does not hold, and it is no fault.
+    states = {one["subject"]: one["holds"] for one in json.loads(said)["findings"]}
+    assert (states["manifest"], states["signature"]) == (True, None)
+    assert "\n-: signature: not asked: no --key" in run_cli("verify", reference)[1]
     exact = f"{server.host}/cli/leaf@{result['digest']}"
     code, said = run_cli("pull", exact, "--out", tmp_path / "back", "--key", public, "--json")
     result = json.loads(said.splitlines()[-1])

@@ -1,4 +1,4 @@
-"""Registries that take only types of a list of theirs, as GitLab and Quay: the image gets there without its papers."""
+"""Registries that take only types of a list of theirs, as GitLab and Quay, or tell no sizes, by a fake."""
 
 from __future__ import annotations
 
@@ -87,3 +87,25 @@ def test_a_registry_that_takes_nothing_is_an_error_with_its_words(fake, bench, t
         published(made_up_image(tmp_path / "out"), f"{fake.host}/a:one", "artifact", bench)
     assert caught.value.details == ("MANIFEST_INVALID: manifest invalid",)
     assert fake.manifests == {}
+
+
+def test_a_registry_that_tells_no_sizes_is_not_said_to_have_bytes_less_than_none(fake, bench, tmp_path):
+    reference = f"{fake.host}/a:one"
+    published(made_up_image(tmp_path / "out"), reference, "containerdisk", bench)
+
+    def odd(request) -> bool:
+        about_a_blob = request.command == "HEAD" and "/blobs/" in request.path
+        if about_a_blob:
+            request.send_response(200)
+            request.end_headers()
+        return about_a_blob
+
+    fake.odd = odd
+    found = verify_published(parse_reference(reference), None, False, access(), print)
+    blobs = [one for one in found if one.subject not in {"manifest", "signature"}]
+    assert [(one.holds, one.said) for one in blobs] == [
+        (None, "the registry does not tell its size; --deep reads it")
+    ] * 2
+    assert str(blobs[0]).startswith("-: ")
+    found = verify_published(parse_reference(reference), None, True, access(), print)
+    assert [one.holds for one in found] == [True, True, True, None]

@@ -19,6 +19,7 @@ from labwright.registry.transport import Transport
 
 CHUNK = 4 << 20
 """Bytes; GHCR answers 416 to larger ones (oras-project/rust-oci-client#35)."""
+UNKNOWN_SIZE = -1
 RANGE = re.compile(r"(?:bytes=)?0-([0-9]{1,15})")
 CHUNKS_REFUSED = 2
 """After so many times a registry is taken for one that wants a blob in one piece."""
@@ -241,7 +242,8 @@ def push_scope(repository: str) -> str:
 
 
 def blob_size(transport: Transport, repository: str, digest: str, scopes: tuple[str, ...]) -> int | None:
-    """Bytes of a blob that the registry has, -1 where it does not say, None where it has none of this digest."""
+    """Bytes of a blob that the registry has, UNKNOWN_SIZE where it does not say, None where it has none of this
+    digest."""
     answer = transport.ask(
         "HEAD", f"/v2/{repository}/blobs/{digest}", f"{transport.host}/{repository}: looking for {digest[:19]}",
         scopes, (200, 404),
@@ -249,7 +251,7 @@ def blob_size(transport: Transport, repository: str, digest: str, scopes: tuple[
     if answer.code == 404:
         return None
     length = answer.headers.get("content-length", "")
-    return int(length) if length.isdecimal() and len(length) < 16 else -1
+    return int(length) if length.isdecimal() and len(length) < 16 else UNKNOWN_SIZE
 
 
 def upload(
