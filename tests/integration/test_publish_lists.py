@@ -39,7 +39,7 @@ def test_an_image_gets_its_tag_and_signature_from_a_registry_that_takes_containe
     ]  # fmt: skip
     assert all("MANIFEST_INVALID: manifest invalid" in one for one in said.warnings)
     found = verify_published(parse_reference(reference), load_public_key(public), True, access(), print)
-    assert [one for one in found if not one.holds] == []
+    assert [one for one in found if one.holds is False] == []
     pull(parse_reference(reference), tmp_path / "back", PullOptions(access(), public), bench)
     assert (tmp_path / "back/leaf.qcow2").read_bytes() == image.read_bytes()
     assert (tmp_path / "back/leaf-kernel/bzImage").exists() == (kind == "artifact")

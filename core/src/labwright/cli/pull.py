@@ -37,7 +37,8 @@ def pull(
             brought = pull_image(place, out, PullOptions(access(authorities, auth_file), key, force), bench)
         running.result(
             escape("\n".join(map(str, brought.files))) + f"\n{brought.digest}; "
-            + ("signed by this key" if brought.signed else "not asked who signed it: no --key"),
+            + ("signed by this key" if brought.signed else "not asked who signed it: no --key")
+            + (f"\nwarning: {escape(brought.warning)}" if brought.warning else ""),
             **{"as": brought.kind}, reference=brought.reference, digest=brought.digest,
-            files=[str(path) for path in brought.files], signed=brought.signed,
+            files=[str(path) for path in brought.files], signed=brought.signed, warning=brought.warning,
         )  # fmt: skip

@@ -10,10 +10,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from labwright.host.text import plain
 from labwright.publish.container import empty_image
 from labwright.publish.delivered import Delivered
 from labwright.publish.kind import Layer
-from labwright.publish.labels import OCI, Origin, created
+from labwright.publish.labels import OCI, OURS, Origin, created
 from labwright.registry.blob import Blob
 from labwright.registry.client import Registry
 from labwright.registry.failures import Refused
@@ -23,6 +24,7 @@ from labwright.registry.manifest import (
     EMPTY_TYPE,
     LARGEST,
     Descriptor,
+    Manifest,
     make_manifest,
 )
 from labwright.registry.reference import Reference
@@ -123,6 +125,17 @@ def signed_by(registry: Registry, repository: str, digest: str, key: PublicKey) 
             return ()
         findings += found
     return tuple(dict.fromkeys(findings)) or ("it is not signed",)
+
+
+def other_name(repository: str, manifest: Manifest) -> str:
+    """A warning where a repository is called otherwise than the image in it; empty where both are the same.
+
+    A signature holds wherever its image is: one that was put under the name of another is signed as well.
+    """
+    called, image = repository.rpartition("/")[2], manifest.annotations.get(f"{OURS}.image", "")
+    if called == image:
+        return ""
+    return f"the repository is called {called}, the signed image in it {plain(image)[:100]!r}: is it the one you want?"
 
 
 def stated_by(registry: Registry, repository: str, digest: str, key: PublicKey) -> tuple[str, ...]:

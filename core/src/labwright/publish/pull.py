@@ -14,7 +14,7 @@ from labwright.errors import Cause, LabwrightError, os_error
 from labwright.foreign.inspect import inspect_image
 from labwright.host.files import has_content
 from labwright.interfaces import Workbench
-from labwright.publish.attest import signed_by
+from labwright.publish.attest import other_name, signed_by
 from labwright.publish.delivered import SLUG
 from labwright.publish.kind import Pulled
 from labwright.publish.kinds import kind_of
@@ -42,13 +42,17 @@ class PullOptions:
 
 @dataclass(frozen=True)
 class Brought:
-    """What came. digest: of the manifest. files: where they are now. signed: whether the key was asked, and held."""
+    """What came. digest: of the manifest. files: where they are now. signed: whether the key was asked, and held.
+
+    warning: of what a signature does not say; empty where there is none.
+    """
 
     reference: str
     kind: str
     digest: str
     files: tuple[Path, ...]
     signed: bool
+    warning: str = ""
 
 
 def pull(reference: Reference, folder: Path, options: PullOptions, bench: Workbench) -> Brought:
@@ -62,6 +66,7 @@ def pull(reference: Reference, folder: Path, options: PullOptions, bench: Workbe
     with Registry(reference.host, options.access, bench.say) as registry:
         manifest = registry.get(reference)
         kind = kind_of(manifest, str(reference))
+        warning = other_name(reference.repository, manifest) if key is not None else ""
         if key is not None:
             findings = signed_by(registry, reference.repository, manifest.digest, key)
             if findings:
@@ -84,7 +89,7 @@ def pull(reference: Reference, folder: Path, options: PullOptions, bench: Workbe
             if not options.force:
                 check_free(aside, folder)
             files = into_place(aside, folder, slug)
-    return Brought(str(reference), kind.name, manifest.digest, files, key is not None)
+    return Brought(str(reference), kind.name, manifest.digest, files, key is not None, warning)
 
 
 @contextmanager

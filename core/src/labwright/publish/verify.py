@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from labwright.errors import Cause, LabwrightError
-from labwright.publish.attest import signed_by, stated_by
+from labwright.publish.attest import other_name, signed_by, stated_by
 from labwright.publish.delivered import read_delivered
 from labwright.publish.kinds import kind_of
 from labwright.registry.client import Registry
@@ -54,6 +54,8 @@ def verify_published(
         found = [Finding("manifest", True, f"{manifest.digest}, {kind.title}")]
         found += _blobs(registry, reference.repository, manifest, deep)
         found += _vouched(registry, reference.repository, manifest.digest, key)
+        if key is not None and (warning := other_name(reference.repository, manifest)):
+            found.append(Finding("name", None, warning))
     return tuple(found)
 
 
