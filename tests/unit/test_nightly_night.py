@@ -243,7 +243,7 @@ def test_an_interruption_ends_the_builds_and_leaves_a_night_that_goes_on(tmp_pat
         night(tmp_path, {"base": (), "middle": ("base",)}, first)
     assert first.ended
     unfinished = record.last(Places(tmp_path))
-    assert (states(unfinished), unfinished.finished) == ({"base": "built", "middle": "building"}, False)
+    assert (states(unfinished), unfinished.finished) == ({"base": "built", "middle": "waiting"}, False)
     second = FakeExecutor()
     done = night(tmp_path, {"base": (), "middle": ("base",)}, second)
     assert (done.number, done.resumed, done.finished) == (1, 1, True)
@@ -251,13 +251,17 @@ def test_an_interruption_ends_the_builds_and_leaves_a_night_that_goes_on(tmp_pat
     assert done.seconds >= unfinished.seconds
 
 
+class PowerCutError(BaseException):
+    """Nothing of labwright's runs after it."""
+
+
 def test_a_build_that_brings_the_machine_down_is_given_up_in_the_end(tmp_path):
     def crash(job) -> None:
         if job.slug == "other":
-            raise KeyboardInterrupt
+            raise PowerCutError
 
     for _ in range(3):
-        with pytest.raises(KeyboardInterrupt):
+        with pytest.raises(PowerCutError):
             night(tmp_path, CHAIN, FakeExecutor(on_start=crash))
     done = night(tmp_path, CHAIN, FakeExecutor(on_start=crash))
     assert states(done) == {"base": "built", "middle": "built", "top": "built", "other": "failed"}
@@ -265,6 +269,33 @@ def test_a_build_that_brings_the_machine_down_is_given_up_in_the_end(tmp_path):
     fresh = FakeExecutor()
     night(tmp_path, CHAIN, fresh)
     assert "other" in fresh.order(), "the next night tries again"
+
+
+@pytest.mark.parametrize("stop", [KeyboardInterrupt, OSError(28, "no space"), LabwrightError("x", cause=Cause.HOST)])
+def test_an_end_in_order_is_no_crash_of_what_was_being_built_however_often_it_happens(tmp_path, stop):
+    class Stopped(FakeExecutor):
+        def wait(self, seconds: float) -> tuple[JobResult, ...]:
+            raise stop
+
+    for _ in range(4):
+        with pytest.raises(BaseException) as caught:
+            night(tmp_path, {"a": ()}, Stopped())
+        assert type(caught.value) is (stop if isinstance(stop, type) else type(stop))
+    assert states(night(tmp_path, {"a": ()}, FakeExecutor())) == {"a": "built"}
+
+
+def test_tries_for_a_network_are_not_counted_as_crashes_when_the_night_dies_once(tmp_path):
+    def die(job) -> None:
+        if len([one for one in executor.started if one.slug == job.slug]) == 2:
+            raise PowerCutError
+
+    executor = FakeExecutor(fates={"a": [failed("network")]}, on_start=die)
+    with pytest.raises(PowerCutError):
+        night(tmp_path, {"a": ()}, executor)
+    (image,) = record.last(Places(tmp_path)).images
+    assert image.attempts == 3
+    done = night(tmp_path, {"a": ()}, FakeExecutor())
+    assert (states(done), done.images[0].crashes) == ({"a": "built"}, 1)
 
 
 def test_images_that_come_and_go_while_a_night_is_down_come_and_go_in_it(tmp_path):

@@ -72,8 +72,9 @@ class ImageNight:
     """One image in one night.
 
     why: why it was built or not, in words. needs: the slugs of images that it starts from. attempts: how often it was
-    tried. started: seconds since 1970, 0 where it was not. seconds: of all attempts. delivered: what is in service at
-    the end of the night, also after a failure; None where there never was one. worker: the machine that built it.
+    tried. crashes: how often the night died, without a word, while it was built. started: seconds since 1970, 0 where
+    it was not. seconds: of all attempts. delivered: what is in service at the end of the night, also after a failure;
+    None where there never was one. worker: the machine that built it.
     """
 
     slug: str
@@ -82,6 +83,7 @@ class ImageNight:
     why: str = ""
     needs: tuple[str, ...] = ()
     attempts: int = 0
+    crashes: int = 0
     started: float = 0.0
     seconds: float = 0.0
     steps: tuple[StepTime, ...] = ()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import queue
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -145,16 +146,29 @@ class _Run:
         self._events: queue.SimpleQueue[Event] = queue.SimpleQueue()
 
     def to_its_end(self) -> Night:
-        with self._executor:
-            self._give_up_what_crashed()
-            while self._waiting() or self._building:
-                self._skip()
-                self._look()
-                self._start()
-                for result in self._executor.wait(self._pause()):
-                    self._ended(result)
-                self._pass_on()
+        try:
+            with self._executor:
+                self._give_up_what_crashed()
+                while self._waiting() or self._building:
+                    self._skip()
+                    self._look()
+                    self._start()
+                    for result in self._executor.wait(self._pause()):
+                        self._ended(result)
+                    self._pass_on()
+        except (KeyboardInterrupt, LabwrightError, OSError):
+            self._put_back()
+            raise
         return self._book.night
+
+    def _put_back(self) -> None:
+        """An end in order is no crash of what was being built, which the record would say else."""
+        back = tuple(
+            replace(one, state="waiting") if one.state == "building" else one for one in self._book.night.images
+        )
+        # The disk may be what ended the night.
+        with contextlib.suppress(OSError):
+            self._book.save(images=back)
 
     def _waiting(self) -> list[Way]:
         """The images whose turn may come, the most urgent first."""
@@ -175,7 +189,7 @@ class _Run:
             slug = way.candidate.slug
             if way.candidate.failure:
                 self._put(way, "failed", failure=way.candidate.failure)
-            elif self._book.image(slug).attempts >= CRASHES:
+            elif self._book.image(slug).crashes >= CRASHES:
                 text = f"the nightly build was killed {CRASHES} times while {slug} was built"
                 hint = f"build it alone and look on: labwright build {way.candidate.folder}"
                 self._put(way, "failed", failure=failure(text, Cause.HOST.value, hint))

@@ -19,6 +19,8 @@ from labwright.nightly.model import KEPT_STATES, ImageNight, Night, from_json, t
 from labwright.nightly.places import NIGHT, Places
 from labwright.nightly.service import in_service
 
+UNFINISHED = {"waiting", "building"}
+
 
 def write(places: Places, night: Night) -> None:
     """Put night.json in its place, whole. Raises OSError."""
@@ -51,8 +53,8 @@ def last(places: Places, before: int | None = None) -> Night | None:
 def begin(places: Places, candidates: Sequence[Candidate], revision: str = "") -> Night:
     """The night to run: a new one, or the last one where it was not finished.
 
-    Of that one, images that are in service since stay as they are; the others are begun anew, and an image that was
-    being built keeps the count of its attempts: it may be what brought the machine down. Not written yet.
+    Of that one, images that are in service since stay as they are; the others are begun anew, with one more crash where
+    an image was being built: it may be what brought the machine down. Not written yet.
     """
     unfinished = last(places)
     if unfinished is None or unfinished.finished:
@@ -76,8 +78,11 @@ def _begun(places: Places, night: Night, candidate: Candidate, known: ImageNight
         and in_service(places, candidate.slug) == (places.root / known.delivered.folder)
     ):
         return replace(known, needs=candidate.needs)
-    attempts = known.attempts if known and known.state == "building" else 0
-    return ImageNight(candidate.slug, candidate.description, "waiting", needs=candidate.needs, attempts=attempts)
+    fresh = ImageNight(candidate.slug, candidate.description, "waiting", needs=candidate.needs)
+    if known is None:
+        return fresh
+    attempts = known.attempts if known.state in UNFINISHED else 0
+    return replace(fresh, attempts=attempts, crashes=known.crashes + (known.state == "building"))
 
 
 def _versions(places: Places) -> list[int]:
