@@ -57,7 +57,10 @@ class Delivered:
 
 @dataclass(frozen=True)
 class Published:
-    """What a registry has of an image. digest: of the manifest. uploaded, total: bytes of blobs; signed: by our key."""
+    """What a registry has of an image. digest: of the manifest. uploaded, total: bytes of blobs; signed: by our key.
+
+    signer: the identifier of that key (trust.keys.PublicKey); empty where it is not signed.
+    """
 
     kind: str
     reference: str
@@ -65,6 +68,7 @@ class Published:
     uploaded: int
     total: int
     signed: bool = False
+    signer: str = ""
 
 
 @dataclass(frozen=True)

@@ -60,7 +60,8 @@ Vouch = Callable[[Path, str, Night], None]
 class Rules:
     """How a night is run. retries: how often the network gets another chance, and 0 for none at all of any kind.
 
-    vouch: called for a tested image before it is in service; what it raises fails the image.
+    vouch: called for a tested image before it is in service; what it raises fails the image. renew: the same for one
+    that stays in service, and its folder.
     """
 
     locked: bool = False
@@ -68,6 +69,7 @@ class Rules:
     retries: int = 3
     pauses: tuple[float, ...] = PAUSES
     vouch: Vouch = lambda *_: None
+    renew: Vouch = lambda *_: None
 
 
 @dataclass(frozen=True)
@@ -220,15 +222,19 @@ class _Run:
                 continue
             places = self._book.places
             try:
-                way.look = self._looker(way.candidate, self._base(way), service.in_service(places, slug))
+                now = service.in_service(places, slug)
+                look = self._looker(way.candidate, self._base(way), now)
+                if now and not look.why:
+                    self._rules.renew(now, slug, self._book.night)
             except LabwrightError as error:
                 self._failed(way, failure_of(error), error.log)
                 continue
             except OSError as error:
                 self._failed(way, failure_of(os_error(error, slug)), None)
                 continue
-            if way.look.why:
-                self._put(way, "waiting", why=way.look.why)
+            way.look = look
+            if look.why:
+                self._put(way, "waiting", why=look.why)
             else:
                 self._kept(way)
             self._pass_on()
