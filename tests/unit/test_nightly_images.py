@@ -82,6 +82,14 @@ def test_chosen_images_come_with_their_bases_and_left_out_ones_with_what_needs_t
     assert {one.slug for one in find_images(tmp_path, only, without)} == wanted
 
 
+def test_a_choice_that_leaves_nothing_is_an_error_and_no_empty_night(tmp_path):
+    image(tmp_path, "base")
+    image(tmp_path, "top", "../base")
+    with pytest.raises(LabwrightError, match="no image is left") as caught:
+        find_images(tmp_path, ["top"], ["base"])
+    assert caught.value.cause == Cause.CONFIG
+
+
 def test_a_misspelt_name_and_a_folder_without_images_are_errors(tmp_path):
     image(tmp_path / "images", "base")
     for folder, only, words in ((tmp_path / "images", ["bsae"], "bsae"), (tmp_path, [], "no image in")):

@@ -306,7 +306,23 @@ def test_images_that_come_and_go_while_a_night_is_down_come_and_go_in_it(tmp_pat
     with pytest.raises(KeyboardInterrupt):
         night(tmp_path, {"a": (), "b": (), "gone": ()}, FakeExecutor(on_start=stop))
     done = night(tmp_path, {"a": (), "b": (), "new": ()}, FakeExecutor())
-    assert states(done) == {"a": "built", "b": "built", "new": "built"}
+    assert states(done) == {"a": "built", "b": "built", "new": "built", "gone": "skipped"}
+
+
+def test_a_night_that_is_resumed_with_other_images_keeps_what_is_known_of_the_rest(tmp_path):
+    def stop(job) -> None:
+        if job.slug == "c":
+            raise KeyboardInterrupt
+
+    three: Needs = {"a": (), "b": (), "c": ()}
+    night(tmp_path, {"b": ()}, FakeExecutor())
+    with pytest.raises(KeyboardInterrupt):
+        night(tmp_path, three, FakeExecutor(fates={"b": [failed("guest")]}, on_start=stop))
+    done = night(tmp_path, {"a": ()}, FakeExecutor())
+    assert (done.number, states(done)) == (2, {"a": "built", "b": "failed", "c": "skipped"})
+    images = {image.slug: image for image in done.images}
+    assert images["c"].why == "not asked for when it was resumed"
+    assert (images["b"].failure.cause, images["b"].delivered.since) == ("guest", 1)
 
 
 def test_what_vouches_for_an_image_is_there_before_it_is_in_service(tmp_path):

@@ -38,7 +38,7 @@ def find_images(folder: Path, only: Sequence[str] = (), without: Sequence[str] =
 
     only: these, and what they start from. without: not these, and not what starts from them. One whose description is
     wrong, or that starts from itself, is there with its failure. Raises LabwrightError (config) where there are none,
-    or for a name that is none of them.
+    or none is left, or for a name that is none of them.
     """
     found = _all(folder)
     if not found:
@@ -55,6 +55,12 @@ def find_images(folder: Path, only: Sequence[str] = (), without: Sequence[str] =
     needs = {slug: one.needs for slug, one in found.items()}
     wanted = with_bases(needs, only) if only else frozenset(found)
     wanted -= with_dependents(needs, without)
+    if not wanted:
+        raise LabwrightError(
+            f"no image is left of those in {folder}",
+            cause=Cause.CONFIG,
+            hint="--except leaves out what starts from an image as well: name fewer",
+        )
     for slug, way in circles(needs).items():
         text = f"{slug} starts from itself: {' <- '.join(way)}"
         hint = "name a disk, or another image, in the build.from of one of them"

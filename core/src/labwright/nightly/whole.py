@@ -65,6 +65,8 @@ def nightly(
     with alone(places):
         candidates = find_images(wanted.images, wanted.only, wanted.without)
         _clear(places, workshop, say)
+        if closed := record.close_stale(places):
+            say(f"night {closed.name} was not finished, and is too long ago to go on with")
         _mend_page(places, say)
         night = record.begin(places, candidates, record.revision_of(wanted.images))
         book = Book(places, night, replace(listener, changed=_with_page(places, listener, say)))
