@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import random
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.fake_executor import ContentLooker, FakeExecutor, FakeLooker, failed
+from support.fake_executor import ContentLooker, FakeExecutor, FakeLook, FakeLooker, failed
 
 from labwright.errors import Cause, LabwrightError
 from labwright.hooks import Event
@@ -18,7 +19,7 @@ from labwright.nightly import record
 from labwright.nightly.executor import JobResult
 from labwright.nightly.graph import with_dependents
 from labwright.nightly.images import Candidate
-from labwright.nightly.model import Night
+from labwright.nightly.model import Night, StepTime
 from labwright.nightly.night import Book, Listener, Rules, run_night
 from labwright.nightly.places import Places
 from labwright.nightly.service import in_service
@@ -231,6 +232,20 @@ def test_events_and_changes_are_told_in_their_order_and_the_record_is_never_behi
 
     night(tmp_path, {"base": ()}, FakeExecutor(), listener=Listener(event, changed))
     assert told == ["base waiting", "base building", "base build-started", "base built"]
+
+
+def test_half_characters_in_texts_from_outside_end_no_night(tmp_path):
+    class Odd(FakeExecutor):
+        def wait(self, seconds: float) -> tuple[JobResult, ...]:
+            steps = (StepTime("tree\ud800", "\udfff", 1.0, "ran"),)
+            return tuple(replace(one, steps=steps, worker="\udc80") for one in super().wait(seconds))
+
+    places, wanted = Places(tmp_path), candidates({"a": ()})
+    book = Book(places, record.begin(places, wanted, "\udcff"))
+    run_night(book, wanted, Odd(), lambda *_: FakeLook("changed \udcff"), QUICK)
+    assert record.last(places) == book.night
+    (image,) = book.night.images
+    assert (image.state, image.worker, image.why) == ("built", "?", "changed ?")
 
 
 def test_an_interruption_ends_the_builds_and_leaves_a_night_that_goes_on(tmp_path):

@@ -8,18 +8,22 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from support.fake_executor import ContentLooker, FakeExecutor
 
 from labwright.errors import Cause, LabwrightError
+from labwright.host.paths import Paths
 from labwright.nightly import record, service, whole
 from labwright.nightly.images import Candidate
 from labwright.nightly.lock import alone
 from labwright.nightly.model import Night, from_json, to_json
-from labwright.nightly.night import Book, Rules, run_night
+from labwright.nightly.night import Book, Listener, Rules, run_night
 from labwright.nightly.places import PAGE, Places
 from labwright.nightly.prune import Keep, prune_nights
+from labwright.pipeline.workshop import Workshop
+from labwright.plugins import hook_manager
 
 ONE = [Candidate("frr", Path("/images/frr"))]
 TWO = [Candidate("router", Path("/images/router")), Candidate("nos", Path("/images/nos"), needs=("router",))]
@@ -176,6 +180,44 @@ def test_the_revision_is_git_s_and_says_when_files_were_changed_since(tmp_path):
     assert record.revision_of(tmp_path / "images") == commit
     (tmp_path / "images/file").write_text("y")
     assert record.revision_of(tmp_path / "images") == f"{commit}+"
+
+
+def test_a_change_soon_after_a_page_is_on_the_next_one_though_nothing_changes_any_more(tmp_path, monkeypatch):
+    now = [100.0]
+    monkeypatch.setattr(whole, "time", SimpleNamespace(monotonic=lambda: now[0]))
+    places = Places(tmp_path)
+    pages = whole.Pages(places, Listener(), print)
+    night = one_night(places, {}, TWO)
+    waiting = replace(night, images=tuple(replace(one, state="waiting") for one in night.images))
+    page = places.night(night) / PAGE
+    pages.changed(waiting, waiting.images[0])
+    before = page.read_text()
+    now[0] += 1
+    pages.changed(night, night.images[0])
+    pages.tick()
+    assert page.read_text() == before
+    now[0] += whole.PAGE_EVERY
+    pages.tick()
+    assert page.read_text() != before
+    page.unlink()
+    now[0] += whole.PAGE_EVERY
+    pages.tick()
+    assert not page.exists(), "nothing changed since"
+
+
+def test_a_night_that_is_asked_to_keep_less_makes_room_before_it_builds(tmp_path):
+    places = Places(tmp_path / "nights")
+    for number in range(1, 4):
+        one_night(places, {"frr": str(number)}, ONE)
+    (tmp_path / "images/frr").mkdir(parents=True)
+    (tmp_path / "images/frr/image.meta.yaml").write_text("slug: frr\ndescription: x\nbuild:\n  type: debian\n")
+    found = []
+    executor = FakeExecutor(on_start=lambda _: found.extend(versions(places, "frr")))
+    workshop = Workshop(Paths(tmp_path / "cache"), hook_manager()[0])
+    wanted = whole.Wanted(tmp_path / "images", keep=Keep(versions=1))
+    whole.nightly(wanted, places, workshop, lambda: executor, ContentLooker({"frr": "4"}), Listener())
+    assert found == ["0003"]
+    assert versions(places, "frr") == ["0004"]
 
 
 def begun(places: Places, wanted: list[Candidate]) -> Book:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, fields, is_dataclass, replace
+from typing import Literal, TypeVar, cast
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -128,7 +128,23 @@ class Night:
         return tuple(image for image in self.images if image.state in {"failed", "skipped"} or image.publish_failures)
 
 
+Fact = TypeVar("Fact", Night, ImageNight, str)
 _NIGHT = TypeAdapter(Night)
+
+
+def encodable(fact: Fact) -> Fact:
+    """The same without half characters (a file name that is not UTF-8, an escape in YAML), which no file takes."""
+    return cast("Fact", _encodable(fact))
+
+
+def _encodable(value: object) -> object:
+    if isinstance(value, str):
+        return value.encode(errors="replace").decode()
+    if isinstance(value, tuple):
+        return tuple(map(_encodable, value))
+    if is_dataclass(value) and not isinstance(value, type):
+        return replace(value, **{one.name: _encodable(getattr(value, one.name)) for one in fields(value)})
+    return value
 
 
 def to_json(night: Night) -> str:

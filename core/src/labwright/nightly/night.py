@@ -18,7 +18,7 @@ from labwright.nightly.executor import Executor, Job, JobResult
 from labwright.nightly.failures import failure, failure_of, keep_log
 from labwright.nightly.graph import priorities
 from labwright.nightly.images import Candidate
-from labwright.nightly.model import KEPT_STATES, Failure, ImageNight, Night
+from labwright.nightly.model import KEPT_STATES, Failure, ImageNight, Night, encodable
 from labwright.nightly.places import Places
 from labwright.nightly.retries import CRASHES, PAUSES, Tried, again
 
@@ -74,10 +74,12 @@ class Rules:
 
 @dataclass(frozen=True)
 class Listener:
-    """Who is told. event: of a build's own events. changed: of an image whose state is another now."""
+    """Who is told. event: of a build's own events. changed: of an image whose state is another now. tick: that about a
+    second has passed."""
 
     event: Callable[[Event], None] = lambda _: None
     changed: Callable[[Night, ImageNight], None] = lambda *_: None
+    tick: Callable[[], None] = lambda: None
 
 
 @dataclass
@@ -91,6 +93,7 @@ class Book:
 
     def __post_init__(self) -> None:
         self._before = self.night.seconds
+        self.night = encodable(self.night)
 
     def image(self, slug: str) -> ImageNight:
         """What is known of an image."""
@@ -98,6 +101,7 @@ class Book:
 
     def put(self, image: ImageNight) -> None:
         """Write down an image's new state, and tell of it. Raises OSError."""
+        image = encodable(image)
         images = tuple(image if one.slug == image.slug else one for one in self.night.images)
         self.save(images=images)
         self.listener.changed(self.night, image)
@@ -158,6 +162,7 @@ class _Run:
                     for result in self._executor.wait(self._pause()):
                         self._ended(result)
                     self._pass_on()
+                    self._book.listener.tick()
         except (KeyboardInterrupt, LabwrightError, OSError):
             self._put_back()
             raise
