@@ -272,7 +272,10 @@ def made(places: Places, night: Night, content: str) -> Path:
     return output
 
 
-def test_a_version_in_service_that_the_same_night_makes_again_is_there_until_the_new_one_is(tmp_path, monkeypatch):
+@pytest.mark.parametrize("fault", [PowerCutError, OSError])
+def test_a_version_in_service_that_the_same_night_makes_again_is_there_until_the_new_one_is(
+    tmp_path, monkeypatch, fault
+):
     places, night = Places(tmp_path), Night(1, 0.0, ())
     service.put_in_service(places, night, "frr", made(places, night, "old"))
     output = made(places, night, "new")
@@ -281,15 +284,17 @@ def test_a_version_in_service_that_the_same_night_makes_again_is_there_until_the
 
     def die(path: Path, target: Path) -> Path:
         if path == output:
-            raise PowerCutError
+            raise fault
         return real(path, target)
 
-    with monkeypatch.context() as patch, pytest.raises(PowerCutError):
+    with monkeypatch.context() as patch, pytest.raises(fault):
         patch.setattr(Path, "rename", die)
         service.put_in_service(places, night, "frr", output)
-    service.clear_staging(places)
+    if fault is PowerCutError:
+        service.clear_staging(places)
     assert (places.current("frr") / "frr.qcow2").read_text() == "old"
 
+    service.clear_staging(places)
     service.put_in_service(places, night, "frr", made(places, night, "new"))
     assert (places.current("frr") / "frr.qcow2").read_text() == "new"
     assert sorted(path.name for path in places.versions("frr").iterdir()) == ["0001", "current"]

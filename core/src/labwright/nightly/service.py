@@ -66,12 +66,18 @@ def put_in_service(places: Places, night: Night, slug: str, output: Path) -> Pat
     if place.exists():
         # This very night made one before it was interrupted, and that may be in service.
         place.rename(old)
-    output.rename(place)
+    try:
+        output.rename(place)
+    except OSError:
+        if old.exists():
+            old.rename(place)
+        raise
     partial = places.versions(slug) / f".{CURRENT}.{uuid.uuid4().hex[:8]}"
     partial.symlink_to(place.name)
     os.replace(partial, places.current(slug))  # noqa: PTH105
     sync(places.versions(slug))
-    if old.exists():
+    # What cannot be removed now goes with the next night: the image is in service.
+    with contextlib.suppress(LabwrightError):
         remove_folder(old)
     return place
 
