@@ -143,7 +143,9 @@ def test_every_command_of_the_page_works_in_its_order(registry, key, tmp_path):
     lines = commands_of("nightly.md")
     assert len(lines) == 4
     for line in lines:
-        own = line.replace("registry.example.org", registry.host).replace("/etc/labwright/key.pem", str(key))
+        own = line.replace("registry.example.org/school", f"{registry.host}/page").replace(
+            "/etc/labwright/key.pem", str(key)
+        )
         own = own.replace("/var/lib/prometheus/node-exporter", str(tmp_path))
         done = subprocess.run(
             [*builds.COMMAND, *shlex.split(own)], cwd=tmp_path, capture_output=True, text=True, check=False,

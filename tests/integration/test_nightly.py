@@ -126,11 +126,14 @@ def test_nothing_survives_an_end_by_a_signal_and_the_night_goes_on_afterwards(im
     assert "Traceback" not in errors
     wait_until(lambda: not [one for one in leaks(cache) if one.startswith("process")])
     assert not the_night(out)["finished"]
+    left = {image["slug"]: image["state"] for image in the_night(out)["images"]}
+    assert left["sleeps"] == ("building" if number == signal.SIGKILL else "waiting"), "only a death counts as one"
     # What sleeps goes on sleeping, so the next run is without it.
     done = command(*words, "--only", "fails", cache=cache)
     assert done.returncode == 1, done.stdout + done.stderr
     night = the_night(out)
     assert (night["number"], night["resumed"], night["finished"]) == (1, 1, True)
+    assert {image["slug"]: image["state"] for image in night["images"]} == {"fails": "failed", "sleeps": "skipped"}
     assert leaks(cache) == []
     assert not list(out.glob("images/*/.*"))
 

@@ -92,15 +92,30 @@ def test_the_workflows_fit_their_schemas(name, schema, tmp_path):
     assert subprocess.run([*words, tmp_path / name], capture_output=True, check=False).returncode != 0
 
 
-@pytest.mark.parametrize("name", ["github.yml", "gitlab.yml"])
-def test_the_workflows_run_a_command_that_there_is_and_keep_what_it_writes(name):
+@pytest.mark.parametrize(
+    ("name", "kinds"), [("github.yml", ["artifact", "containerdisk"]), ("gitlab.yml", ["containerdisk"])]
+)
+def test_the_workflows_run_a_command_that_there_is_and_keep_what_it_writes(name, kinds):
     text = (EXAMPLES / name).read_text()
     (line,) = [line for line in strings(yaml.safe_load(text)) if "labwright nightly" in line]
     # The registry is known to the shell there.
     given = parsed(re.sub(r"--publish \S+", "--publish registry.example/school", line))
-    assert (str(given["images_dir"]), given["kinds"]) == ("images", ["artifact", "containerdisk"])
+    assert (str(given["images_dir"]), given["kinds"]) == ("images", kinds)
     assert f"{given['out_dir']}/index.html" in text
     assert re.search(rf"^ +(- )?{given['out_dir']}/?$", text, re.MULTILINE), "the next night has to find it"
+
+
+def test_what_a_night_with_failures_made_is_kept_for_the_next_one():
+    github = yaml.safe_load((EXAMPLES / "github.yml").read_text())
+    steps = github["jobs"]["nightly"]["steps"]
+    caches = {step["uses"]: step for step in steps if step.get("uses", "").startswith("actions/cache")}
+    assert list(caches) == ["actions/cache/restore@v4", "actions/cache/save@v4"], "a bare one saves only after success"
+    restore, save = caches.values()
+    assert save["if"] == "always()"
+    assert save["with"] == {key: value for key, value in restore["with"].items() if key != "restore-keys"}
+    assert "github.run_attempt" in save["with"]["key"], "a key that is there is not saved again"
+    gitlab = yaml.safe_load((EXAMPLES / "gitlab.yml").read_text())
+    assert gitlab["nightly"]["cache"]["when"] == "always"
 
 
 def strings(value: object) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -80,6 +81,24 @@ def test_chosen_images_come_with_their_bases_and_left_out_ones_with_what_needs_t
     image(tmp_path, "top", "../base")
     image(tmp_path, "other")
     assert {one.slug for one in find_images(tmp_path, only, without)} == wanted
+
+
+def test_a_choice_that_leaves_nothing_is_an_error_and_no_empty_night(tmp_path):
+    image(tmp_path, "base")
+    image(tmp_path, "top", "../base")
+    with pytest.raises(LabwrightError, match="no image is left") as caught:
+        find_images(tmp_path, ["top"], ["base"])
+    assert caught.value.cause == Cause.CONFIG
+
+
+def test_a_folder_whose_name_is_not_utf_8_is_an_image_that_failed_with_a_name_that_can_be_written(tmp_path):
+    image(tmp_path, "base")
+    odd = tmp_path / os.fsdecode(b"b\xff")
+    odd.mkdir()
+    (odd / "image.meta.yaml").write_text("slug: b\n")
+    found = {one.slug: one for one in find_images(tmp_path)}
+    assert set(found) == {"base", "b?"}
+    assert found["b?"].failure
 
 
 def test_a_misspelt_name_and_a_folder_without_images_are_errors(tmp_path):

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import random
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.fake_executor import ContentLooker, FakeExecutor, FakeLooker, failed
+from support.fake_executor import ContentLooker, FakeExecutor, FakeLook, FakeLooker, failed
 
 from labwright.errors import Cause, LabwrightError
 from labwright.hooks import Event
@@ -18,7 +19,7 @@ from labwright.nightly import record
 from labwright.nightly.executor import JobResult
 from labwright.nightly.graph import with_dependents
 from labwright.nightly.images import Candidate
-from labwright.nightly.model import Night
+from labwright.nightly.model import Night, StepTime
 from labwright.nightly.night import Book, Listener, Rules, run_night
 from labwright.nightly.places import Places
 from labwright.nightly.service import in_service
@@ -233,6 +234,20 @@ def test_events_and_changes_are_told_in_their_order_and_the_record_is_never_behi
     assert told == ["base waiting", "base building", "base build-started", "base built"]
 
 
+def test_half_characters_in_texts_from_outside_end_no_night(tmp_path):
+    class Odd(FakeExecutor):
+        def wait(self, seconds: float) -> tuple[JobResult, ...]:
+            steps = (StepTime("tree\ud800", "\udfff", 1.0, "ran"),)
+            return tuple(replace(one, steps=steps, worker="\udc80") for one in super().wait(seconds))
+
+    places, wanted = Places(tmp_path), candidates({"a": ()})
+    book = Book(places, record.begin(places, wanted, "\udcff"))
+    run_night(book, wanted, Odd(), lambda *_: FakeLook("changed \udcff"), QUICK)
+    assert record.last(places) == book.night
+    (image,) = book.night.images
+    assert (image.state, image.worker, image.why) == ("built", "?", "changed ?")
+
+
 def test_an_interruption_ends_the_builds_and_leaves_a_night_that_goes_on(tmp_path):
     def interrupt(job) -> None:
         if job.slug == "middle":
@@ -243,7 +258,7 @@ def test_an_interruption_ends_the_builds_and_leaves_a_night_that_goes_on(tmp_pat
         night(tmp_path, {"base": (), "middle": ("base",)}, first)
     assert first.ended
     unfinished = record.last(Places(tmp_path))
-    assert (states(unfinished), unfinished.finished) == ({"base": "built", "middle": "building"}, False)
+    assert (states(unfinished), unfinished.finished) == ({"base": "built", "middle": "waiting"}, False)
     second = FakeExecutor()
     done = night(tmp_path, {"base": (), "middle": ("base",)}, second)
     assert (done.number, done.resumed, done.finished) == (1, 1, True)
@@ -251,13 +266,17 @@ def test_an_interruption_ends_the_builds_and_leaves_a_night_that_goes_on(tmp_pat
     assert done.seconds >= unfinished.seconds
 
 
+class PowerCutError(BaseException):
+    """Nothing of labwright's runs after it."""
+
+
 def test_a_build_that_brings_the_machine_down_is_given_up_in_the_end(tmp_path):
     def crash(job) -> None:
         if job.slug == "other":
-            raise KeyboardInterrupt
+            raise PowerCutError
 
     for _ in range(3):
-        with pytest.raises(KeyboardInterrupt):
+        with pytest.raises(PowerCutError):
             night(tmp_path, CHAIN, FakeExecutor(on_start=crash))
     done = night(tmp_path, CHAIN, FakeExecutor(on_start=crash))
     assert states(done) == {"base": "built", "middle": "built", "top": "built", "other": "failed"}
@@ -265,6 +284,33 @@ def test_a_build_that_brings_the_machine_down_is_given_up_in_the_end(tmp_path):
     fresh = FakeExecutor()
     night(tmp_path, CHAIN, fresh)
     assert "other" in fresh.order(), "the next night tries again"
+
+
+@pytest.mark.parametrize("stop", [KeyboardInterrupt, OSError(28, "no space"), LabwrightError("x", cause=Cause.HOST)])
+def test_an_end_in_order_is_no_crash_of_what_was_being_built_however_often_it_happens(tmp_path, stop):
+    class Stopped(FakeExecutor):
+        def wait(self, seconds: float) -> tuple[JobResult, ...]:
+            raise stop
+
+    for _ in range(4):
+        with pytest.raises(BaseException) as caught:
+            night(tmp_path, {"a": ()}, Stopped())
+        assert type(caught.value) is (stop if isinstance(stop, type) else type(stop))
+    assert states(night(tmp_path, {"a": ()}, FakeExecutor())) == {"a": "built"}
+
+
+def test_tries_for_a_network_are_not_counted_as_crashes_when_the_night_dies_once(tmp_path):
+    def die(job) -> None:
+        if len([one for one in executor.started if one.slug == job.slug]) == 2:
+            raise PowerCutError
+
+    executor = FakeExecutor(fates={"a": [failed("network")]}, on_start=die)
+    with pytest.raises(PowerCutError):
+        night(tmp_path, {"a": ()}, executor)
+    (image,) = record.last(Places(tmp_path)).images
+    assert image.attempts == 3
+    done = night(tmp_path, {"a": ()}, FakeExecutor())
+    assert (states(done), done.images[0].crashes) == ({"a": "built"}, 1)
 
 
 def test_images_that_come_and_go_while_a_night_is_down_come_and_go_in_it(tmp_path):
@@ -275,7 +321,23 @@ def test_images_that_come_and_go_while_a_night_is_down_come_and_go_in_it(tmp_pat
     with pytest.raises(KeyboardInterrupt):
         night(tmp_path, {"a": (), "b": (), "gone": ()}, FakeExecutor(on_start=stop))
     done = night(tmp_path, {"a": (), "b": (), "new": ()}, FakeExecutor())
-    assert states(done) == {"a": "built", "b": "built", "new": "built"}
+    assert states(done) == {"a": "built", "b": "built", "new": "built", "gone": "skipped"}
+
+
+def test_a_night_that_is_resumed_with_other_images_keeps_what_is_known_of_the_rest(tmp_path):
+    def stop(job) -> None:
+        if job.slug == "c":
+            raise KeyboardInterrupt
+
+    three: Needs = {"a": (), "b": (), "c": ()}
+    night(tmp_path, {"b": ()}, FakeExecutor())
+    with pytest.raises(KeyboardInterrupt):
+        night(tmp_path, three, FakeExecutor(fates={"b": [failed("guest")]}, on_start=stop))
+    done = night(tmp_path, {"a": ()}, FakeExecutor())
+    assert (done.number, states(done)) == (2, {"a": "built", "b": "failed", "c": "skipped"})
+    images = {image.slug: image for image in done.images}
+    assert images["c"].why == "not asked for when it was resumed"
+    assert (images["b"].failure.cause, images["b"].delivered.since) == ("guest", 1)
 
 
 def test_what_vouches_for_an_image_is_there_before_it_is_in_service(tmp_path):

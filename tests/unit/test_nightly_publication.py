@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 from support.fake_executor import ContentLooker, FakeExecutor, failed
+from support.registry_images import signing_key
 
 from labwright.errors import Cause, LabwrightError
 from labwright.hooks import Event
@@ -24,25 +26,42 @@ WHERE = Destination("registry.example/labs", ("artifact", "containerdisk"))
 
 @dataclass
 class FakePublisher:
-    """faults: raised in turn for an image, instead of its publication."""
+    """faults: raised in turn for an image, instead of its publication. there: digests by tag, kept between nights.
+
+    unheard: raised in turn when it is asked what is there.
+    """
 
     faults: dict[str, list[LabwrightError]] = field(default_factory=dict)
     sent: list[tuple[str, bool]] = field(default_factory=list)
+    there: dict[str, str] = field(default_factory=dict)
+    unheard: list[LabwrightError] = field(default_factory=list)
+    key: str = ""
 
     def __call__(self, image: Path, place: Reference, kind: str, force: bool) -> Published:
         if self.faults.get(image.stem):
             raise self.faults[image.stem].pop(0)
         assert image.is_file()
         self.sent.append((str(place), force))
-        return Published(kind, str(place), "sha256:" + "0" * 64, 7, 7)
+        digest = self.there[str(place)] = "sha256:" + hashlib.sha256(image.read_bytes()).hexdigest()
+        return Published(kind, str(place), digest, 7, 7, bool(self.key))
+
+    def digest(self, place: Reference) -> str | None:
+        if self.unheard:
+            raise self.unheard.pop(0)
+        return self.there.get(str(place))
 
 
-def night(root: Path, publisher: FakePublisher, content=None, fates=None, where=WHERE, **more) -> Night:
+def night(
+    root: Path, publisher: FakePublisher | None, content=None, fates=None, where=WHERE, images=TWO, **more
+) -> Night:  # fmt: skip
+    """publisher: None for a night without --publish."""
     places = Places(root)
-    book = Book(places, record.begin(places, TWO), **more)
+    book = Book(places, record.begin(places, images), **more)
     executor = FakeExecutor(content=content or {}, fates=fates or {})
-    run_night(book, TWO, executor, ContentLooker(content or {}), Rules(pauses=()))
-    publish_night(book, where, publisher, 2, (), lambda _: None)
+    run_night(book, images, executor, ContentLooker(content or {}), Rules(pauses=()))
+    if publisher:
+        publisher.key = where.key
+        publish_night(book, where, publisher, 2, (), lambda _: None)
     book.save(finished=True)
     return book.night
 
@@ -60,8 +79,9 @@ def test_each_image_gets_a_tag_that_stays_and_one_that_moves_in_every_kind(tmp_p
 
 
 def test_what_is_there_already_is_not_sent_again_and_what_is_new_is(tmp_path):
-    first = night(tmp_path, FakePublisher())
     publisher = FakePublisher()
+    first = night(tmp_path, publisher)
+    publisher.sent.clear()
     second = night(tmp_path, publisher)
     assert publisher.sent == []
     assert [one.reference for one in second.images[0].published] == [
@@ -77,6 +97,74 @@ def test_an_unchanged_image_that_another_registry_does_not_have_goes_there(tmp_p
     publisher = FakePublisher()
     night(tmp_path, publisher, where=Destination("other.example/labs", ("artifact",)))
     assert len(publisher.sent) == 4
+
+
+@pytest.mark.parametrize("between", ["without --publish", "of other images", "elsewhere", "that failed"])
+def test_a_night_between_does_not_make_the_next_one_send_everything_again(tmp_path, between):
+    publisher = FakePublisher()
+    first = night(tmp_path, publisher)
+    if between == "elsewhere":
+        night(tmp_path, FakePublisher(), where=Destination("other.example/labs", WHERE.kinds))
+    elif between == "that failed":
+        night(tmp_path, publisher, {"frr": "2"}, {"frr": [failed("guest")]})
+    else:
+        images = TWO[1:] if between == "of other images" else TWO
+        night(tmp_path, publisher if images != TWO else None, images=images)
+    publisher.sent.clear()
+    third = night(tmp_path, publisher)
+    assert publisher.sent == []
+    assert [one.reference for one in third.images[0].published] == [
+        one.reference for one in first.images[0].published]  # fmt: skip
+
+
+def test_an_image_that_is_again_what_it_was_before_is_sent_though_an_older_night_published_it(tmp_path):
+    publisher = FakePublisher()
+    night(tmp_path, publisher, {"frr": "1"})
+    night(tmp_path, publisher, {"frr": "2"})
+    publisher.sent.clear()
+    night(tmp_path, publisher, {"frr": "1"})
+    assert ("registry.example/labs/frr:latest", True) in publisher.sent
+
+
+def test_a_key_that_comes_later_or_is_another_signs_what_is_published_already_once(tmp_path):
+    publisher, root = FakePublisher(), tmp_path / "nights"
+    night(root, publisher)
+    for name in ("first", "second"):
+        key, _ = signing_key(tmp_path, name)
+        where = Destination(WHERE.prefix, WHERE.kinds, key)
+        publisher.sent.clear()
+        done = night(root, publisher, where=where)
+        assert len(publisher.sent) == 8
+        assert {one.signer for image in done.images for one in image.published} == {where.signer(root)}
+        publisher.sent.clear()
+        night(root, publisher, where=where)
+        assert publisher.sent == []
+    night(root, publisher)
+    assert publisher.sent == [], "a night without a key takes no signature away"
+
+
+def test_a_registry_that_lost_what_it_had_or_shows_another_gets_it_again(tmp_path):
+    publisher = FakePublisher()
+    night(tmp_path, publisher)
+    del publisher.there["registry.example/labs/frr:latest"]
+    publisher.there["registry.example/labs/tools:latest"] = "sha256:" + "0" * 64
+    publisher.sent.clear()
+    done = night(tmp_path, publisher)
+    assert [place for place, _ in publisher.sent] == [
+        f"registry.example/labs/{slug}:{tag}" for slug in ("frr", "tools") for tag in (tag_of(done), "latest")
+    ]  # fmt: skip
+
+
+def test_a_registry_that_does_not_say_what_it_has_is_a_finding_and_is_forgotten_by_the_next_night(tmp_path):
+    publisher = FakePublisher()
+    night(tmp_path, publisher)
+    publisher.sent.clear()
+    publisher.unheard = [LabwrightError("it is down", cause=Cause.NETWORK) for _ in range(6)]
+    done = night(tmp_path, publisher)
+    assert publisher.unheard == [], "three times for the first, then once for each of the rest"
+    assert [len(image.publish_failures) for image in done.images] == [2, 2]
+    assert night(tmp_path, publisher).failed == ()
+    assert publisher.sent == []
 
 
 def test_a_registry_that_refuses_is_a_finding_and_the_others_are_published(tmp_path):
@@ -104,8 +192,9 @@ def test_a_network_gets_further_tries_and_nothing_else_does(tmp_path, cause, tri
 
 
 def test_what_failed_to_build_is_not_published_though_an_older_one_is_in_service(tmp_path):
-    night(tmp_path, FakePublisher())
     publisher = FakePublisher()
+    night(tmp_path, publisher)
+    publisher.sent.clear()
     done = night(tmp_path, publisher, {"frr": "2"}, {"frr": [failed("guest")]})
     assert publisher.sent == []
     assert done.images[0].published == ()

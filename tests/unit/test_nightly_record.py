@@ -8,18 +8,22 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from support.fake_executor import ContentLooker, FakeExecutor
 
 from labwright.errors import Cause, LabwrightError
+from labwright.host.paths import Paths
 from labwright.nightly import record, service, whole
 from labwright.nightly.images import Candidate
 from labwright.nightly.lock import alone
 from labwright.nightly.model import Night, from_json, to_json
-from labwright.nightly.night import Book, Rules, run_night
+from labwright.nightly.night import Book, Listener, Rules, run_night
 from labwright.nightly.places import PAGE, Places
 from labwright.nightly.prune import Keep, prune_nights
+from labwright.pipeline.workshop import Workshop
+from labwright.plugins import hook_manager
 
 ONE = [Candidate("frr", Path("/images/frr"))]
 TWO = [Candidate("router", Path("/images/router")), Candidate("nos", Path("/images/nos"), needs=("router",))]
@@ -176,6 +180,124 @@ def test_the_revision_is_git_s_and_says_when_files_were_changed_since(tmp_path):
     assert record.revision_of(tmp_path / "images") == commit
     (tmp_path / "images/file").write_text("y")
     assert record.revision_of(tmp_path / "images") == f"{commit}+"
+
+
+def test_a_change_soon_after_a_page_is_on_the_next_one_though_nothing_changes_any_more(tmp_path, monkeypatch):
+    now = [100.0]
+    monkeypatch.setattr(whole, "time", SimpleNamespace(monotonic=lambda: now[0]))
+    places = Places(tmp_path)
+    pages = whole.Pages(places, Listener(), print)
+    night = one_night(places, {}, TWO)
+    waiting = replace(night, images=tuple(replace(one, state="waiting") for one in night.images))
+    page = places.night(night) / PAGE
+    pages.changed(waiting, waiting.images[0])
+    before = page.read_text()
+    now[0] += 1
+    pages.changed(night, night.images[0])
+    pages.tick()
+    assert page.read_text() == before
+    now[0] += whole.PAGE_EVERY
+    pages.tick()
+    assert page.read_text() != before
+    page.unlink()
+    now[0] += whole.PAGE_EVERY
+    pages.tick()
+    assert not page.exists(), "nothing changed since"
+
+
+def test_a_night_that_is_asked_to_keep_less_makes_room_before_it_builds(tmp_path):
+    places = Places(tmp_path / "nights")
+    for number in range(1, 4):
+        one_night(places, {"frr": str(number)}, ONE)
+    (tmp_path / "images/frr").mkdir(parents=True)
+    (tmp_path / "images/frr/image.meta.yaml").write_text("slug: frr\ndescription: x\nbuild:\n  type: debian\n")
+    found = []
+    executor = FakeExecutor(on_start=lambda _: found.extend(versions(places, "frr")))
+    workshop = Workshop(Paths(tmp_path / "cache"), hook_manager()[0])
+    wanted = whole.Wanted(tmp_path / "images", keep=Keep(versions=1))
+    whole.nightly(wanted, places, workshop, lambda: executor, ContentLooker({"frr": "4"}), Listener())
+    assert found == ["0003"]
+    assert versions(places, "frr") == ["0004"]
+
+
+def begun(places: Places, wanted: list[Candidate]) -> Book:
+    """A night that wrote its record and was killed."""
+    book = Book(places, record.begin(places, wanted))
+    book.save()
+    return book
+
+
+def test_a_night_keeps_the_revision_that_it_began_with_since_its_tags_do_too(tmp_path):
+    places = Places(tmp_path)
+    Book(places, record.begin(places, ONE, "one")).save()
+    assert record.begin(places, ONE, "two").revision == "one"
+
+
+@pytest.mark.parametrize("hours", [13, -1])
+def test_a_night_of_long_ago_or_of_the_future_is_closed_and_a_new_one_begun(tmp_path, hours):
+    places = Places(tmp_path)
+    one_night(places, {}, ONE)
+    book = begun(places, [*ONE, *TWO])
+    built = replace(book.image("router"), state="built")
+    book.put(built)
+    record.write(places, replace(book.night, started=book.night.started - hours * 3600))
+    assert record.close_stale(places) == record.last(places)
+    images = {image.slug: image for image in record.last(places).images}
+    assert record.last(places).finished
+    assert images["router"] == built
+    assert (images["frr"].state, images["frr"].failure.what) == ("failed", "the night was not finished")
+    assert images["frr"].delivered.since == 1, "what is in service is not forgotten"
+    assert record.close_stale(places) is None
+    after = record.begin(places, ONE)
+    assert (after.number, after.resumed, [image.state for image in after.images]) == (3, 0, ["waiting"])
+
+
+def test_a_night_of_this_morning_is_gone_on_with(tmp_path):
+    places = Places(tmp_path)
+    book = begun(places, ONE)
+    record.write(places, replace(book.night, started=book.night.started - 11 * 3600))
+    assert record.close_stale(places) is None
+    assert record.begin(places, ONE).resumed == 1
+
+
+class PowerCutError(BaseException):
+    """Nothing of labwright's runs after it."""
+
+
+def made(places: Places, night: Night, content: str) -> Path:
+    output = service.staging(places, night, "frr")
+    output.mkdir(parents=True)
+    (output / "frr.qcow2").write_text(content)
+    (output / "frr.json").write_text(json.dumps({"sha256": content, "bytes": 1}))
+    return output
+
+
+@pytest.mark.parametrize("fault", [PowerCutError, OSError])
+def test_a_version_in_service_that_the_same_night_makes_again_is_there_until_the_new_one_is(
+    tmp_path, monkeypatch, fault
+):
+    places, night = Places(tmp_path), Night(1, 0.0, ())
+    service.put_in_service(places, night, "frr", made(places, night, "old"))
+    output = made(places, night, "new")
+
+    real = Path.rename
+
+    def die(path: Path, target: Path) -> Path:
+        if path == output:
+            raise fault
+        return real(path, target)
+
+    with monkeypatch.context() as patch, pytest.raises(fault):
+        patch.setattr(Path, "rename", die)
+        service.put_in_service(places, night, "frr", output)
+    if fault is PowerCutError:
+        service.clear_staging(places)
+    assert (places.current("frr") / "frr.qcow2").read_text() == "old"
+
+    service.clear_staging(places)
+    service.put_in_service(places, night, "frr", made(places, night, "new"))
+    assert (places.current("frr") / "frr.qcow2").read_text() == "new"
+    assert sorted(path.name for path in places.versions("frr").iterdir()) == ["0001", "current"]
 
 
 def test_a_page_that_its_night_had_no_time_to_write_is_written_by_the_next_one(tmp_path):

@@ -7,7 +7,7 @@ import json
 import unicodedata
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from support import nights
 
@@ -206,6 +206,8 @@ def test_a_number_from_outside_is_always_one_to_reckon_with(value):
 
 
 @given(st.text())
+@example("\x08/0")
+@example(".\x08./0")
 def test_an_address_leads_down_and_nowhere_else(text):
     found = address(text)
     assert ":" not in found

@@ -23,10 +23,10 @@ from labwright.nightly.executor import Executor
 from labwright.nightly.local import LocalExecutor, budget
 from labwright.nightly.model import ImageNight, Night
 from labwright.nightly.night import Book, Listener, Rules
-from labwright.nightly.papers import papers
+from labwright.nightly.papers import papers, renewed
 from labwright.nightly.places import PAGE, Places
 from labwright.nightly.prune import Keep
-from labwright.nightly.publication import Destination, publish_night, publisher_of
+from labwright.nightly.publication import Destination, RegistryPublisher, publish_night
 from labwright.nightly.whole import Wanted, looker_of
 from labwright.nightly.whole import nightly as run_nightly
 from labwright.pipeline.prune import parse_size
@@ -133,7 +133,7 @@ def nightly(
             images_dir,
             tuple(only or ()),
             tuple(without or ()),
-            Rules(locked, offline, retries, vouch=papers(key, places.root)),
+            Rules(locked, offline, retries, vouch=papers(key, places.root), renew=renewed(key, places.root)),
             Keep(keep, keep_nights),
             metrics.absolute() if metrics else None,
         )
@@ -151,7 +151,7 @@ def nightly(
 
         def afterwards(book: Book) -> None:
             if publish:
-                publisher = publisher_of(running.workshop, destination, book.night.revision)
+                publisher = RegistryPublisher(running.workshop, destination, book.night.revision)
                 publish_night(book, destination, publisher, retries)
 
         night = run_nightly(

@@ -9,7 +9,7 @@ from pathlib import Path
 from labwright.errors import Cause, LabwrightError
 from labwright.nightly.failures import failure, failure_of
 from labwright.nightly.graph import circles, with_bases, with_dependents
-from labwright.nightly.model import Failure
+from labwright.nightly.model import Failure, encodable
 from labwright.spec.image import ImageSpec
 from labwright.spec.load import FILE, load_image
 
@@ -38,7 +38,7 @@ def find_images(folder: Path, only: Sequence[str] = (), without: Sequence[str] =
 
     only: these, and what they start from. without: not these, and not what starts from them. One whose description is
     wrong, or that starts from itself, is there with its failure. Raises LabwrightError (config) where there are none,
-    or for a name that is none of them.
+    or none is left, or for a name that is none of them.
     """
     found = _all(folder)
     if not found:
@@ -55,6 +55,12 @@ def find_images(folder: Path, only: Sequence[str] = (), without: Sequence[str] =
     needs = {slug: one.needs for slug, one in found.items()}
     wanted = with_bases(needs, only) if only else frozenset(found)
     wanted -= with_dependents(needs, without)
+    if not wanted:
+        raise LabwrightError(
+            f"no image is left of those in {folder}",
+            cause=Cause.CONFIG,
+            hint="--except leaves out what starts from an image as well: name fewer",
+        )
     for slug, way in circles(needs).items():
         text = f"{slug} starts from itself: {' <- '.join(way)}"
         hint = "name a disk, or another image, in the build.from of one of them"
@@ -70,17 +76,17 @@ def _all(folder: Path) -> dict[str, Candidate]:
     found: dict[str, Candidate] = {}
     while folders:
         place = folders.pop(0)
-        if place.name in found:
+        if _slug(place) in found:
             continue
         candidate = _candidate(place)
         base = _base(candidate)
         if base is not None:
-            taken = found.get(base.name) or next((Candidate(one.name, one) for one in folders if one.name == base.name),
-                                                 None)  # fmt: skip
+            slug = _slug(base)
+            taken = found.get(slug) or next((Candidate(slug, one) for one in folders if _slug(one) == slug), None)
             if taken and taken.folder != base:
                 candidate = replace(candidate, failure=_two_of_a_name(candidate.slug, taken.folder, base))
             else:
-                candidate = replace(candidate, needs=(base.name,))
+                candidate = replace(candidate, needs=(slug,))
                 folders.append(base)
         found[candidate.slug] = candidate
     return found
@@ -88,9 +94,14 @@ def _all(folder: Path) -> dict[str, Candidate]:
 
 def _candidate(folder: Path) -> Candidate:
     try:
-        return Candidate(folder.name, folder, load_image(folder))
+        return Candidate(_slug(folder), folder, load_image(folder))
     except LabwrightError as error:
-        return Candidate(folder.name, folder, failure=failure_of(error))
+        return Candidate(_slug(folder), folder, failure=failure_of(error))
+
+
+def _slug(folder: Path) -> str:
+    """As the record of a night can have it."""
+    return encodable(folder.name)
 
 
 def _base(candidate: Candidate) -> Path | None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, fields, is_dataclass, replace
+from typing import Literal, TypeVar, cast
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -57,7 +57,10 @@ class Delivered:
 
 @dataclass(frozen=True)
 class Published:
-    """What a registry has of an image. digest: of the manifest. uploaded, total: bytes of blobs; signed: by our key."""
+    """What a registry has of an image. digest: of the manifest. uploaded, total: bytes of blobs; signed: by our key.
+
+    signer: the identifier of that key (trust.keys.PublicKey); empty where it is not signed.
+    """
 
     kind: str
     reference: str
@@ -65,6 +68,7 @@ class Published:
     uploaded: int
     total: int
     signed: bool = False
+    signer: str = ""
 
 
 @dataclass(frozen=True)
@@ -72,8 +76,9 @@ class ImageNight:
     """One image in one night.
 
     why: why it was built or not, in words. needs: the slugs of images that it starts from. attempts: how often it was
-    tried. started: seconds since 1970, 0 where it was not. seconds: of all attempts. delivered: what is in service at
-    the end of the night, also after a failure; None where there never was one. worker: the machine that built it.
+    tried. crashes: how often the night died, without a word, while it was built. started: seconds since 1970, 0 where
+    it was not. seconds: of all attempts. delivered: what is in service at the end of the night, also after a failure;
+    None where there never was one. worker: the machine that built it.
     """
 
     slug: str
@@ -82,6 +87,7 @@ class ImageNight:
     why: str = ""
     needs: tuple[str, ...] = ()
     attempts: int = 0
+    crashes: int = 0
     started: float = 0.0
     seconds: float = 0.0
     steps: tuple[StepTime, ...] = ()
@@ -122,7 +128,23 @@ class Night:
         return tuple(image for image in self.images if image.state in {"failed", "skipped"} or image.publish_failures)
 
 
+Fact = TypeVar("Fact", Night, ImageNight, str)
 _NIGHT = TypeAdapter(Night)
+
+
+def encodable(fact: Fact) -> Fact:
+    """The same without half characters (a file name that is not UTF-8, an escape in YAML), which no file takes."""
+    return cast("Fact", _encodable(fact))
+
+
+def _encodable(value: object) -> object:
+    if isinstance(value, str):
+        return value.encode(errors="replace").decode()
+    if isinstance(value, tuple):
+        return tuple(map(_encodable, value))
+    if is_dataclass(value) and not isinstance(value, type):
+        return replace(value, **{one.name: _encodable(getattr(value, one.name)) for one in fields(value)})
+    return value
 
 
 def to_json(night: Night) -> str:

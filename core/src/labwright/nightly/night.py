@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import queue
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -17,7 +18,7 @@ from labwright.nightly.executor import Executor, Job, JobResult
 from labwright.nightly.failures import failure, failure_of, keep_log
 from labwright.nightly.graph import priorities
 from labwright.nightly.images import Candidate
-from labwright.nightly.model import KEPT_STATES, Failure, ImageNight, Night
+from labwright.nightly.model import KEPT_STATES, Failure, ImageNight, Night, encodable
 from labwright.nightly.places import Places
 from labwright.nightly.retries import CRASHES, PAUSES, Tried, again
 
@@ -59,7 +60,8 @@ Vouch = Callable[[Path, str, Night], None]
 class Rules:
     """How a night is run. retries: how often the network gets another chance, and 0 for none at all of any kind.
 
-    vouch: called for a tested image before it is in service; what it raises fails the image.
+    vouch: called for a tested image before it is in service; what it raises fails the image. renew: the same for one
+    that stays in service, and its folder.
     """
 
     locked: bool = False
@@ -67,14 +69,17 @@ class Rules:
     retries: int = 3
     pauses: tuple[float, ...] = PAUSES
     vouch: Vouch = lambda *_: None
+    renew: Vouch = lambda *_: None
 
 
 @dataclass(frozen=True)
 class Listener:
-    """Who is told. event: of a build's own events. changed: of an image whose state is another now."""
+    """Who is told. event: of a build's own events. changed: of an image whose state is another now. tick: that about a
+    second has passed."""
 
     event: Callable[[Event], None] = lambda _: None
     changed: Callable[[Night, ImageNight], None] = lambda *_: None
+    tick: Callable[[], None] = lambda: None
 
 
 @dataclass
@@ -88,6 +93,7 @@ class Book:
 
     def __post_init__(self) -> None:
         self._before = self.night.seconds
+        self.night = encodable(self.night)
 
     def image(self, slug: str) -> ImageNight:
         """What is known of an image."""
@@ -95,6 +101,7 @@ class Book:
 
     def put(self, image: ImageNight) -> None:
         """Write down an image's new state, and tell of it. Raises OSError."""
+        image = encodable(image)
         images = tuple(image if one.slug == image.slug else one for one in self.night.images)
         self.save(images=images)
         self.listener.changed(self.night, image)
@@ -145,16 +152,30 @@ class _Run:
         self._events: queue.SimpleQueue[Event] = queue.SimpleQueue()
 
     def to_its_end(self) -> Night:
-        with self._executor:
-            self._give_up_what_crashed()
-            while self._waiting() or self._building:
-                self._skip()
-                self._look()
-                self._start()
-                for result in self._executor.wait(self._pause()):
-                    self._ended(result)
-                self._pass_on()
+        try:
+            with self._executor:
+                self._give_up_what_crashed()
+                while self._waiting() or self._building:
+                    self._skip()
+                    self._look()
+                    self._start()
+                    for result in self._executor.wait(self._pause()):
+                        self._ended(result)
+                    self._pass_on()
+                    self._book.listener.tick()
+        except (KeyboardInterrupt, LabwrightError, OSError):
+            self._put_back()
+            raise
         return self._book.night
+
+    def _put_back(self) -> None:
+        """An end in order is no crash of what was being built, which the record would say else."""
+        back = tuple(
+            replace(one, state="waiting") if one.state == "building" else one for one in self._book.night.images
+        )
+        # The disk may be what ended the night.
+        with contextlib.suppress(OSError):
+            self._book.save(images=back)
 
     def _waiting(self) -> list[Way]:
         """The images whose turn may come, the most urgent first."""
@@ -175,7 +196,7 @@ class _Run:
             slug = way.candidate.slug
             if way.candidate.failure:
                 self._put(way, "failed", failure=way.candidate.failure)
-            elif self._book.image(slug).attempts >= CRASHES:
+            elif self._book.image(slug).crashes >= CRASHES:
                 text = f"the nightly build was killed {CRASHES} times while {slug} was built"
                 hint = f"build it alone and look on: labwright build {way.candidate.folder}"
                 self._put(way, "failed", failure=failure(text, Cause.HOST.value, hint))
@@ -206,15 +227,19 @@ class _Run:
                 continue
             places = self._book.places
             try:
-                way.look = self._looker(way.candidate, self._base(way), service.in_service(places, slug))
+                now = service.in_service(places, slug)
+                look = self._looker(way.candidate, self._base(way), now)
+                if now and not look.why:
+                    self._rules.renew(now, slug, self._book.night)
             except LabwrightError as error:
                 self._failed(way, failure_of(error), error.log)
                 continue
             except OSError as error:
                 self._failed(way, failure_of(os_error(error, slug)), None)
                 continue
-            if way.look.why:
-                self._put(way, "waiting", why=way.look.why)
+            way.look = look
+            if look.why:
+                self._put(way, "waiting", why=look.why)
             else:
                 self._kept(way)
             self._pass_on()

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
@@ -21,6 +22,7 @@ from labwright.publish.delivered import read_delivered
 from labwright.publish.kinds import kind_named
 from labwright.publish.labels import Origin
 from labwright.publish.publish import PublishOptions, publish
+from labwright.registry.client import Registry
 from labwright.registry.reference import Reference, parse_reference
 from labwright.registry.transport import Access
 from labwright.trust.keys import load_private_key
@@ -50,18 +52,24 @@ class Destination:
 
         nights: the folder of all nights, which anybody may see, so that no key may be in it.
         """
-        if self.key:
-            load_private_key(self.key, "--key", nights)
+        self.signer(nights)
         for kind in self.kinds:
             kind_named(kind)
             self.place("image", kind, LATEST)
 
+    def signer(self, nights: Path) -> str:
+        """The identifier of the key; empty for none. Raises LabwrightError (config)."""
+        return load_private_key(self.key, "--key", nights).public.identifier if self.key else ""
+
 
 class Publisher(Protocol):
-    """Brings one image to its reference, replacing what is there where `force` is set. Raises LabwrightError."""
+    """A registry. Both raise LabwrightError."""
 
     def __call__(self, image: Path, place: Reference, kind: str, force: bool) -> Published:
-        """Do it."""
+        """Bring one image to its reference, replacing what is there where `force` is set."""
+
+    def digest(self, place: Reference) -> str | None:
+        """Of what is there under this name; None where there is nothing."""
 
 
 def tag_of(night: Night) -> str:
@@ -73,26 +81,22 @@ def publish_night(
     book: Book, destination: Destination, publisher: Publisher, retries: int,
     pauses: tuple[float, ...] = PAUSES, sleep: Callable[[float], None] = time.sleep,
 ) -> None:  # fmt: skip
-    """Publish each image in service of which the registry does not have this version yet.
+    """Publish each image in service of which the registry does not have this version yet, signed by this key.
 
-    What an earlier night published is not looked at again. A failure is written down with its image, and the rest goes
-    on. Raises OSError where the record cannot be written.
+    Of what an earlier night published, the registry is asked whether it still has it. A failure is written down with
+    its image, and the rest goes on. Raises OSError where the record cannot be written.
     """
-    before = record.last(book.places, before=book.night.number)
+    before = _published_before(book)
     for image in book.night.images:
         if image.state not in KEPT_STATES or image.delivered is None:
             continue
-        known = {one.reference: one for one in (*image.published, *_published_before(image, before))}
+        known = _known(image, before.get(image.slug, ()))
         done: list[Published] = []
         failed: list[Failure] = []
         for kind in destination.kinds:
-            place = destination.place(image.slug, kind, LATEST)
-            kept = next((one for one in known.values() if _same_place(one, place, kind)), None)
-            if kept is not None:
-                done.append(kept)
-                continue
             try:
-                done.append(_patiently(book, image, destination, publisher, kind, retries, pauses, sleep))
+                work = partial(_brought, book, image, destination, publisher, kind, known)
+                done.append(_patiently(book, image, work, retries, pauses, sleep))
             except LabwrightError as error:
                 failed.append(failure_of(error))
                 if error.cause is Cause.NETWORK:
@@ -102,29 +106,46 @@ def publish_night(
             book.put(replace(book.image(image.slug), published=tuple(done), publish_failures=tuple(failed)))
 
 
-def _published_before(image: ImageNight, before: Night | None) -> tuple[Published, ...]:
-    """What the night before says of this very version; nothing was sent for it in this night."""
-    images = before.images if before else ()
-    old = next((one for one in images if one.slug == image.slug), None)
-    if old is None or old.delivered is None or image.delivered is None:
-        return ()
-    same = old.delivered.sha256 == image.delivered.sha256
-    return tuple(replace(one, uploaded=0) for one in old.published) if same else ()
+Seen = tuple[ImageNight, Published]
+"""What a night wrote down of an image, and one of the places to which it brought it."""
 
 
-def _same_place(one: Published, place: Reference, kind: str) -> bool:
-    """Whether that is the repository of this place, in this kind."""
-    return one.kind == kind and one.reference.partition("@")[0].rpartition(":")[0] == f"{place.host}/{place.repository}"
+def _published_before(book: Book) -> dict[str, tuple[Seen, ...]]:
+    """All that earlier nights published, by the slugs of images, the newest first.
+
+    The last night alone does not know: it may have been without this image, or without --publish.
+    """
+    found: dict[str, tuple[Seen, ...]] = {}
+    for number in reversed(record.numbers(book.places)):
+        night = record.read(book.places, number) if number < book.night.number else None
+        for image in night.images if night else ():
+            found[image.slug] = (*found.get(image.slug, ()), *((image, one) for one in image.published))
+    return found
+
+
+def _known(image: ImageNight, before: Sequence[Seen]) -> tuple[Published, ...]:
+    """What the registry was last given of this image, where that is this very version."""
+    now: tuple[Seen, ...] = tuple((image, one) for one in image.published)
+    earlier: tuple[Seen, ...] = tuple((old, replace(one, uploaded=0)) for old, one in before)
+    last: dict[tuple[str, str], Seen] = {}
+    for old, one in (*now, *earlier):
+        last.setdefault((one.kind, _repository(one)), (old, one))
+    wanted = image.delivered.sha256 if image.delivered else ""
+    return tuple(one for old, one in last.values() if old.delivered and old.delivered.sha256 == wanted)
+
+
+def _repository(one: Published) -> str:
+    return one.reference.partition("@")[0].rpartition(":")[0]
 
 
 def _patiently(
-    book: Book, image: ImageNight, destination: Destination, publisher: Publisher, kind: str, retries: int,
-    pauses: tuple[float, ...], sleep: Callable[[float], None],
+    book: Book, image: ImageNight, work: Callable[[], Published], retries: int, pauses: tuple[float, ...],
+    sleep: Callable[[float], None],
 ) -> Published:  # fmt: skip
     tried = Tried()
     while True:
         try:
-            return _both_tags(book, image, destination, publisher, kind)
+            return work()
         except LabwrightError as error:
             retry = again(error.cause.value, tried, retries, pauses)
             if retry is None:
@@ -133,6 +154,20 @@ def _patiently(
             book.listener.event(Event("warning", image.slug, text=text))
             tried = retry.tried
             sleep(retry.pause)
+
+
+def _brought(
+    book: Book, image: ImageNight, destination: Destination, publisher: Publisher, kind: str, known: Sequence[Published]
+) -> Published:  # fmt: skip
+    """What was there already, signed by the key of today and still in the registry, or what is sent now."""
+    latest = destination.place(image.slug, kind, LATEST)
+    place = f"{latest.host}/{latest.repository}"
+    signer = destination.signer(book.places.root)
+    kept = next((one for one in known if one.kind == kind and _repository(one) == place), None)
+    if kept and (not signer or kept.signer == signer) and publisher.digest(latest) == kept.digest:
+        return kept
+    published = _both_tags(book, image, destination, publisher, kind)
+    return replace(published, signer=signer if published.signed else "")
 
 
 def _both_tags(
@@ -146,20 +181,31 @@ def _both_tags(
     return published
 
 
-def publisher_of(workshop: Workshop, destination: Destination, revision: str) -> Publisher:
-    """Brings images to a real registry."""
+@dataclass(frozen=True)
+class RegistryPublisher:
+    """Brings images to a real registry. revision: of the images' folder."""
 
-    def to_registry(image: Path, place: Reference, kind: str, force: bool) -> Published:
+    workshop: Workshop
+    destination: Destination
+    revision: str
+
+    def __call__(self, image: Path, place: Reference, kind: str, force: bool) -> Published:
+        """See Publisher."""
+
         def say(text: str) -> None:
-            workshop.emit(Event("progress", image.stem, "publish", text))
+            self.workshop.emit(Event("progress", image.stem, "publish", text))
 
-        options = PublishOptions(destination.access, force, origin=Origin(revision), key=destination.key)
+        where = self.destination
+        options = PublishOptions(where.access, force, origin=Origin(self.revision), key=where.key)
         try:
-            with scratch_folder(workshop.paths, workshop.ledger) as scratch:
-                bench = workshop.runner(image.stem).workbench(scratch, say, scratch / "log")
+            with scratch_folder(self.workshop.paths, self.workshop.ledger) as scratch:
+                bench = self.workshop.runner(image.stem).workbench(scratch, say, scratch / "log")
                 done = publish(read_delivered(image), place, kind_named(kind), options, bench)
         except OSError as error:
             raise os_error(error, f"{image.stem} cannot be published") from error
         return Published(**asdict(done))
 
-    return to_registry
+    def digest(self, place: Reference) -> str | None:
+        """See Publisher."""
+        with Registry(place.host, self.destination.access) as registry:
+            return registry.digest(place)

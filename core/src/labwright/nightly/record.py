@@ -10,14 +10,19 @@ from dataclasses import replace
 from pathlib import Path
 
 from labwright import __version__
-from labwright.errors import LabwrightError
+from labwright.errors import Cause, LabwrightError
 from labwright.host.environment import has_tool
 from labwright.host.files import sync, write_whole
 from labwright.host.run import run
+from labwright.nightly.failures import failure
 from labwright.nightly.images import Candidate
 from labwright.nightly.model import KEPT_STATES, ImageNight, Night, from_json, to_json
 from labwright.nightly.places import NIGHT, Places
-from labwright.nightly.service import in_service
+from labwright.nightly.service import delivered, in_service
+
+UNFINISHED = {"waiting", "building"}
+STALE = 12 * 3600.0
+"""Seconds after its beginning in which a night is gone on with: what it saw of mirrors and images is older then."""
 
 
 def write(places: Places, night: Night) -> None:
@@ -49,10 +54,11 @@ def last(places: Places, before: int | None = None) -> Night | None:
 
 
 def begin(places: Places, candidates: Sequence[Candidate], revision: str = "") -> Night:
-    """The night to run: a new one, or the last one where it was not finished.
+    """The night to run: a new one, or the last one where it was not finished, with the revision that it began with.
 
-    Of that one, images that are in service since stay as they are; the others are begun anew, and an image that was
-    being built keeps the count of its attempts: it may be what brought the machine down. Not written yet.
+    Of that one, images that are in service since stay as they are; the others are begun anew, with one more crash where
+    an image was being built: it may be what brought the machine down. What is no candidate any more keeps its place;
+    what of that still waited is skipped. The record is not written yet. Raises OSError.
     """
     unfinished = last(places)
     if unfinished is None or unfinished.finished:
@@ -60,12 +66,38 @@ def begin(places: Places, candidates: Sequence[Candidate], revision: str = "") -
         written = [number for number in numbers(places) if (places.root / "nights" / f"{number:04}" / NIGHT).exists()]
         used = [*written, *_versions(places)]
         number, known = max(used, default=0) + 1, {}
-        night = Night(number, time.time(), ())
+        night = Night(number, time.time(), (), revision=revision)
     else:
         known = {image.slug: image for image in unfinished.images}
         night = replace(unfinished, resumed=unfinished.resumed + 1)
-    images = tuple(_begun(places, night, one, known.get(one.slug)) for one in candidates)
-    return replace(night, images=images, revision=revision, labwright=__version__, host=platform.node())
+    images = [_begun(places, night, one, known.pop(one.slug, None)) for one in candidates]
+    images += [_left_out(places, night, one) for one in known.values()]
+    return replace(night, images=tuple(images), labwright=__version__, host=platform.node())
+
+
+def close_stale(places: Places) -> Night | None:
+    """Close the last night where it was not finished and began too long ago, or later than now; what it did is looked
+    at again by a new one. Returns it closed. Raises OSError.
+    """
+    night = last(places)
+    if night is None or night.finished or 0 <= time.time() - night.started <= STALE:
+        return None
+    told = failure("the night was not finished", Cause.INTERRUPTED.value, "the next one began anew")
+    images = tuple(
+        replace(one, state="failed", failure=told, delivered=delivered(places, night, one.slug))
+        if one.state in UNFINISHED else one
+        for one in night.images
+    )  # fmt: skip
+    closed = replace(night, images=images, finished=True)
+    write(places, closed)
+    return closed
+
+
+def _left_out(places: Places, night: Night, known: ImageNight) -> ImageNight:
+    if known.state not in UNFINISHED:
+        return known
+    why = "not asked for when it was resumed"
+    return replace(known, state="skipped", why=why, delivered=delivered(places, night, known.slug))
 
 
 def _begun(places: Places, night: Night, candidate: Candidate, known: ImageNight | None) -> ImageNight:
@@ -76,8 +108,11 @@ def _begun(places: Places, night: Night, candidate: Candidate, known: ImageNight
         and in_service(places, candidate.slug) == (places.root / known.delivered.folder)
     ):
         return replace(known, needs=candidate.needs)
-    attempts = known.attempts if known and known.state == "building" else 0
-    return ImageNight(candidate.slug, candidate.description, "waiting", needs=candidate.needs, attempts=attempts)
+    fresh = ImageNight(candidate.slug, candidate.description, "waiting", needs=candidate.needs)
+    if known is None:
+        return fresh
+    attempts = known.attempts if known.state in UNFINISHED else 0
+    return replace(fresh, attempts=attempts, crashes=known.crashes + (known.state == "building"))
 
 
 def _versions(places: Places) -> list[int]:

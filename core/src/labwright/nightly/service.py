@@ -16,6 +16,8 @@ from labwright.nightly.places import CURRENT, Places
 
 PARTIAL = (".*.partial", "nights/*/.*.partial", "nights/*/*/.*.partial")
 """Files that were being written."""
+REPLACED = ".replaced"
+"""At the end of a hidden folder's name: the version that the same night made before."""
 
 
 def in_service(places: Places, slug: str) -> Path | None:
@@ -34,7 +36,12 @@ def staging(places: Places, night: Night, slug: str) -> Path:
 
 
 def clear_staging(places: Places) -> None:
-    """Remove what builds that were killed left half made. Raises LabwrightError (host)."""
+    """Remove what builds that were killed left half made. Raises LabwrightError (host), OSError."""
+    for old in (places.root / "images").glob(f"*/.*{REPLACED}"):
+        place = old.with_name(old.name.removeprefix(".").removesuffix(REPLACED))
+        if not place.exists():
+            # Killed between the two renames of put_in_service: `current` leads nowhere without it.
+            old.rename(place)
     for path in (places.root / "images").glob("*/.*"):
         if path.is_dir() and not path.is_symlink():
             remove_folder(path)
@@ -55,14 +62,23 @@ def put_in_service(places: Places, night: Night, slug: str, output: Path) -> Pat
         )
     place = places.version(slug, night)
     sync(output)
+    old = places.versions(slug) / f".{place.name}{REPLACED}"
     if place.exists():
-        # A night that was killed between the two renames below.
-        remove_folder(place)
-    output.rename(place)
+        # This very night made one before it was interrupted, and that may be in service.
+        place.rename(old)
+    try:
+        output.rename(place)
+    except OSError:
+        if old.exists():
+            old.rename(place)
+        raise
     partial = places.versions(slug) / f".{CURRENT}.{uuid.uuid4().hex[:8]}"
     partial.symlink_to(place.name)
     os.replace(partial, places.current(slug))  # noqa: PTH105
     sync(places.versions(slug))
+    # What cannot be removed now goes with the next night: the image is in service.
+    with contextlib.suppress(LabwrightError):
+        remove_folder(old)
     return place
 
 

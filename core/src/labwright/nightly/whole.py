@@ -65,9 +65,15 @@ def nightly(
     with alone(places):
         candidates = find_images(wanted.images, wanted.only, wanted.without)
         _clear(places, workshop, say)
+        if before := record.last(places):
+            # Somebody may ask for fewer because the disk is full.
+            prune_nights(places, before, wanted.keep, say)
+        if closed := record.close_stale(places):
+            say(f"night {closed.name} was not finished, and is too long ago to go on with")
         _mend_page(places, say)
         night = record.begin(places, candidates, record.revision_of(wanted.images))
-        book = Book(places, night, replace(listener, changed=_with_page(places, listener, say)))
+        pages = Pages(places, listener, say)
+        book = Book(places, night, replace(listener, changed=pages.changed, tick=pages.tick))
         book.save()
         run_night(book, candidates, executor(), looker, wanted.rules, _expected(places, candidates))
         afterwards(book)
@@ -103,26 +109,38 @@ def _mend_page(places: Places, say: Callable[[str], None]) -> None:
         write_page(places, before, say)
 
 
-def _with_page(
-    places: Places, listener: Listener, say: Callable[[str], None]
-) -> Callable[[Night, ImageNight], None]:  # fmt: skip
-    """The listener, after the page was written: now and then, since ten images may change within a second."""
-    said: set[str] = set()
-    written = -PAGE_EVERY
+@dataclass
+class Pages:
+    """The page of a night at work: written now and then, since ten images may change within a second."""
 
-    def once(text: str) -> None:
-        if text not in said:
-            said.add(text)
-            say(text)
+    places: Places
+    listener: Listener
+    say: Callable[[str], None]
+    _stale: Night | None = None
+    _written: float = -PAGE_EVERY
+    _said: set[str] = field(default_factory=set)
 
-    def changed(night: Night, image: ImageNight) -> None:
-        nonlocal written
-        if time.monotonic() - written >= PAGE_EVERY:
-            written = time.monotonic()
-            write_page(places, night, once)
-        listener.changed(night, image)
+    def changed(self, night: Night, image: ImageNight) -> None:
+        """An image's state is another now: the page has to say so, at once or a few seconds later."""
+        self._stale = night
+        self._write()
+        self.listener.changed(night, image)
 
-    return changed
+    def tick(self) -> None:
+        """Write what had to wait."""
+        self._write()
+        self.listener.tick()
+
+    def _write(self) -> None:
+        if self._stale and time.monotonic() - self._written >= PAGE_EVERY:
+            self._written = time.monotonic()
+            write_page(self.places, self._stale, self._once)
+            self._stale = None
+
+    def _once(self, text: str) -> None:
+        if text not in self._said:
+            self._said.add(text)
+            self.say(text)
 
 
 def looker_of(workshop: Workshop, rules: Rules) -> Looker:

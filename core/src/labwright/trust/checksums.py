@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 
 from labwright.errors import Cause, LabwrightError, os_error
-from labwright.host.files import beside, file_digest, write_whole
+from labwright.host.files import beside, file_digest, sync, write_whole
 from labwright.trust.keys import PublicKey, SigningKey
 
 SUMS = "SHA256SUMS"
@@ -40,11 +40,20 @@ def write_checksums(folder: Path, key: SigningKey | None) -> None:
         partial = beside(folder / SIGNATURE)
         try:
             partial.write_bytes(key.sign(text.encode()))
+            sync(partial)
             partial.replace(folder / SIGNATURE)
         finally:
             partial.unlink(missing_ok=True)
     except OSError as error:
         raise os_error(error, f"{folder} cannot be written") from error
+
+
+def is_signed(folder: Path, key: PublicKey) -> bool:
+    """Whether there is a SHA256SUMS with a signature of this key. What it lists is not looked at."""
+    try:
+        return key.holds(_head(folder / SIGNATURE, LARGEST_SIGNATURE), _head(folder / SUMS, LARGEST))
+    except (OSError, LabwrightError):
+        return False
 
 
 def check_checksums(folder: Path, key: PublicKey | None) -> tuple[str, ...]:

@@ -110,6 +110,6 @@ def listed(words: list[str]) -> str:
 
 def address(*parts: str) -> str:
     """A relative address of a file, whose parts cannot lead elsewhere: no scheme, no way up."""
-    steps = [step for part in parts for step in part.split("/") if step]
-    kept = [step for step in steps if step not in {".", ".."}]
-    return quote("/".join(clean(step) for step in kept))
+    # Cleaned first: what is left of a step may be nothing, or a way up.
+    steps = [step for part in parts for step in clean(part).split("/")]
+    return quote("/".join(step for step in steps if step not in {"", ".", ".."}))
