@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from labwright.errors import LabwrightError
+from labwright.errors import Cause, LabwrightError
 from labwright.host.ledger import Ledger
 from labwright.host.paths import Paths
 from labwright.interfaces import Workbench
@@ -202,6 +202,53 @@ def test_directories_that_lie_on_a_file_of_this_machine_are_refused(made, bench,
     with pytest.raises(LabwrightError) as error:
         disk_from_layers(with_texts(shelf, texts, bench).pulled(), tmp_path, bench)
     assert "backing" in str(error.value) or "other file" in str(error.value) or "another" in str(error.value)
+
+
+def test_a_piece_that_is_in_its_disk_again_and_again_is_no_terabyte(made, bench, tmp_path):
+    shelf, texts, _ = made
+
+    def repeat(facts: dict) -> None:
+        size, file, _ = max(facts["extents"], key=lambda extent: extent[0] if extent[1] else 0)
+        facts.update(size=50_000 * size, extents=[[size, file, 0]] * 50_000)
+
+    with pytest.raises(LabwrightError, match="much more comes out of its layers than went in"):
+        disk_from_layers(with_texts(shelf, changed(texts, repeat), bench).pulled(), tmp_path, bench)
+    assert not list(bench.scratch.glob("*.raw"))
+
+
+def test_directories_that_map_a_whole_disk_to_one_cluster_are_refused(made, bench, tmp_path):
+    shelf, texts, _ = made
+    size, cluster, hostile = 1 << 40, 1 << 21, tmp_path / "hostile.qcow2"
+    command = ["qemu-img", "create", "-q", "-f", "qcow2", "-o", f"cluster_size={cluster}", hostile, str(size)]
+    subprocess.run(command, check=True)
+    with hostile.open("r+b") as stream:
+        # All entries of the first table lead to one second table, all entries of that to one full cluster.
+        first = int.from_bytes(stream.read(48)[40:48], "big")
+        second = 16 * cluster
+        stream.seek(first)
+        stream.write((second | 1 << 63).to_bytes(8, "big") * (size // (cluster * (cluster // 8))))
+        stream.seek(second)
+        stream.write((second + cluster | 1 << 63).to_bytes(8, "big") * (cluster // 8))
+        stream.seek(second + cluster)
+        stream.write(b"x" * cluster)
+    layer = layer_of("disk/system.qcow2", hostile.read_bytes(), bench)
+    shelf = Shelf(shelf.layers[:-1]).more(layer)
+
+    def whole(facts: dict) -> None:
+        facts["extents"].append([size - facts["size"], "", 0])
+        facts.update(size=size)
+
+    with pytest.raises(LabwrightError, match="much more comes out of its layers than went in"):
+        disk_from_layers(with_texts(shelf, changed(texts, whole), bench).pulled(), tmp_path, bench)
+    assert not list(bench.scratch.glob("*.raw"))
+
+
+def test_a_disk_that_does_not_fit_is_refused_before_it_is_written(made, bench, tmp_path, monkeypatch):
+    shelf, texts, _ = made
+    monkeypatch.setattr("labwright.publish.platform.disk.free_space", lambda _: 1000)
+    with pytest.raises(LabwrightError, match="unpacks to more than is free") as error:
+        disk_from_layers(with_texts(shelf, texts, bench).pulled(), tmp_path, bench)
+    assert error.value.cause is Cause.DISK_FULL
 
 
 def test_an_image_without_a_disk_is_refused(bench, tmp_path):
