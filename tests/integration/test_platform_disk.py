@@ -7,10 +7,12 @@ import gzip
 import io
 import json
 import os
+import random
 import shutil
 import subprocess
 import tarfile
-from collections.abc import Callable
+import weakref
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -23,8 +25,10 @@ from labwright.pipeline.runner import Runner
 from labwright.pipeline.store import Store
 from labwright.publish.container import Member
 from labwright.publish.kind import Pulled
+from labwright.publish.platform import blocks
+from labwright.publish.platform.blocks import Cut
 from labwright.publish.platform.disk import disk_from_layers
-from labwright.publish.platform.extents import DISKS, PART, Packed, Part, pack_disk, pack_layer
+from labwright.publish.platform.extents import DISKS, PART, Packed, Part, pack_cuts, pack_disks, pack_layer
 from labwright.publish.platform.start import run as start
 from labwright.registry.blob import digest_of
 from labwright.registry.manifest import Descriptor, make_manifest
@@ -89,7 +93,8 @@ class Shelf:
 
 
 def packed(image: Path, bench: Workbench) -> tuple[Shelf, dict[str, bytes], str]:
-    layout, layers = pack_disk("system", image, bench)
+    layouts, layers = pack_disks({"system": image}, bench)
+    layout = layouts["system"]
     texts = {"disk/made-up.json": json.dumps(REPORT).encode(), "disk/system.layout.json": layout.text().encode()}
     return Shelf(layers), texts, layout.descriptor()
 
@@ -127,6 +132,42 @@ def test_the_same_disk_gives_the_same_layers(image, made, tmp_path):
     again = workbench(tmp_path / "again")
     first, second = made[0], packed(image, again)[0]
     assert [one.file.read_bytes() for one in first.layers] == [one.file.read_bytes() for one in second.layers]
+
+
+def test_a_second_disk_makes_pieces_larger_and_not_twice_as_many_layers(tmp_path, monkeypatch):
+    disks = {
+        name: disk(
+            tmp_path / name,
+            {f"more{number}": random.Random(f"{name}{number}").randbytes(MEGABYTE) for number in range(30)},
+        )
+        for name in ("system", "data")
+    }
+    monkeypatch.setattr(blocks, "MOST_PIECES", 16)
+    monkeypatch.setattr(blocks, "SMALLEST", MEGABYTE)
+    layouts, _ = pack_disks(disks, workbench(tmp_path / "both"))
+    used = sum(extent.size for layout in layouts.values() for extent in layout.extents if extent.file)
+    for layout in layouts.values():
+        sizes = {file: sum(one.size for one in layout.extents if one.file == file) for file in layout.pieces}
+        whole = sorted(sizes.values())[1:]
+        assert whole, "one piece shows nothing"
+        assert all(size >= blocks.target(used) // 2 for size in whole)
+
+
+def test_pieces_are_cut_no_faster_than_they_are_packed(bench):
+    alive, most = weakref.WeakSet[Cut](), 0
+
+    def cuts() -> Iterator[Cut]:
+        for number in range(40):
+            piece = Cut((blocks.Span(number * MEGABYTE, MEGABYTE),), os.urandom(MEGABYTE))
+            alive.add(piece)
+            nonlocal most
+            most = max(most, len(alive))
+            yield piece
+            del piece
+
+    placed, layers = pack_cuts(cuts(), bench)
+    assert len(placed) == len(layers) == 40
+    assert most <= 3, "two that are packed and one that is cut"
 
 
 def changed(texts: dict[str, bytes], change: Callable[[dict], object]) -> dict[str, bytes]:
