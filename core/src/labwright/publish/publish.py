@@ -66,7 +66,7 @@ def publish(
     bench.say(f"packing {delivered.slug}: {kind.title}")
     content = kind.pack(delivered, said, bench)
     manifest = _manifest(content, {**said, KIND_ANNOTATION: kind.name})
-    found = papers(delivered, reference, manifest.digest, options.origin)
+    found = papers(delivered, reference, manifest.digest, options.origin, content.runtime)
     places = [reference, *(reference.tagged(tag) for tag in options.tags)]
     with Registry(reference.host, options.access, bench.say) as registry:
         missing = [place for place in places if not _is_there(registry, place, manifest, options.force)]

@@ -35,14 +35,15 @@ def pack(delivered: Delivered, labels: Mapping[str, str], bench: Workbench) -> C
     """
     hardware = hardware_of(delivered)
     disks = {"system": delivered.image, **delivered.disks}
-    layers = [runtime_layer(bench), start_layer(bench.scratch / "start.tar.gz")]
+    first, runtime = runtime_layer(bench)
+    layers = [first, start_layer(bench.scratch / "start.tar.gz")]
     layouts, pieces = pack_disks({disk.name: disks[disk.name] for disk in hardware.disks}, bench)
     layers += pieces
     sizes = {name: layout.size for name, layout in layouts.items()}
     layers.append(_last(delivered, describe(delivered, hardware, sizes), layouts, bench))
     unique = list({layer.diff_id: layer for layer in layers}.values())
     check_count(delivered, len(unique))
-    return Content(tuple(_layer(layer) for layer in unique), _config(delivered, labels, unique))
+    return Content(tuple(_layer(layer) for layer in unique), _config(delivered, labels, unique), runtime=runtime)
 
 
 def check_count(delivered: Delivered, layers: int) -> None:
