@@ -26,8 +26,9 @@ from labwright.cli.app import app
 from labwright.errors import Cause, LabwrightError
 from labwright.interfaces import Workbench
 from labwright.publish.attest import signed_by, stated_by
+from labwright.publish.delivered import read_delivered
 from labwright.publish.pull import PullOptions, pull
-from labwright.publish.verify import verify_delivered, verify_published
+from labwright.publish.verify import holds, verify_delivered, verify_published
 from labwright.registry.blob import Blob
 from labwright.registry.client import Registry
 from labwright.registry.manifest import Descriptor, described, make_manifest
@@ -50,8 +51,8 @@ def built(tmp_path_factory) -> Path:
     return made_up_image(tmp_path_factory.mktemp("out"))
 
 
-def brought(reference: str, folder: Path, bench: Workbench, key: Path | None = None) -> list[str]:
-    found = pull(parse_reference(reference), folder, PullOptions(access(), key), bench)
+def brought(reference: str, folder: Path, bench: Workbench, key: Path | None = None, force: bool = False) -> list[str]:
+    found = pull(parse_reference(reference), folder, PullOptions(access(), key, force), bench)
     return sorted(path.relative_to(folder).as_posix() for path in found.files)
 
 
@@ -296,11 +297,11 @@ def test_a_disk_that_the_registry_damaged_is_not_put_in_place(kind, server, benc
     assert (tmp_path / "back/leaf.qcow2").read_bytes() == b"the old one"
     shallow = verify_published(parse_reference(reference), None, False, access(), print)
     deep = verify_published(parse_reference(reference), None, True, access(), print)
-    assert all(one.holds for one in shallow)
+    assert holds(shallow)
     assert [one.holds for one in deep].count(False) == 1
     place.unlink()
     gone = verify_published(parse_reference(reference), None, False, access(), print)
-    assert [one.said for one in gone if not one.holds] == ["the registry does not have it"]
+    assert [one.said for one in gone if one.holds is False] == ["the registry does not have it"]
 
 
 def hostile(server: RealRegistry, layers: list[tuple[bytes, dict[str, str]]], kind: str, slug: str = "leaf") -> str:
@@ -388,6 +389,14 @@ def test_a_layer_that_is_no_archive_or_a_bomb_is_refused(server, bench, tmp_path
         assert list((tmp_path / "back").iterdir()) == []
 
 
+def test_a_layer_whose_extended_header_lies_is_an_error_and_no_bug(server, bench, tmp_path):
+    member = ("disk/leaf.qcow2", b"x", {"pax_headers": {"GNU.sparse.size": "abc"}})
+    reference = hostile(server, [(archive_of(member), {})], "containerdisk")
+    with pytest.raises(LabwrightError, match="a file with holes") as caught:
+        brought(reference, tmp_path / "back", bench)
+    assert caught.value.cause == Cause.CONFIG
+
+
 def test_a_disk_that_reaches_for_a_file_of_this_machine_is_refused(server, bench, tmp_path):
     secret = tmp_path / "secret"
     secret.write_bytes(b"secret" * 1000)
@@ -450,7 +459,7 @@ def test_two_builds_of_the_same_bits_are_one_image(server, bench, tmp_path):
 def test_an_image_that_is_pulled_over_another_has_its_own_report(server, bench, tmp_path):
     for name in ("one", "two"):
         published(made_up_image(tmp_path / name), f"{server.host}/replaced:{name}", "artifact", bench)
-        brought(f"{server.host}/replaced:{name}", tmp_path / "back", bench)
+        brought(f"{server.host}/replaced:{name}", tmp_path / "back", bench, force=True)
     facts = json.loads((tmp_path / "back/leaf.json").read_text())
     assert (
         facts["sha256"]
@@ -459,13 +468,65 @@ def test_an_image_that_is_pulled_over_another_has_its_own_report(server, bench, 
     )
 
 
+def test_a_pulled_image_is_not_published_with_the_kernel_and_disks_of_an_older_one(server, bench, tmp_path):
+    published(made_up_image(tmp_path / "new"), f"{server.host}/older:one", "containerdisk", bench)
+    back = tmp_path / "back"
+    made_up_image(back, disks=["config"])
+    for name in ("leaf.cdx.json", "leaf.intoto.json"):
+        (back / name).write_text("{}")
+    neighbour = made_up_image(back, "leaf-two")
+    report = back / "leaf.json"
+    # An older report, from wherever it came, that calls the neighbour a disk of its own.
+    facts = json.loads(report.read_text())
+    report.write_text(json.dumps(facts | {"disks": {"config": {}, "two": {}, "../x": {}}}))
+    brought(f"{server.host}/older:one", back, bench, force=True)
+    assert sorted(path.name for path in back.iterdir() if not path.name.startswith("leaf-two")) == ["leaf.qcow2"]
+    assert read_delivered(neighbour).kernel
+
+
+def test_a_pull_never_replaces_another_disk_of_the_name_unasked(server, bench, tmp_path):
+    published(made_up_image(tmp_path / "evil"), f"{server.host}/evil/frr:x", "artifact", bench)
+    mine = made_up_image(tmp_path / "back")
+    before = mine.read_bytes()
+    with pytest.raises(LabwrightError, match=r"leaf\.qcow2 is there, and another disk") as caught:
+        brought(f"{server.host}/evil/frr:x", tmp_path / "back", bench)
+    assert (caught.value.cause, mine.read_bytes()) == (Cause.CONFIG, before)
+    assert read_delivered(mine).kernel
+    code, said = run_cli("pull", f"{server.host}/evil/frr:x", "--out", tmp_path / "back")
+    assert code == Cause.CONFIG.exit_code
+    assert "--force" in said
+    assert run_cli("pull", f"{server.host}/evil/frr:x", "--out", tmp_path / "back", "--force")[0] == 0
+    # The same again is no other disk.
+    assert run_cli("pull", f"{server.host}/evil/frr:x", "--out", tmp_path / "back")[0] == 0
+    assert mine.read_bytes() == (tmp_path / "evil/leaf.qcow2").read_bytes()
+
+
+def test_an_image_that_says_it_is_another_is_refused(server, built, bench, tmp_path):
+    layers = [(archive_of(("disk/debian.qcow2", built.read_bytes(), {})), {})]
+    with pytest.raises(LabwrightError, match="there is no disk of 'leaf'"):
+        brought(hostile(server, layers, "containerdisk"), tmp_path / "back", bench)
+    assert list((tmp_path / "back").iterdir()) == []
+
+
+@pytest.mark.parametrize("size", ["1e999", "-1e999", "NaN", "true", '"5"', "9" * 400])
+def test_a_report_with_a_size_that_is_no_number_of_bytes_is_refused(size, server, built, bench, tmp_path):
+    report = json.dumps({**said_of(built), "bytes": 0}).replace('"bytes": 0', f'"bytes": {size}').encode()
+    reference = hostile(
+        server, [(built.read_bytes(), {TITLE: "leaf.qcow2"}), (report, {TITLE: "leaf.json"})], "artifact"
+    )
+    with pytest.raises(LabwrightError, match="its report") as caught:
+        brought(reference, tmp_path / "back", bench)
+    assert caught.value.cause == Cause.CONFIG
+    assert list((tmp_path / "back").iterdir()) == []
+
+
 def test_a_private_image_comes_back_for_its_owners_eyes_alone(server, bench, tmp_path):
     for visibility, mode in (("private", 0o600), ("public", 0o644)):
         image = made_up_image(tmp_path / visibility, visibility=visibility)
         for kind in KINDS:
             reference = f"{server.host}/eyes/{visibility}:{kind}"
             published(image, reference, kind, bench)
-            brought(reference, tmp_path / "back", bench)
+            brought(reference, tmp_path / "back", bench, force=True)
             assert (tmp_path / "back/leaf.qcow2").stat().st_mode & 0o777 == mode
 
 
@@ -577,6 +638,10 @@ def test_the_commands_publish_pull_and_verify(server, tmp_path, monkeypatch):
     assert "NOT OK: signature: " in said
     code, said = run_cli("verify", reference, "--json")
     assert (code, json.loads(said)["holds"]) == (0, True)
+    # Nobody looked at the signature: it does not hold, and it is no fault.
+    states = {one["subject"]: one["holds"] for one in json.loads(said)["findings"]}
+    assert (states["manifest"], states["signature"]) == (True, None)
+    assert "\n-: signature: not asked: no --key" in run_cli("verify", reference)[1]
     exact = f"{server.host}/cli/leaf@{result['digest']}"
     code, said = run_cli("pull", exact, "--out", tmp_path / "back", "--key", public, "--json")
     result = json.loads(said.splitlines()[-1])

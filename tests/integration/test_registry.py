@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import resource
+import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -24,6 +25,7 @@ from support.registry import (
 from support.registry_odd import FakeRegistry, TokenServer, cutting_proxy, serving
 
 from labwright.errors import Cause, LabwrightError
+from labwright.registry.authorities import all_authorities
 from labwright.registry.blob import Blob, Piece
 from labwright.registry.client import Registry
 from labwright.registry.manifest import EMPTY, EMPTY_TYPE, Descriptor, described, make_manifest
@@ -254,11 +256,46 @@ def test_a_certificate_holds_only_with_its_authority(tmp_path):
         for authorities in (None, make_certificate(tmp_path / "other")):
             with (
                 Registry(server.host, access(authorities=authorities)) as registry,
-                pytest.raises(LabwrightError, match="certificate does not hold") as caught,
+                pytest.raises(LabwrightError, match=f"certificate of {server.host} does not hold") as caught,
             ):
                 registry.push_blob("by/tls", Blob.of(b"small"))
             assert caught.value.cause == Cause.SIGNATURE
             assert "--ca" in caught.value.hint
+
+
+def test_a_token_server_of_the_registrys_own_authority_is_believed_and_another_is_named(tmp_path, monkeypatch):
+    with (
+        serving(TokenServer(tmp_path, tls=True)) as tokens,
+        real_registry(tmp_path / "registry", tokens.settings, tls=True) as server,
+    ):
+        both = tmp_path / "both.pem"
+        both.write_bytes(server.ca.read_bytes() + tokens.ca.read_bytes())
+        known = logged_in(tmp_path, server.host)
+
+        def push(authorities: Path) -> int:
+            with Registry(server.host, access(authorities=authorities, auth_file=known)) as registry:
+                return registry.push_blob("by/token", Blob.of(os.urandom(10)))
+
+        assert push(both) == 10
+        with pytest.raises(LabwrightError, match="certificate of") as caught:
+            push(server.ca)
+        assert f"the certificate of 127.0.0.1:{tokens.server_port} does not hold" in caught.value.what
+        assert caught.value.cause == Cause.SIGNATURE
+        # The system's authorities count for it beside those named, but not for the registry.
+        monkeypatch.setenv("SSL_CERT_FILE", str(tokens.ca))
+        assert push(server.ca) == 10
+        monkeypatch.setenv("SSL_CERT_FILE", str(server.ca))
+        with pytest.raises(LabwrightError, match=f"certificate of {server.host} does not hold"):
+            push(tokens.ca)
+
+
+def test_no_bundle_of_authorities_is_left_behind(tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
+    (tmp_path / "temporary").mkdir()
+    with all_authorities(make_certificate(tmp_path)) as bundle:
+        assert list((tmp_path / "temporary").iterdir()) == [Path(str(bundle))]
+        assert (tmp_path / "ca.pem").read_bytes() in Path(str(bundle)).read_bytes()
+    assert list((tmp_path / "temporary").iterdir()) == []
 
 
 def test_a_registry_that_is_down_is_a_fault_of_the_network():

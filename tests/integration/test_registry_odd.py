@@ -109,6 +109,80 @@ def test_a_registry_that_takes_no_chunks_gets_the_blob_in_one_piece(fake):
     assert fake.blobs[large.digest] == large.content()
 
 
+def patches(fake: FakeRegistry) -> list[int]:
+    """How long the chunks were that came."""
+    return [int(one[2]["Content-Length"]) for one in fake.requests if one[0] == "PATCH"]
+
+
+def test_no_chunk_is_larger_than_ghcr_takes(fake):
+    large = Blob.of(os.urandom(9 << 20))
+
+    def odd(request: Any) -> bool:
+        too_large = request.command == "PATCH" and int(request.headers["Content-Length"]) > 4 << 20
+        if too_large:
+            request.rfile.read(int(request.headers["Content-Length"]))
+            request.answer(416)
+        return too_large
+
+    fake.odd = odd
+    with Registry(fake.host, access()) as registry:
+        assert registry.push_blob("a", large) == large.size
+    assert patches(fake) == [4 << 20, 4 << 20, 1 << 20]
+
+
+@pytest.mark.parametrize("code", [416, 404])
+def test_a_registry_that_takes_only_the_first_chunk_gets_the_blob_in_one_piece(code, fake):
+    large = Blob.of(os.urandom(2 * CHUNK + 5))
+
+    def odd(request: Any) -> bool:
+        later = request.command == "PATCH" and not request.headers["Content-Range"].startswith("0-")
+        if later:
+            request.rfile.read(int(request.headers["Content-Length"]))
+            request.answer(code)
+        return later
+
+    fake.odd = odd
+    with Registry(fake.host, access()) as registry:
+        registry.push_blob("a", large)
+    assert fake.blobs[large.digest] == large.content()
+    assert patches(fake) == [CHUNK] * 4
+
+
+def test_a_range_that_stays_at_the_first_chunk_is_no_upload_without_an_end(fake):
+    """As Amazon's registry answers."""
+    large = Blob.of(os.urandom(2 * CHUNK + 5))
+
+    def odd(request: Any) -> bool:
+        if request.command == "PATCH":
+            request.rfile.read(int(request.headers["Content-Length"]))
+            request.answer(202, Range=f"0-{CHUNK - 1}", Location=request.path)
+        return request.command == "PATCH"
+
+    fake.odd = odd
+    with Registry(fake.host, access()) as registry:
+        registry.push_blob("a", large)
+    assert fake.blobs[large.digest] == large.content()
+    assert patches(fake) == [CHUNK] * 4
+
+
+@pytest.mark.parametrize("taken", [0, 1])
+def test_a_registry_that_hangs_up_on_chunks_gets_the_blob_in_one_piece(taken, fake):
+    large = Blob.of(os.urandom(2 * CHUNK))
+
+    def odd(request: Any) -> bool:
+        hung_up = request.command == "PATCH" and len(patches(fake)) > taken
+        if hung_up:
+            request.close_connection = True
+            request.connection.shutdown(socket.SHUT_RDWR)
+        return hung_up
+
+    fake.odd = odd
+    with Registry(fake.host, access()) as registry:
+        registry.push_blob("a", large)
+    assert fake.blobs[large.digest] == large.content()
+    assert len(patches(fake)) == taken + 2
+
+
 def test_a_file_that_changes_on_its_way_is_never_taken_for_the_other(fake, tmp_path):
     path = tmp_path / "file"
     path.write_bytes(b"one")

@@ -9,6 +9,7 @@ import http.server
 import json
 import re
 import socket
+import ssl
 import threading
 import time
 import uuid
@@ -18,7 +19,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from support.registry import PASSWORD, USER
+from support.registry import PASSWORD, USER, make_certificate
 
 
 @dataclass
@@ -110,10 +111,18 @@ class _Quiet(http.server.BaseHTTPRequestHandler):
 
 
 class TokenServer(http.server.ThreadingHTTPServer):
-    """Gives tokens that docker-registry believes to who knows USER and PASSWORD. asked: the queries that came."""
+    """Gives tokens that docker-registry believes to who knows USER and PASSWORD. asked: the queries that came.
 
-    def __init__(self, folder: Path) -> None:
+    tls: with a certificate by an authority of its own, ca.
+    """
+
+    def __init__(self, folder: Path, tls: bool = False) -> None:
         super().__init__(("127.0.0.1", 0), _TokenHandler)
+        self.ca = make_certificate(folder) if tls else None
+        if tls:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(folder / "cert.pem", folder / "key.pem")
+            self.socket = context.wrap_socket(self.socket, server_side=True)
         self.asked: list[dict[str, list[str]]] = []
         self.seconds = 300
         self._make_key(folder)
@@ -141,7 +150,7 @@ class TokenServer(http.server.ThreadingHTTPServer):
 
     @property
     def settings(self) -> dict[str, Any]:
-        realm = f"http://127.0.0.1:{self.server_port}/token"
+        realm = f"http{'s' if self.ca else ''}://127.0.0.1:{self.server_port}/token"
         return {"auth": {"token": {"realm": realm, "service": "tests", "issuer": "tests",
                                    "rootcertbundle": str(self.bundle)}}}  # fmt: skip
 
@@ -179,16 +188,19 @@ def _b64(data: bytes) -> str:
 
 
 class FakeRegistry(http.server.ThreadingHTTPServer):
-    """A fake: as much of the distribution specification as uploads need, kept in memory, and odd on order.
+    """A fake: as much of the distribution specification as publishing needs, kept in memory, and odd on order.
 
     Unlike Debian's docker-registry it keeps a chunk that came in part, as the specification and distribution 3 have it.
     odd: asked before each request; what it answers, True, is not answered again. requests: method, path, headers.
+    known: types of configs and artefacts that it takes, as GitLab and Quay have such a list; empty for all.
     """
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _FakeHandler)
         self.uploads: dict[str, bytearray] = {}
         self.blobs: dict[str, bytes] = {}
+        self.manifests: dict[str, tuple[bytes, str]] = {}
+        self.known: frozenset[str] = frozenset()
         self.requests: list[tuple[str, str, dict[str, str]]] = []
         self.odd: Callable[[Any], bool] = lambda _: False
 
@@ -218,6 +230,8 @@ class _FakeHandler(_Quiet):
             self._upload(found[1], digest)
         elif (found := re.fullmatch(r"/v2/.+/blobs/(sha256:\w+)", path)) and found[1] in self.server.blobs:
             self._blob(self.server.blobs[found[1]])
+        elif "/manifests/" in path:
+            self._manifest(path)
         else:
             self.answer(404)
 
@@ -229,6 +243,24 @@ class _FakeHandler(_Quiet):
             self.answer(206, data[at:], Content_Range=f"bytes {at}-{len(data) - 1}/{len(data)}")
         else:
             self.answer(200, data)
+
+    def _manifest(self, path: str) -> None:
+        if self.command != "PUT":
+            data, kind = self.server.manifests.get(path, (b"", ""))
+            self.answer(200, data, Content_Type=kind) if data else self.answer(404)
+            return
+        data = self.rfile.read(int(self.headers["Content-Length"]))
+        facts = json.loads(data)
+        kinds = {facts.get("artifactType"), facts.get("config", {}).get("mediaType")} - {None}
+        lacking = [one["digest"] for one in [facts.get("config"), *facts.get("layers", ())]
+                   if one and one["digest"] not in self.server.blobs]  # fmt: skip
+        if lacking or (self.server.known and not kinds <= self.server.known):
+            self.answer(400, b'{"errors":[{"code":"MANIFEST_INVALID","message":"manifest invalid"}]}')
+            return
+        kept = (data, self.headers["Content-Type"])
+        folder, _, _ = path.rpartition("/")
+        self.server.manifests |= {path: kept, f"{folder}/sha256:{hashlib.sha256(data).hexdigest()}": kept}
+        self.answer(201)
 
     def _upload(self, name: str, digest: str) -> None:
         data = self.server.uploads.get(name)

@@ -8,9 +8,13 @@ from pathlib import Path
 import pytest
 from support.registry_images import EPOCH, made_up_image
 
+from labwright.disk.manifest import FILES
 from labwright.errors import Cause, LabwrightError
+from labwright.host.files import file_digest
+from labwright.pipeline.deliver import KERNEL, Built, beside_disks
+from labwright.pipeline.store import Stored
 from labwright.publish.containerdisk import pack as pack_containerdisk
-from labwright.publish.delivered import check_visibility, read_delivered
+from labwright.publish.delivered import beside_disk, check_visibility, read_delivered
 from labwright.publish.kinds import KINDS, kind_named
 from labwright.publish.labels import Origin, labels
 
@@ -66,6 +70,54 @@ def test_a_further_disk_that_was_changed_is_refused(tmp_path):
     (tmp_path / "out/router-config.qcow2").write_bytes(b"other")
     with pytest.raises(LabwrightError, match="not the file that was built and tested"):
         read_delivered(image)
+
+
+def test_a_list_of_files_or_a_kernel_of_another_build_is_not_published_with_an_image(image):
+    files = {path.relative_to(image.parent).as_posix(): file_digest(path) for path in kept_beside(image)}
+    rewritten(image, files=files)
+    assert len(read_delivered(image).kernel) == 3
+    rewritten(image, files={"leaf-kernel/config": files["leaf-kernel/config"]})
+    found = read_delivered(image)
+    assert ([path.name for path in found.kernel], found.files) == (["config"], None)
+    rewritten(image, files=files)
+    for path in kept_beside(image):
+        before = path.read_bytes()
+        path.write_bytes(b"of an older build")
+        with pytest.raises(LabwrightError, match=f"{path.name} is not the file that was built") as caught:
+            read_delivered(image)
+        assert caught.value.cause == Cause.SIGNATURE
+        path.write_bytes(before)
+
+
+def kept_beside(image: Path) -> list[Path]:
+    return [image.with_suffix(".mtree"), *(image.parent / "leaf-kernel").iterdir()]
+
+
+@pytest.mark.parametrize("files", ["x", ["leaf.mtree"], {"leaf.mtree": 5}])
+def test_a_report_whose_files_are_not_understood_is_an_error_and_no_bug(files, image):
+    rewritten(image, files=files)
+    with pytest.raises(LabwrightError):
+        read_delivered(image)
+
+
+@pytest.mark.parametrize("epoch", [10**400, float("inf"), -1, 253_402_300_800, "1", 1.5])
+def test_an_age_that_no_calendar_has_is_refused(epoch, image):
+    rewritten(image, source_date_epoch=epoch)
+    with pytest.raises(LabwrightError, match="does not say its age") as caught:
+        read_delivered(image)
+    assert caught.value.cause == Cause.CONFIG
+
+
+def test_a_report_has_the_hash_of_the_list_of_files_and_of_each_file_of_the_kernel(tmp_path):
+    def stored(*names: str) -> Stored:
+        return Stored("x", "", tmp_path, "", {name: {"sha256": f"of {name}", "size": 1} for name in names}, {}, 0, 0)
+
+    done = {"system": stored(FILES), "kernel": stored(*KERNEL, "more"), "kernel-package": stored("kernel.package")}
+    whole = Built(tmp_path / "a.qcow2", tmp_path / "a.json", tmp_path / "a-kernel", tmp_path / "a.mtree")
+    said = beside_disks(whole, done)["files"]
+    assert said.keys() == set(beside_disk("a"))
+    assert said["a-kernel/bzImage"] == "of bzImage"
+    assert beside_disks(Built(whole.image, whole.report), done) == {"files": {}}
 
 
 @pytest.mark.parametrize("name", ["leaf.img", "Leaf.qcow2", ".qcow2", "no-such.qcow2"])

@@ -63,7 +63,8 @@ def in_words(published: Published) -> str:
     """For people."""
     new = "nothing was sent, it had all of it" if not published.uploaded else f"{size(published.uploaded)} sent"
     signed = "signed" if published.signed else "not signed: no --key"
-    return f"{published.reference}\n{published.digest}\n{size(published.total)} in all, {new}; {signed}"
+    warnings = "".join(f"\nwarning: {one}" for one in published.warnings)
+    return f"{published.reference}\n{published.digest}\n{size(published.total)} in all, {new}; {signed}{warnings}"
 
 
 def facts(published: Published) -> dict[str, object]:

@@ -20,6 +20,9 @@ def pull(
     reference: Annotated[str, typer.Argument(metavar="REF", help="HOST[:PORT]/REPOSITORY:TAG or @DIGEST")],
     out: Annotated[Path, typer.Option(help="Folder for the image and what comes with it.")] = Path("out"),
     key: PublicKeyFile = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Replace disks of the same names that are other ones.")
+    ] = False,
     authorities: Authorities = None,
     auth_file: AuthFile = None,
     json_lines: Json = False,
@@ -31,7 +34,7 @@ def pull(
         workshop.paths.ensure()
         with scratch_folder(workshop.paths, workshop.ledger) as scratch:
             bench = workshop.runner("pull").workbench(scratch, teller(running, place.repository), scratch / "log")
-            brought = pull_image(place, out, PullOptions(access(authorities, auth_file), key), bench)
+            brought = pull_image(place, out, PullOptions(access(authorities, auth_file), key, force), bench)
         running.result(
             escape("\n".join(map(str, brought.files))) + f"\n{brought.digest}; "
             + ("signed by this key" if brought.signed else "not asked who signed it: no --key"),

@@ -12,7 +12,7 @@ from labwright.cli.registry_options import AuthFile, Authorities, PublicKeyFile,
 from labwright.cli.session import Json, failures, out, print_json
 from labwright.errors import Cause
 from labwright.host.text import plain
-from labwright.publish.verify import verify_delivered, verify_published
+from labwright.publish.verify import holds, verify_delivered, verify_published
 from labwright.registry.reference import parse_reference
 from labwright.trust.keys import load_public_key
 
@@ -33,11 +33,11 @@ def verify(
         else:
             reference = parse_reference(image)
             found = verify_published(reference, public, deep, access(authorities, auth_file), lambda _: None)
-        holds = all(one.holds for one in found)
+        good = holds(found)
         if json_document:
-            print_json({"image": image, "holds": holds, "findings": [asdict(one) for one in found]})
+            print_json({"image": image, "holds": good, "findings": [asdict(one) for one in found]})
         else:
             for one in found:
                 out.print(plain(str(one)), markup=False, highlight=False, soft_wrap=True)
-        if not holds:
+        if not good:
             raise typer.Exit(Cause.SIGNATURE.exit_code)

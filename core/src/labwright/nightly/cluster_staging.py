@@ -65,7 +65,7 @@ class Staging:
                 hint="is the same labwright installed on every machine of the cluster?",
             )
         with self._bench(slug, say) as bench:
-            pull(self.reference(slug).at(digest), folder, PullOptions(self.access), bench)
+            pull(self.reference(slug).at(digest), folder, PullOptions(self.access, force=True), bench)
         # Under its own name, and whole: a worker's word alone puts nothing in service.
         read_delivered(folder / f"{slug}.qcow2")
 

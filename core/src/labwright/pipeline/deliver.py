@@ -25,6 +25,8 @@ from labwright.pipeline.store import Stored
 from labwright.pipeline.workshop import Workshop
 from labwright.spec.image import ImageSpec
 
+KERNEL = ("bzImage", "vmlinux", "config", "modules.tar", "release")
+PACKAGE = "kernel.package"
 KEYS = {"sha256": "sha256", "bytes": "size"}
 """What a report says of a further disk, and what the store calls it."""
 
@@ -98,7 +100,7 @@ def deliver(
     if built.files:
         _put(done["system"], FILES, built.files, workshop)
     workshop.store.check_file(done["test"], "report.json")
-    _write_report(built, _report(spec, recipe, course, done, locked, workshop))
+    _write_report(built, _report(spec, recipe, course, done, locked, workshop) | beside_disks(built, done))
     return built
 
 
@@ -151,9 +153,9 @@ def deliver_kernel(done: dict[str, Stored], place: Path, workshop: Workshop) -> 
         place.mkdir(exist_ok=True)
     except OSError as error:
         raise os_error(error, f"{place} cannot be made") from error
-    for name in ("bzImage", "vmlinux", "config", "modules.tar", "release"):
+    for name in KERNEL:
         _put(done["kernel"], name, place / name, workshop)
-    _put(done["kernel-package"], "kernel.package", place / "kernel.package", workshop)
+    _put(done["kernel-package"], PACKAGE, place / PACKAGE, workshop)
 
 
 def _put(stored: Stored, name: str, place: Path, workshop: Workshop, secret: bool = False) -> None:
@@ -219,6 +221,17 @@ def _report(
     if FACTS in done[course.disk].files:
         facts |= json.loads((done[course.disk].folder / FACTS).read_text())
     return facts
+
+
+def beside_disks(built: Built, done: Mapping[str, Stored]) -> dict[str, object]:
+    """The hashes of what lies beside the disks, so that an older build's is never taken for this one's."""
+    found: dict[str, object] = {}
+    if built.files:
+        found[built.files.name] = done["system"].files[FILES]["sha256"]
+    if built.kernel:
+        found |= {f"{built.kernel.name}/{name}": done["kernel"].files[name]["sha256"] for name in KERNEL}
+        found[f"{built.kernel.name}/{PACKAGE}"] = done["kernel-package"].files[PACKAGE]["sha256"]
+    return {"files": found}
 
 
 def _kernel_review(kernel: Stored, workshop: Workshop) -> dict[str, object]:

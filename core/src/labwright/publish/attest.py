@@ -10,12 +10,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from labwright.publish.container import CONFIG_TYPE
+from labwright.publish.container import empty_image
 from labwright.publish.delivered import Delivered
 from labwright.publish.kind import Layer
 from labwright.publish.labels import OCI, Origin, created
 from labwright.registry.blob import Blob
 from labwright.registry.client import Registry
+from labwright.registry.failures import Refused
 from labwright.registry.manifest import (
     DIGEST,
     EMPTY,
@@ -43,6 +44,8 @@ from labwright.trust.signatures import (
 
 CYCLONEDX = "application/vnd.cyclonedx+json"
 BILL_PREDICATE = "https://cyclonedx.org/bom"
+UNTAKEN = (400, 404, 405, 415)
+"""What registries answer that have a list of the types that they take (GitLab, Quay), or know no referrers."""
 MOST = 64
 """Signatures and statements of one image that are looked at."""
 
@@ -64,19 +67,29 @@ def papers(
     return Papers(bill, made | {"subject": [_subject(reference, digest), *made["subject"]]})
 
 
-def attach_papers(registry: Registry, repository: str, image: Descriptor, found: Papers, delivered: Delivered) -> None:
+def attach_papers(
+    registry: Registry, repository: str, image: Descriptor, found: Papers, delivered: Delivered
+) -> tuple[str, ...]:
     """Put the papers beside an image, as they are; who signs them is said elsewhere. The same twice is one.
 
-    image: its manifest. Raises LabwrightError as the registry does.
+    image: its manifest. Returns warnings: of a registry that takes no papers of this kind. Raises LabwrightError as the
+    registry does.
     """
+    warnings: list[str] = []
     when = {f"{OCI}.created": created(delivered)}
     config = Layer(Blob.of(EMPTY), EMPTY_TYPE)
     for media_type, facts in ((CYCLONEDX, found.bill), (IN_TOTO, found.provenance)):
         layer = Layer(Blob.of(_compact(facts)), media_type)
         _push(registry, repository, (config, layer))
-        registry.attach(
-            repository, make_manifest(config.descriptor, (layer.descriptor,), when, media_type, subject=image)
-        )
+        paper = make_manifest(config.descriptor, (layer.descriptor,), when, media_type, subject=image)
+        try:
+            registry.attach(repository, paper)
+        except Refused as error:
+            # The image is worth more than what is beside it, which a key puts under .att once more.
+            if error.code not in UNTAKEN:
+                raise
+            warnings.append(f"{error.what}: {media_type} is not beside the image, {'; '.join(error.details)}")
+    return tuple(one.removesuffix(", ") for one in warnings)
 
 
 def sign(registry: Registry, reference: Reference, digest: str, found: Papers, key: SigningKey) -> None:
@@ -154,15 +167,9 @@ def _append(registry: Registry, place: Reference, layers: Iterable[Layer]) -> No
     new = tuple(layers)
     before = registry.find(place)
     all_layers = (*(before.layers if before else ()), *(layer.descriptor for layer in new))
-    config = Layer(Blob.of(_compact(_empty_image(all_layers))), CONFIG_TYPE)
+    config = empty_image(all_layers)
     _push(registry, place.repository, (config, *new))
     registry.put(place, make_manifest(config.descriptor, all_layers, {}))
-
-
-def _empty_image(layers: tuple[Descriptor, ...]) -> dict[str, Any]:
-    """The config that cosign gives to what it stores: an image of no platform."""
-    return {"architecture": "", "created": "0001-01-01T00:00:00Z", "config": {}, "os": "",
-            "rootfs": {"type": "layers", "diff_ids": [layer.digest for layer in layers]}}  # fmt: skip
 
 
 def _push(registry: Registry, repository: str, layers: Iterable[Layer]) -> None:

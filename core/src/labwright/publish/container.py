@@ -11,6 +11,7 @@ from labwright.publish.delivered import Delivered
 from labwright.publish.kind import Layer
 from labwright.publish.labels import created
 from labwright.registry.blob import Blob, Part, Piece
+from labwright.registry.manifest import Descriptor
 
 CONFIG_TYPE = "application/vnd.oci.image.config.v1+json"
 TAR_TYPE = "application/vnd.oci.image.layer.v1.tar"
@@ -60,6 +61,13 @@ def container_config(
         "rootfs": {"type": "layers", "diff_ids": [layer.blob.digest for layer in layers]},
         "history": [{"created": when, "created_by": "labwright publish"} for _ in layers],
     }
+    return Layer(Blob.of(json.dumps(facts, sort_keys=True, separators=(",", ":")).encode()), CONFIG_TYPE)
+
+
+def empty_image(layers: Iterable[Descriptor]) -> Layer:
+    """The config of an image of no platform, as cosign gives it to what it stores: every registry takes it."""
+    facts = {"architecture": "", "created": "0001-01-01T00:00:00Z", "config": {}, "os": "",
+             "rootfs": {"type": "layers", "diff_ids": [layer.digest for layer in layers]}}  # fmt: skip
     return Layer(Blob.of(json.dumps(facts, sort_keys=True, separators=(",", ":")).encode()), CONFIG_TYPE)
 
 

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import re
 import shutil
-import tarfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from labwright.errors import Cause, LabwrightError
@@ -17,13 +16,12 @@ from labwright.interfaces import Workbench
 from labwright.publish.container import Member, container_config, tar_layer
 from labwright.publish.delivered import Delivered
 from labwright.publish.kind import Content, Kind, Pulled
+from labwright.publish.untar import AT_ONCE, BadArchive, Entry, entries
 from labwright.registry.blob import Piece
 
 QEMU = 107
 FOLDER = "disk"
 NAME = re.compile(r"(?:\./)?disk/([a-z0-9][a-z0-9-]*\.qcow2)")
-RATIO, SLACK = 64, 64 << 20
-"""A qcow2 of ours is packed already: what becomes much larger by unpacking is a bomb."""
 
 
 def pack(delivered: Delivered, labels: Mapping[str, str], _bench: Workbench) -> Content:
@@ -47,28 +45,24 @@ def unpack(pulled: Pulled, folder: Path, bench: Workbench) -> None:
     place = bench.scratch / "layer.tar"
     pulled.fetch(layer, place)
     try:
-        with tarfile.open(place, "r|*") as archive:
-            _take(archive, pulled, folder, RATIO * layer.size + SLACK)
-    except (tarfile.TarError, EOFError) as error:
-        raise _refused(pulled, "its layer is no tar archive") from error
+        _take(entries(place), pulled, folder)
+    except BadArchive as error:
+        raise _refused(pulled, f"its layer {error}") from error
     finally:
         place.unlink(missing_ok=True)
 
 
-def _take(archive: tarfile.TarFile, pulled: Pulled, folder: Path, largest: int) -> None:
+def _take(found: Iterator[Entry], pulled: Pulled, folder: Path) -> None:
     """Put the one disk of an archive into the folder; nothing else of it is looked at further."""
     taken = False
-    for member in archive:
-        if member.isdir() and member.name.removeprefix("./").rstrip("/") in {"", ".", FOLDER}:
+    for member in found:
+        if member.is_folder and member.name.removeprefix("./").rstrip("/") in {"", ".", FOLDER}:
             continue
         name = NAME.fullmatch(member.name)
-        stream = archive.extractfile(member) if member.type == tarfile.REGTYPE else None
-        if name is None or stream is None or taken or member.issparse():
+        if name is None or not member.is_file or taken:
             raise _refused(pulled, "its layer holds something else than one disk/<slug>.qcow2")
-        if member.size > largest:
-            raise _refused(pulled, "much more comes out of its layer than went in")
         with (folder / name[1]).open("xb") as output:
-            shutil.copyfileobj(stream, output, 1 << 20)
+            shutil.copyfileobj(member, output, AT_ONCE)
         taken = True
     if not taken:
         raise _refused(pulled, "its layer holds no disk")

@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from labwright.errors import Cause, LabwrightError
-from labwright.host.files import has_content
+from labwright.host.files import file_digest, has_content
 
 SLUG = re.compile(r"[a-z0-9][a-z0-9-]*")
+LATEST = 253_402_300_799
+"""The last second of the year 9999, after which RFC 3339 has no dates."""
 KERNEL_FILES = ("bzImage", "config", "kernel.package", "modules.tar", "release", "vmlinux")
 
 
@@ -52,6 +54,8 @@ class Delivered:
 def read_delivered(image: Path) -> Delivered:
     """A built image by its qcow2, with every hash that its report has compared.
 
+    A list of files and a kernel that the report does not name are another build's, and not part of it.
+
     Raises LabwrightError: config for what is no output of a build; signature for a file that is not what the build
     tested.
     """
@@ -66,17 +70,23 @@ def read_delivered(image: Path) -> Delivered:
     for name, said in _disks(image, facts).items():
         disks[name] = image.with_name(f"{slug}-{name}.qcow2")
         _check(disks[name], said, "bytes", "sha256")
-    files, kernel = image.with_suffix(".mtree"), image.with_name(f"{slug}-kernel")
+    mtree, *kernel = (image.parent / name for name in beside_disk(slug))
+    own = {path for path in (mtree, *kernel) if path.is_file() and _belongs(path, image, facts)}
     return Delivered(
         slug,
         image,
         image.with_suffix(".json"),
         str(facts["sha256"]),
         facts,
-        files if files.is_file() else None,
-        tuple(kernel / name for name in KERNEL_FILES if (kernel / name).is_file()),
+        mtree if mtree in own else None,
+        tuple(path for path in kernel if path in own),
         disks,
     )
+
+
+def beside_disk(slug: str) -> tuple[str, ...]:
+    """Names of what a build may put beside its disks and report: the list of files, then the kernel's."""
+    return (f"{slug}.mtree", *(f"{slug}-kernel/{name}" for name in KERNEL_FILES))
 
 
 def check_visibility(delivered: Delivered) -> None:
@@ -104,6 +114,9 @@ def _report(image: Path) -> dict[str, Any]:
     visibility, private = facts.get("visibility"), facts.get("private")
     if visibility not in {"public", "private"} or not isinstance(private, list):
         raise refused(image, f"{path.name} does not say who may have it: an older labwright wrote it")
+    epoch = facts.get("source_date_epoch", 0)
+    if not isinstance(epoch, int) or not 0 <= epoch <= LATEST:
+        raise refused(image, f"{path.name} does not say its age in seconds")
     return facts
 
 
@@ -118,11 +131,29 @@ def _check(path: Path, said: Mapping[str, Any], size: str, sha256: str) -> None:
     if not isinstance(said.get(size), int) or not isinstance(said.get(sha256), str):
         raise refused(path, "its report has no size or no hash of it")
     if not has_content(path, said[size], said[sha256]):
-        raise LabwrightError(
-            f"{path} is not the file that was built and tested: its report has another hash",
-            cause=Cause.SIGNATURE,
-            hint="somebody changed it, or a disk damaged it: build it again",
-        )
+        raise _other(path)
+
+
+def _belongs(path: Path, image: Path, facts: Mapping[str, Any]) -> bool:
+    """Whether a file is of this build. Raises LabwrightError (signature) for one that is not as the build left it."""
+    said = facts.get("files")
+    if said is None:
+        # Older reports name none of them.
+        return True
+    if not isinstance(said, dict):
+        raise refused(image, "what its report says of files is not understood")
+    wanted = said.get(path.relative_to(image.parent).as_posix())
+    if wanted is not None and file_digest(path) != wanted:
+        raise _other(path)
+    return wanted is not None
+
+
+def _other(path: Path) -> LabwrightError:
+    return LabwrightError(
+        f"{path} is not the file that was built and tested: its report has another hash",
+        cause=Cause.SIGNATURE,
+        hint="somebody changed it, or a disk damaged it: build it again",
+    )
 
 
 def refused(path: Path, why: str) -> LabwrightError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,27 +12,32 @@ from pathlib import Path
 
 from labwright.errors import Cause, LabwrightError, os_error
 from labwright.foreign.inspect import inspect_image
-from labwright.host.files import has_content, sync
+from labwright.host.files import has_content
 from labwright.interfaces import Workbench
 from labwright.publish.attest import signed_by
+from labwright.publish.delivered import SLUG
 from labwright.publish.kind import Pulled
 from labwright.publish.kinds import kind_of
 from labwright.publish.labels import OURS
+from labwright.publish.place import LARGEST_REPORT, check_free, into_place
 from labwright.registry.client import Registry
 from labwright.registry.reference import Reference
 from labwright.registry.transport import Access
 from labwright.trust.keys import load_public_key
 
 VISIBILITY = f"{OURS}.visibility"
-LARGEST_REPORT = 16 << 20
 
 
 @dataclass(frozen=True)
 class PullOptions:
-    """access: to the registry. key: the file of a public key that must have signed the image; None: anybody."""
+    """access: to the registry. key: the file of a public key that must have signed the image; None: anybody.
+
+    force: replace disks of the same names that are other ones.
+    """
 
     access: Access = field(default_factory=Access)
     key: Path | None = None
+    force: bool = False
 
 
 @dataclass(frozen=True)
@@ -49,8 +55,8 @@ def pull(reference: Reference, folder: Path, options: PullOptions, bench: Workbe
     """Bring an image into a folder, as `labwright build` would have delivered it there.
 
     Raises LabwrightError: signature for what is not signed by the key, or has other content than its digests say;
-    config for what labwright did not publish, hostile names and hostile disks; network, disk full. Then the folder is
-    as it was.
+    config for what labwright did not publish, hostile names and hostile disks, and another disk of that name in the
+    folder; network, disk full. Then the folder is as it was.
     """
     key = load_public_key(options.key) if options.key else None
     with Registry(reference.host, options.access, bench.say) as registry:
@@ -70,11 +76,14 @@ def pull(reference: Reference, folder: Path, options: PullOptions, bench: Workbe
         )
         with _aside(folder, bench) as aside:
             kind.unpack(pulled, aside, bench)
-            _check(aside, str(reference))
+            slug = manifest.annotations.get(f"{OURS}.image", "")
+            _check(aside, slug, str(reference))
             if manifest.annotations.get(VISIBILITY) != "public":
                 for disk in aside.glob("*.qcow2"):
                     disk.chmod(0o600)
-            files = _into_place(aside, folder)
+            if not options.force:
+                check_free(aside, folder)
+            files = into_place(aside, folder, slug)
     return Brought(str(reference), kind.name, manifest.digest, files, key is not None)
 
 
@@ -91,11 +100,13 @@ def _aside(folder: Path, bench: Workbench) -> Iterator[Path]:
         raise os_error(error, f"{folder} cannot be written") from error
 
 
-def _check(aside: Path, source: str) -> None:
+def _check(aside: Path, slug: str, source: str) -> None:
     """Raise LabwrightError (config) for disks that reach for other files, or are not those of the report."""
     disks = sorted(aside.glob("*.qcow2"))
-    if not disks:
-        raise _refused(source, "there is no disk in it")
+    if not SLUG.fullmatch(slug) or not (aside / f"{slug}.qcow2").is_file():
+        raise _refused(source, f"there is no disk of {slug!r} in it")
+    if other := [path.name for path in aside.iterdir() if not re.fullmatch(rf"{slug}([.-].*)?", path.name)]:
+        raise _refused(source, f"{other[0]} is of another image")
     for disk in disks:
         inspect_image(disk)
     for report in aside.glob("*.json"):
@@ -104,33 +115,15 @@ def _check(aside: Path, source: str) -> None:
             if report.stat().st_size > LARGEST_REPORT:
                 raise ValueError("it is too large")
             facts = json.loads(report.read_bytes())
-            fits = has_content(image, int(facts["bytes"]), str(facts["sha256"]))
+            size = facts["bytes"]
+            # JSON has 1e999, which is infinite.
+            if not isinstance(size, int):
+                raise TypeError("its size is no number of bytes")
+            fits = has_content(image, size, str(facts["sha256"]))
         except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise _refused(source, "its report cannot be read") from error
         if not fits:
             raise _refused(source, "its report is of another disk")
-
-
-def _into_place(aside: Path, folder: Path) -> tuple[Path, ...]:
-    """Move the files, the report last, which vouches for the rest; so the old one goes first."""
-    reports = sorted(aside.glob("*.json"))
-    files = sorted(path for path in aside.rglob("*") if path.is_file() and path not in reports)
-    places = {path: folder / path.relative_to(aside) for path in [*files, *reports]}
-    for place in places.values():
-        if place.parent.is_symlink() and place.parent != folder:
-            raise LabwrightError(
-                f"{place.parent} leads to another folder",
-                cause=Cause.CONFIG,
-                hint="move it away, or choose another --out",
-            )
-    for disk in aside.glob("*.qcow2"):
-        (folder / disk.with_suffix(".json").name).unlink(missing_ok=True)
-    for path, place in places.items():
-        place.parent.mkdir(exist_ok=True)
-        sync(path)
-        path.replace(place)
-    sync(folder)
-    return tuple(places.values())
 
 
 def _refused(source: str, why: str) -> LabwrightError:

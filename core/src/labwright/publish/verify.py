@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,21 +14,31 @@ from labwright.registry.client import Registry
 from labwright.registry.manifest import Descriptor, Manifest
 from labwright.registry.reference import Reference
 from labwright.registry.transport import Access
+from labwright.registry.upload import UNKNOWN_SIZE
 from labwright.trust.checksums import SUMS, check_checksums
 from labwright.trust.keys import PublicKey
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that was looked at. holds: whether it is as it should be. said: what was seen."""
+    """One thing that was looked at. holds: whether it is as it should be, None where that is not known.
+
+    said: what was seen.
+    """
 
     subject: str
-    holds: bool
+    holds: bool | None
     said: str
 
     def __str__(self) -> str:
         """One line for people."""
-        return f"{'ok' if self.holds else 'NOT OK'}: {self.subject}: {self.said}"
+        state = {True: "ok", False: "NOT OK", None: "-"}[self.holds]
+        return f"{state}: {self.subject}: {self.said}"
+
+
+def holds(found: Iterable[Finding]) -> bool:
+    """Whether all that is known is as it should be."""
+    return all(one.holds for one in found if one.holds is not None)
 
 
 def verify_published(
@@ -53,11 +63,13 @@ def _blobs(registry: Registry, repository: str, manifest: Manifest, deep: bool) 
         yield Finding(f"{subject} {blob.digest[:19]}", *_blob(registry, repository, blob, deep))
 
 
-def _blob(registry: Registry, repository: str, blob: Descriptor, deep: bool) -> tuple[bool, str]:
+def _blob(registry: Registry, repository: str, blob: Descriptor, deep: bool) -> tuple[bool | None, str]:
     if not deep:
         size = registry.blob_size(repository, blob.digest)
         if size is None:
             return False, "the registry does not have it"
+        if size == UNKNOWN_SIZE:
+            return None, "the registry does not tell its size; --deep reads it"
         return size == blob.size, f"{size} bytes" + ("" if size == blob.size else f", not {blob.size}")
     try:
         registry.pull_blob(repository, blob, None)
@@ -70,7 +82,7 @@ def _blob(registry: Registry, repository: str, blob: Descriptor, deep: bool) -> 
 
 def _vouched(registry: Registry, repository: str, digest: str, key: PublicKey | None) -> Iterator[Finding]:
     if key is None:
-        yield Finding("signature", True, "not asked: no --key")
+        yield Finding("signature", None, "not asked: no --key")
         return
     asked: tuple[tuple[str, Callable[[Registry, str, str, PublicKey], tuple[str, ...]]], ...]
     asked = (("signature", signed_by), ("bill of materials and provenance", stated_by))

@@ -54,7 +54,8 @@ class Registry:
         return upload(self._transport, repository, blob, mount, self._say)
 
     def blob_size(self, repository: str, digest: str) -> int | None:
-        """Bytes of a blob that the registry has, None where it has none of this digest."""
+        """Bytes of a blob that the registry has, UNKNOWN_SIZE where it does not say, None where it has none of this
+        digest."""
         scopes = (pull_scope(repository),)
         return self._tried(lambda: blob_size(self._transport, repository, digest, scopes))
 

@@ -7,6 +7,7 @@ import socket
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from urllib.parse import urlsplit
 
 import requests
 
@@ -26,6 +27,16 @@ class Broken(LabwrightError):
     ) -> None:
         super().__init__(what, cause=Cause.NETWORK, hint=hint, details=details)
         self.after = after
+
+
+class Busy(Broken):
+    """An answer that may be another one later: the connection held."""
+
+
+class Refused(LabwrightError):
+    """An answer that is not what was asked for, and will not be another time. code: of HTTP."""
+
+    code = 0
 
 
 class Lost(LabwrightError):
@@ -60,7 +71,7 @@ def refusal(answer: Answer, doing: str, who: str) -> LabwrightError:
     """The error for an answer that is not what was asked for. who: whose credentials were used, or where they lack."""
     said = f"{doing}: the registry answers {answer.code}"
     if answer.code == 429 or answer.code >= 500:
-        return Broken(said, details=answer.words, after=_seconds(answer.headers.get("retry-after", "")),
+        return Busy(said, details=answer.words, after=_seconds(answer.headers.get("retry-after", "")),
                       hint="it is overloaded or out of order: wait, then run the same command again")  # fmt: skip
     remedies = {
         401: f"log in (docker login, podman login, skopeo login) or name a file with --auth-file; {who}",
@@ -71,12 +82,14 @@ def refusal(answer: Answer, doing: str, who: str) -> LabwrightError:
     }
     meanings = {401: " (not logged in, or a wrong password)", 403: " (forbidden)", 404: " (not there)",
                 413: " (too large)"}  # fmt: skip
-    return LabwrightError(
+    refused = Refused(
         said + meanings.get(answer.code, ""),
         cause=Cause.CONFIG,
         details=answer.words,
         hint=remedies.get(answer.code, "see what the registry says; its own log may tell more"),
     )
+    refused.code = answer.code
+    return refused
 
 
 def _seconds(value: str) -> float:
@@ -91,7 +104,7 @@ def connection_error(error: Exception, doing: str) -> LabwrightError:
     for cause in causes:
         if isinstance(cause, ssl.SSLCertVerificationError):
             return LabwrightError(
-                f"{doing}: the registry's certificate does not hold: {plain(cause.verify_message)[:LONGEST]}",
+                f"{doing}: the certificate of {_asked(error)} does not hold: {plain(cause.verify_message)[:LONGEST]}",
                 cause=Cause.SIGNATURE,
                 hint="name the authority that signed it: --ca FILE.pem; or check the host's name and this clock",
             )
@@ -110,6 +123,12 @@ def connection_error(error: Exception, doing: str) -> LabwrightError:
     if isinstance(error, requests.Timeout):
         return Broken(f"{doing}: no answer in time")
     return Broken(f"{doing}: {words}")
+
+
+def _asked(error: Exception) -> str:
+    """Which host it was: a registry sends to others for tokens and blobs."""
+    request = getattr(error, "request", None)
+    return plain(urlsplit(getattr(request, "url", None) or "").netloc.rpartition("@")[2])[:LONGEST] or "the registry"
 
 
 def speaks_plain(error: ssl.SSLError) -> bool:

@@ -18,13 +18,13 @@ import urllib3
 from labwright import __version__
 from labwright.errors import Cause, LabwrightError
 from labwright.host.text import plain
+from labwright.registry.authorities import all_authorities, own_authorities
 from labwright.registry.challenge import Challenge, parse_challenges, read_token, token_url
 from labwright.registry.connection import Adapter
 from labwright.registry.credentials import Sought, find_credentials
 from labwright.registry.failures import Answer, Broken, connection_error, inside, refusal, speaks_plain
 from labwright.registry.reference import is_loopback
 
-SYSTEM_AUTHORITIES = Path("/etc/ssl/certs/ca-certificates.crt")
 LARGEST_ANSWER = 1 << 16
 REDIRECTS = 5
 BREAKS = (requests.RequestException, urllib3.exceptions.HTTPError, ConnectionError, TimeoutError, ssl.SSLError)
@@ -74,7 +74,9 @@ class Transport:
         self.host = host
         self.access = access
         self.patience = access.patience
-        self._verify = _authorities(access)
+        self._verify = own_authorities(access.authorities)
+        self._bundle = contextlib.ExitStack()
+        self._elsewhere: str | bool = ""
         self._session = requests.Session()
         # Without .netrc, which would have a password for hosts that a registry leads to.
         self._session.trust_env = False
@@ -89,6 +91,7 @@ class Transport:
     def close(self) -> None:
         """Close its connections."""
         self._session.close()
+        self._bundle.close()
 
     @property
     def base(self) -> str:
@@ -213,9 +216,15 @@ class Transport:
         return self._session.request(
             method, url, headers={"Accept-Encoding": "identity", **headers}, data=body() if body else None,
             timeout=(self.patience.connect, self.patience.read), stream=True, allow_redirects=False,
-            verify=self._verify if self._is_ours(url) else _system_authorities(),
+            verify=self._verify if self._is_ours(url) else self._verify_elsewhere(),
             proxies={} if is_loopback(urlsplit(url).netloc) else self._proxies(url),
         )  # fmt: skip
+
+    def _verify_elsewhere(self) -> str | bool:
+        """Authorities for places that the registry leads to: its token server may be signed by its own authority."""
+        if not self._elsewhere:
+            self._elsewhere = self._bundle.enter_context(all_authorities(self.access.authorities))
+        return self._elsewhere
 
     def _proxies(self, url: str) -> dict[str, str]:
         return dict(requests.utils.get_environ_proxies(url))
@@ -278,25 +287,3 @@ def origin(url: str) -> tuple[str, str, int | None]:
     except ValueError:
         return "", "", None
     return parts.scheme, parts.hostname or "", port
-
-
-def _authorities(access: Access) -> str | bool:
-    """What the registry's certificate is checked against. Raises LabwrightError (config) for a file that is none."""
-    if access.authorities is None:
-        return _system_authorities()
-    try:
-        ssl.create_default_context(cafile=str(access.authorities))
-    except (OSError, ssl.SSLError) as error:
-        raise LabwrightError(
-            f"{access.authorities} holds no certificate of an authority: {error.strerror or error}",
-            cause=Cause.CONFIG,
-            hint="--ca takes a PEM file",
-        ) from error
-    return str(access.authorities)
-
-
-def _system_authorities() -> str | bool:
-    for place in (os.environ.get("SSL_CERT_FILE", ""), str(SYSTEM_AUTHORITIES)):
-        if place and Path(place).is_file():
-            return place
-    return True

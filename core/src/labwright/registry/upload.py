@@ -14,10 +14,12 @@ from urllib.parse import quote, urlsplit
 from labwright.errors import Cause, LabwrightError
 from labwright.registry.attempts import Attempts
 from labwright.registry.blob import Blob
-from labwright.registry.failures import Answer, Broken, Lost
+from labwright.registry.failures import Answer, Broken, Busy, Lost
 from labwright.registry.transport import Transport
 
-CHUNK = 8 << 20
+CHUNK = 4 << 20
+"""Bytes; GHCR answers 416 to larger ones (oras-project/rust-oci-client#35)."""
+UNKNOWN_SIZE = -1
 RANGE = re.compile(r"(?:bytes=)?0-([0-9]{1,15})")
 CHUNKS_REFUSED = 2
 """After so many times a registry is taken for one that wants a blob in one piece."""
@@ -65,7 +67,10 @@ class Upload:
     chunk: int = CHUNK
     there: bool = False
     refused: int = 0
-    """How often its first chunk was."""
+    """How often a chunk was, wherever in the blob."""
+    stuck: int = 0
+    """How often in a row a connection broke with a chunk of which nothing arrived."""
+    broke_at: int | None = None
 
     def run(self) -> int:
         """Bring it there. Returns the bytes that went out; 0 where the registry had it. Raises LabwrightError."""
@@ -75,7 +80,7 @@ class Upload:
         offset = 0
         while True:
             try:
-                offset = self._begin() if not self.location else self._ask()
+                offset = self._begin() if not self.location else self._resume()
                 if self.there:
                     return self.sent
                 while not self._done(offset):
@@ -101,6 +106,11 @@ class Upload:
     def doing(self) -> str:
         """Words for errors."""
         return f"{self.transport.host}/{self.repository}: uploading {self.blob.digest[:19]}"
+
+    @property
+    def whole(self) -> bool:
+        """Whether it is to go in one piece."""
+        return max(self.refused, self.stuck) >= CHUNKS_REFUSED
 
     def _exists(self, attempts: Attempts) -> bool:
         while True:
@@ -141,6 +151,14 @@ class Upload:
             headers={"Content-Length": "0"},
         )  # fmt: skip
 
+    def _resume(self) -> int:
+        """Where to go on; at the beginning where chunks are not taken."""
+        offset = self._ask()
+        if self.broke_at is not None:
+            self.stuck = self.stuck + 1 if offset <= self.broke_at else 0
+            self.broke_at = None
+        return self._begin() if offset and self.whole else offset
+
     def _ask(self) -> int:
         """How much of it has arrived."""
         answer = self._checked("GET", self.location, (204, 202, 200))
@@ -153,20 +171,34 @@ class Upload:
         try:
             answer = self._checked("PATCH", self.location, (202, 201, 204), offset, size, headers)
         except Lost:
-            self.refused += 0 if offset else 1
+            self.refused += 1
+            raise
+        except Broken as error:
+            self.broke_at = None if isinstance(error, Busy) else offset
             raise
         self._take(answer)
-        return self._offset(answer, offset + size)
+        reached = self._offset(answer, offset + size)
+        if reached <= offset:
+            # ECR tells the end of the first chunk for ever (aws/containers-roadmap#2831).
+            self.refused += 1
+            raise self._lost(answer, "it has no more of the upload than before")
+        self.stuck = 0
+        return reached
 
     def _done(self, offset: int) -> bool:
         """Close the upload once everything is there. What is one chunk goes with that, and all where none is taken."""
         rest = self.blob.size - offset
-        if rest and (offset or (self.blob.size > self.chunk and self.refused < CHUNKS_REFUSED)):
+        if rest and (offset or (self.blob.size > self.chunk and not self.whole)):
             return False
         separator = "&" if urlsplit(self.location).query else "?"
         place = f"{self.location}{separator}digest={quote(self.blob.digest, safe='')}"
         headers = {"Content-Type": "application/octet-stream"} | ({} if rest else {"Content-Length": "0"})
-        self._checked("PUT", place, (201, 204, 202), offset, rest, headers)
+        try:
+            self._checked("PUT", place, (201, 204, 202), offset, rest, headers)
+        except Broken:
+            # It was no matter of chunks: what has arrived need not go again.
+            self.stuck = 0
+            raise
         return True
 
     def _checked(
@@ -177,13 +209,16 @@ class Upload:
         body = (lambda: Body(self.blob, offset, size, self._count)) if size else None
         answer = self.transport.ask(method, place, self.doing, self.scopes, (*accept, *FORGOTTEN), headers, body)
         if answer.code in FORGOTTEN:
-            raise Lost(
-                f"{self.doing}: the registry answers {answer.code}: it has lost the upload, or takes it otherwise",
-                cause=Cause.NETWORK,
-                details=answer.words,
-                hint="did the file change meanwhile? if not, the registry's log tells more; run the same command again",
-            )
+            raise self._lost(answer, "it has lost the upload, or takes it otherwise")
         return answer
+
+    def _lost(self, answer: Answer, why: str) -> Lost:
+        return Lost(
+            f"{self.doing}: the registry answers {answer.code}: {why}",
+            cause=Cause.NETWORK,
+            details=answer.words,
+            hint="did the file change meanwhile? if not, the registry's log tells more; run the same command again",
+        )
 
     def _take(self, answer: Answer) -> None:
         location = answer.headers.get("location", "")
@@ -207,7 +242,8 @@ def push_scope(repository: str) -> str:
 
 
 def blob_size(transport: Transport, repository: str, digest: str, scopes: tuple[str, ...]) -> int | None:
-    """Bytes of a blob that the registry has, -1 where it does not say, None where it has none of this digest."""
+    """Bytes of a blob that the registry has, UNKNOWN_SIZE where it does not say, None where it has none of this
+    digest."""
     answer = transport.ask(
         "HEAD", f"/v2/{repository}/blobs/{digest}", f"{transport.host}/{repository}: looking for {digest[:19]}",
         scopes, (200, 404),
@@ -215,7 +251,7 @@ def blob_size(transport: Transport, repository: str, digest: str, scopes: tuple[
     if answer.code == 404:
         return None
     length = answer.headers.get("content-length", "")
-    return int(length) if length.isdecimal() and len(length) < 16 else -1
+    return int(length) if length.isdecimal() and len(length) < 16 else UNKNOWN_SIZE
 
 
 def upload(
