@@ -11,6 +11,7 @@ import random
 import shutil
 import subprocess
 import tarfile
+import tracemalloc
 import weakref
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -229,7 +230,37 @@ def test_a_layer_that_is_no_archive_is_refused(made, bench, tmp_path):
     place = bench.scratch / "hostile.layer"
     place.write_bytes(b"\x1f\x8b" + b"no gzip" * 100)
     shelf = shelf.more(Packed(place, "", Part.DISK))
-    with pytest.raises(LabwrightError, match="no packed tar archive"):
+    with pytest.raises(LabwrightError, match="no tar archive that can be unpacked"):
+        disk_from_layers(with_texts(shelf, texts, bench).pulled(), tmp_path, bench)
+
+
+def test_a_layer_with_a_link_is_refused(made, bench, tmp_path):
+    shelf, texts, _ = made
+    shelf = shelf.more(layer_of("disk/" + "a" * 24, b"", bench, tarfile.SYMTYPE, "/etc/passwd"))
+    with pytest.raises(LabwrightError, match="something else than folders and plain files"):
+        disk_from_layers(with_texts(shelf, texts, bench).pulled(), tmp_path, bench)
+
+
+def test_a_header_of_many_megabytes_is_refused_before_it_is_in_memory(made, bench, tmp_path):
+    shelf, texts, _ = made
+    shelf = shelf.more(layer_of("disk/" + "a" * 24, bytes(60 * MEGABYTE), bench, tarfile.XHDTYPE))
+    hostile = with_texts(shelf, texts, bench).pulled()
+    tracemalloc.start()
+    try:
+        with pytest.raises(LabwrightError, match="extended header"):
+            disk_from_layers(hostile, tmp_path, bench)
+        assert tracemalloc.get_traced_memory()[1] < 32 * MEGABYTE
+    finally:
+        tracemalloc.stop()
+
+
+def test_layers_that_unpack_to_little_each_and_to_much_together_are_refused(made, bench, tmp_path):
+    _, texts, _ = made
+    shelf = Shelf([])
+    for name in "abc":
+        layer = layer_of("disk/" + name * 24, bytes(50 * MEGABYTE), bench)
+        shelf = shelf.more(dataclasses.replace(layer, file=layer.file.rename(bench.scratch / name)))
+    with pytest.raises(LabwrightError, match="much more comes out of its layers than went in"):
         disk_from_layers(with_texts(shelf, texts, bench).pulled(), tmp_path, bench)
 
 

@@ -23,11 +23,12 @@ from labwright.interfaces import Workbench
 from labwright.publish.kind import Pulled
 from labwright.publish.platform.blocks import full_blocks
 from labwright.publish.platform.extents import FOLDER, PART, Part
-from labwright.publish.platform.unpack import Allowance, Unsound, files
+from labwright.publish.untar import RATIO, SLACK, BadArchive, Entry, entries
 from labwright.registry.manifest import Descriptor
 
 LARGEST_DISK = 1 << 41
 LARGEST_TEXTS = 1 << 25
+AT_ONCE = 1 << 20
 MOST_EXTENTS = 100_000
 NAME = "[a-z0-9][a-z0-9-]{0,62}"
 LAYOUT = re.compile(rf"{FOLDER}/({NAME})\.layout\.json")
@@ -65,25 +66,37 @@ def disk_from_layers(pulled: Pulled, folder: Path, bench: Workbench) -> None:
     facts = _report(pulled, slug, report)
     packed = sum(layer.size for layer in _disk_layers(pulled))
     with _refusing(pulled):
-        pieces = _pieces(pulled, Allowance.of(packed), bench)
+        pieces = _pieces(pulled, Allowance(packed), bench)
     # A piece may be in a disk more than once: what the pieces take does not bound the disks.
-    written = Allowance.of(packed)
+    written = Allowance(packed)
     for name, layout in read.items():
         place = folder / (f"{slug}.qcow2" if name == "system" else f"{slug}-{name}.qcow2")
-        with _refusing(pulled):
-            _check_amount(pulled, layout, pieces, written, bench)
+        _check_amount(pulled, layout, pieces, written, bench)
         _assemble(pulled, layout, pieces, place, bench)
         said = facts if name == "system" else facts["disks"].setdefault(name, {})
         said |= {"sha256": file_digest(place), "bytes": place.stat().st_size}
     (folder / f"{slug}.json").write_text(json.dumps(facts, indent=1, sort_keys=True) + "\n")
 
 
+class Allowance:
+    """Bytes that layers, which have so many packed, may come to in all: an archive's own limit is for it alone."""
+
+    def __init__(self, packed: int) -> None:
+        self._left = RATIO * packed + SLACK
+
+    def take(self, count: int, pulled: Pulled) -> None:
+        """Raises LabwrightError (config) where there is no more."""
+        self._left -= count
+        if self._left < 0:
+            raise refused(pulled, "much more comes out of its layers than went in")
+
+
 @contextlib.contextmanager
 def _refusing(pulled: Pulled) -> Iterator[None]:
     try:
         yield
-    except Unsound as error:
-        raise refused(pulled, str(error)) from error
+    except BadArchive as error:
+        raise refused(pulled, f"one of its layers {error}") from error
 
 
 def _disk_layers(pulled: Pulled) -> Sequence[Descriptor]:
@@ -97,12 +110,12 @@ def _texts(pulled: Pulled, bench: Workbench) -> dict[str, bytes]:
         raise refused(pulled, "it has no layers")
     last, place, texts, left = pulled.manifest.layers[-1], bench.scratch / "last", dict[str, bytes](), LARGEST_TEXTS
     with _fetched(pulled, last, place), _refusing(pulled):
-        for file in files(place, Allowance.of(last.size)):
-            if LAYOUT.fullmatch(file.name) or REPORT.fullmatch(file.name):
-                left -= file.size
+        for entry in _files(pulled, place):
+            if LAYOUT.fullmatch(entry.name) or REPORT.fullmatch(entry.name):
+                left -= entry.size
                 if left < 0:
-                    raise Unsound(f"{file.name} is too large")
-                texts[file.name] = b"".join(file.chunks)
+                    raise refused(pulled, f"{entry.name} is too large")
+                texts[entry.name] = entry.read()
     return texts
 
 
@@ -114,6 +127,14 @@ def _fetched(pulled: Pulled, layer: Descriptor, place: Path) -> Iterator[None]:
         yield
     finally:
         place.unlink(missing_ok=True)
+
+
+def _files(pulled: Pulled, layer: Path) -> Iterator[Entry]:
+    for entry in entries(layer):
+        if entry.is_file:
+            yield entry
+        elif not entry.is_folder:
+            raise refused(pulled, "its layers hold something else than folders and plain files")
 
 
 def _layout(pulled: Pulled, data: bytes) -> _Layout:
@@ -140,28 +161,30 @@ def _report(pulled: Pulled, slug: str, data: bytes) -> dict[str, Any]:
 
 
 def _pieces(pulled: Pulled, allowance: Allowance, bench: Workbench) -> dict[str, Path]:
-    """The pieces of all disks, by name. Raises Unsound."""
+    """The pieces of all disks, by name. Raises BadArchive."""
     folder, found = bench.scratch / "pieces", dict[str, Path]()
     folder.mkdir()
     for number, layer in enumerate(_disk_layers(pulled)):
         place = bench.scratch / f"layer-{number}"
         with _fetched(pulled, layer, place):
-            for file in files(place, allowance):
-                piece = PIECE.fullmatch(file.name)
+            for entry in _files(pulled, place):
+                piece = PIECE.fullmatch(entry.name)
                 if piece is None or piece[1] in found:
-                    raise Unsound("its layers hold something else than pieces of a disk")
-                _check_room(pulled, file.size, folder)
+                    raise refused(pulled, "its layers hold something else than pieces of a disk")
+                allowance.take(entry.size, pulled)
+                _check_room(pulled, entry.size, folder)
                 found[piece[1]] = folder / piece[1]
                 with found[piece[1]].open("xb") as output:
-                    output.writelines(file.chunks)
+                    while data := entry.read(AT_ONCE):
+                        output.write(data)
     return found
 
 
 def _check_amount(
     pulled: Pulled, layout: _Layout, pieces: Mapping[str, Path], allowance: Allowance, bench: Workbench
 ) -> None:
-    """Raise Unsound for a disk that gets much more data than its layers have: extents may name one piece again and
-    again, and a qcow2 map all of its clusters to the same one. Raise LabwrightError for pieces that are not there."""
+    """Raise LabwrightError (config) for pieces that are not there, and for a disk that gets much more data than its
+    layers have: extents may name one piece again and again, and a qcow2 map all of its clusters to the same one."""
     lacking = {file for _, file, _ in layout.extents if file} | {layout.directories}
     if missing := sorted(lacking - pieces.keys()):
         raise refused(pulled, f"the piece {missing[0]} of its disk is not there")
@@ -171,7 +194,7 @@ def _check_amount(
     with opened(image) as reader:
         directories = check_tables(reader, read_header(reader))
     amount = sum(size for size, file, _ in layout.extents if file) + 2 * directories
-    allowance.take(amount)
+    allowance.take(amount, pulled)
     _check_room(pulled, amount, bench.scratch)
 
 
@@ -205,7 +228,7 @@ def _copy(pulled: Pulled, piece: Path, offset: int, size: int, output: int, posi
         stream.seek(offset)
         left = size
         while left:
-            data = stream.read(min(left, 1 << 20))
+            data = stream.read(min(left, AT_ONCE))
             if not data:
                 raise refused(pulled, "a piece of its disk is too short")
             os.pwrite(output, data, position + size - left)
