@@ -153,6 +153,9 @@ def test_the_machine_runs_with_no_capability_and_as_an_ordinary_user(lab, number
         facts = dict(line.split(":\t", 1) for line in status.splitlines() if ":\t" in line)
         assert facts["Uid"].split() == ["107"] * 4
         assert int(facts["CapEff"], 16) == 0 and int(facts["CapPrm"], 16) == 0
+        assert facts["NoNewPrivs"] == "1"
+        # Ours filters nothing of its own: here runc gives it no filter, and Kubernetes gives its own.
+        assert facts["Seccomp"] == ("2" if facts["Name"].startswith("qemu") else "0")
 
 
 def test_two_starts_of_one_image_have_other_addresses(lab):

@@ -7,15 +7,18 @@ import gzip
 import io
 import json
 import os
+import random
 import shutil
 import subprocess
 import tarfile
-from collections.abc import Callable
+import tracemalloc
+import weakref
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from labwright.errors import LabwrightError
+from labwright.errors import Cause, LabwrightError
 from labwright.host.ledger import Ledger
 from labwright.host.paths import Paths
 from labwright.interfaces import Workbench
@@ -23,8 +26,10 @@ from labwright.pipeline.runner import Runner
 from labwright.pipeline.store import Store
 from labwright.publish.container import Member
 from labwright.publish.kind import Pulled
+from labwright.publish.platform import blocks
+from labwright.publish.platform.blocks import Cut
 from labwright.publish.platform.disk import disk_from_layers
-from labwright.publish.platform.extents import DISKS, PART, Packed, Part, pack_disk, pack_layer
+from labwright.publish.platform.extents import DISKS, PART, Packed, Part, pack_cuts, pack_disks, pack_layer
 from labwright.publish.platform.start import run as start
 from labwright.registry.blob import digest_of
 from labwright.registry.manifest import Descriptor, make_manifest
@@ -89,7 +94,8 @@ class Shelf:
 
 
 def packed(image: Path, bench: Workbench) -> tuple[Shelf, dict[str, bytes], str]:
-    layout, layers = pack_disk("system", image, bench)
+    layouts, layers = pack_disks({"system": image}, bench)
+    layout = layouts["system"]
     texts = {"disk/made-up.json": json.dumps(REPORT).encode(), "disk/system.layout.json": layout.text().encode()}
     return Shelf(layers), texts, layout.descriptor()
 
@@ -127,6 +133,42 @@ def test_the_same_disk_gives_the_same_layers(image, made, tmp_path):
     again = workbench(tmp_path / "again")
     first, second = made[0], packed(image, again)[0]
     assert [one.file.read_bytes() for one in first.layers] == [one.file.read_bytes() for one in second.layers]
+
+
+def test_a_second_disk_makes_pieces_larger_and_not_twice_as_many_layers(tmp_path, monkeypatch):
+    disks = {
+        name: disk(
+            tmp_path / name,
+            {f"more{number}": random.Random(f"{name}{number}").randbytes(MEGABYTE) for number in range(30)},
+        )
+        for name in ("system", "data")
+    }
+    monkeypatch.setattr(blocks, "MOST_PIECES", 16)
+    monkeypatch.setattr(blocks, "SMALLEST", MEGABYTE)
+    layouts, _ = pack_disks(disks, workbench(tmp_path / "both"))
+    used = sum(extent.size for layout in layouts.values() for extent in layout.extents if extent.file)
+    for layout in layouts.values():
+        sizes = {file: sum(one.size for one in layout.extents if one.file == file) for file in layout.pieces}
+        whole = sorted(sizes.values())[1:]
+        assert whole, "one piece shows nothing"
+        assert all(size >= blocks.target(used) // 2 for size in whole)
+
+
+def test_pieces_are_cut_no_faster_than_they_are_packed(bench):
+    alive, most = weakref.WeakSet[Cut](), 0
+
+    def cuts() -> Iterator[Cut]:
+        for number in range(40):
+            piece = Cut((blocks.Span(number * MEGABYTE, MEGABYTE),), os.urandom(MEGABYTE))
+            alive.add(piece)
+            nonlocal most
+            most = max(most, len(alive))
+            yield piece
+            del piece
+
+    placed, layers = pack_cuts(cuts(), bench)
+    assert len(placed) == len(layers) == 40
+    assert most <= 3, "two that are packed and one that is cut"
 
 
 def changed(texts: dict[str, bytes], change: Callable[[dict], object]) -> dict[str, bytes]:
@@ -188,7 +230,37 @@ def test_a_layer_that_is_no_archive_is_refused(made, bench, tmp_path):
     place = bench.scratch / "hostile.layer"
     place.write_bytes(b"\x1f\x8b" + b"no gzip" * 100)
     shelf = shelf.more(Packed(place, "", Part.DISK))
-    with pytest.raises(LabwrightError, match="no packed tar archive"):
+    with pytest.raises(LabwrightError, match="no tar archive that can be unpacked"):
+        disk_from_layers(with_texts(shelf, texts, bench).pulled(), tmp_path, bench)
+
+
+def test_a_layer_with_a_link_is_refused(made, bench, tmp_path):
+    shelf, texts, _ = made
+    shelf = shelf.more(layer_of("disk/" + "a" * 24, b"", bench, tarfile.SYMTYPE, "/etc/passwd"))
+    with pytest.raises(LabwrightError, match="something else than folders and plain files"):
+        disk_from_layers(with_texts(shelf, texts, bench).pulled(), tmp_path, bench)
+
+
+def test_a_header_of_many_megabytes_is_refused_before_it_is_in_memory(made, bench, tmp_path):
+    shelf, texts, _ = made
+    shelf = shelf.more(layer_of("disk/" + "a" * 24, bytes(60 * MEGABYTE), bench, tarfile.XHDTYPE))
+    hostile = with_texts(shelf, texts, bench).pulled()
+    tracemalloc.start()
+    try:
+        with pytest.raises(LabwrightError, match="extended header"):
+            disk_from_layers(hostile, tmp_path, bench)
+        assert tracemalloc.get_traced_memory()[1] < 32 * MEGABYTE
+    finally:
+        tracemalloc.stop()
+
+
+def test_layers_that_unpack_to_little_each_and_to_much_together_are_refused(made, bench, tmp_path):
+    _, texts, _ = made
+    shelf = Shelf([])
+    for name in "abc":
+        layer = layer_of("disk/" + name * 24, bytes(50 * MEGABYTE), bench)
+        shelf = shelf.more(dataclasses.replace(layer, file=layer.file.rename(bench.scratch / name)))
+    with pytest.raises(LabwrightError, match="much more comes out of its layers than went in"):
         disk_from_layers(with_texts(shelf, texts, bench).pulled(), tmp_path, bench)
 
 
@@ -202,6 +274,53 @@ def test_directories_that_lie_on_a_file_of_this_machine_are_refused(made, bench,
     with pytest.raises(LabwrightError) as error:
         disk_from_layers(with_texts(shelf, texts, bench).pulled(), tmp_path, bench)
     assert "backing" in str(error.value) or "other file" in str(error.value) or "another" in str(error.value)
+
+
+def test_a_piece_that_is_in_its_disk_again_and_again_is_no_terabyte(made, bench, tmp_path):
+    shelf, texts, _ = made
+
+    def repeat(facts: dict) -> None:
+        size, file, _ = max(facts["extents"], key=lambda extent: extent[0] if extent[1] else 0)
+        facts.update(size=50_000 * size, extents=[[size, file, 0]] * 50_000)
+
+    with pytest.raises(LabwrightError, match="much more comes out of its layers than went in"):
+        disk_from_layers(with_texts(shelf, changed(texts, repeat), bench).pulled(), tmp_path, bench)
+    assert not list(bench.scratch.glob("*.raw"))
+
+
+def test_directories_that_map_a_whole_disk_to_one_cluster_are_refused(made, bench, tmp_path):
+    shelf, texts, _ = made
+    size, cluster, hostile = 1 << 40, 1 << 21, tmp_path / "hostile.qcow2"
+    command = ["qemu-img", "create", "-q", "-f", "qcow2", "-o", f"cluster_size={cluster}", hostile, str(size)]
+    subprocess.run(command, check=True)
+    with hostile.open("r+b") as stream:
+        # All entries of the first table lead to one second table, all entries of that to one full cluster.
+        first = int.from_bytes(stream.read(48)[40:48], "big")
+        second = 16 * cluster
+        stream.seek(first)
+        stream.write((second | 1 << 63).to_bytes(8, "big") * (size // (cluster * (cluster // 8))))
+        stream.seek(second)
+        stream.write((second + cluster | 1 << 63).to_bytes(8, "big") * (cluster // 8))
+        stream.seek(second + cluster)
+        stream.write(b"x" * cluster)
+    layer = layer_of("disk/system.qcow2", hostile.read_bytes(), bench)
+    shelf = Shelf(shelf.layers[:-1]).more(layer)
+
+    def whole(facts: dict) -> None:
+        facts["extents"].append([size - facts["size"], "", 0])
+        facts.update(size=size)
+
+    with pytest.raises(LabwrightError, match="much more comes out of its layers than went in"):
+        disk_from_layers(with_texts(shelf, changed(texts, whole), bench).pulled(), tmp_path, bench)
+    assert not list(bench.scratch.glob("*.raw"))
+
+
+def test_a_disk_that_does_not_fit_is_refused_before_it_is_written(made, bench, tmp_path, monkeypatch):
+    shelf, texts, _ = made
+    monkeypatch.setattr("labwright.publish.platform.disk.free_space", lambda _: 1000)
+    with pytest.raises(LabwrightError, match="unpacks to more than is free") as error:
+        disk_from_layers(with_texts(shelf, texts, bench).pulled(), tmp_path, bench)
+    assert error.value.cause is Cause.DISK_FULL
 
 
 def test_an_image_without_a_disk_is_refused(bench, tmp_path):

@@ -10,6 +10,7 @@ import pytest
 from labwright.errors import LabwrightError
 from labwright.publish.delivered import Delivered
 from labwright.publish.platform.device import describe, hardware_of
+from labwright.publish.platform.kind import check_count
 from labwright.publish.platform.start.command import command
 from labwright.publish.platform.start.settings import Device, Settings, Unusable, forwards, read_device
 from labwright.publish.platform.start.wiring import Ends
@@ -112,3 +113,9 @@ def test_a_container_without_its_device_says_so(tmp_path):
     (tmp_path / "device.json").write_text(json.dumps([])[:-1])
     with pytest.raises(Unusable, match="this image has no device"):
         read_device(tmp_path / "device.json")
+
+
+def test_more_layers_than_a_container_starts_with_are_refused_before_they_are_sent():
+    check_count(delivered(), 120)
+    with pytest.raises(LabwrightError, match="a container of 121 layers"):
+        check_count(delivered(), 121)

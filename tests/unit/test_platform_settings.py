@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -125,6 +126,28 @@ def test_interfaces_that_come_late_are_waited_for():
 def test_the_permission_for_raw_sockets_is_read_from_what_is_permitted_not_from_what_is_in_effect():
     assert permitted("CapEff:\t0000000000000000\nCapPrm:\t0000000000002000\n")
     assert not permitted("CapEff:\t0000000000002000\nCapPrm:\t0000000000001000\n")
+
+
+WITHIN = """
+import subprocess
+from labwright.publish.platform.start.capability import raw_sockets
+with raw_sockets() as allowed:
+    pass
+print(subprocess.run(["cat", "/proc/self/status"], capture_output=True, text=True, check=True).stdout)
+"""
+
+
+def test_a_program_that_is_started_afterwards_cannot_get_the_capability_back_from_its_file_or_by_being_root():
+    done = subprocess.run([sys.executable, "-c", WITHIN], capture_output=True, text=True, timeout=30, check=True)
+    facts = dict(line.split(":\t", 1) for line in done.stdout.splitlines() if ":\t" in line)
+    assert facts["NoNewPrivs"] == "1"
+    assert (int(facts["CapPrm"], 16), int(facts["CapEff"], 16)) == (0, 0)
+
+
+def test_a_guest_that_breaks_out_of_qemu_can_start_no_program_and_raise_no_privilege():
+    (rules,) = re.findall(r"-sandbox (\S+)", line())
+    assert rules.split(",")[0] == "on"
+    assert {"spawn=deny", "elevateprivileges=deny"} <= set(rules.split(","))
 
 
 def shown(*parts: bytes) -> str:

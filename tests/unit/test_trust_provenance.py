@@ -8,6 +8,8 @@ from jsonschema import Draft202012Validator
 from support import reports
 
 from labwright.trust.provenance import Invocation, provenance
+from labwright.trust.purl import Vendor
+from labwright.trust.runtime import Runtime, RuntimePackage
 
 DESCRIPTOR = {
     "type": "object",
@@ -110,3 +112,12 @@ def test_steps_are_byproducts_by_key_and_digest():
         "digest": {"labwright-step-v1": "d1" * 32},
     }  # fmt: skip
     assert tree["name"] == "step tree"
+
+
+def test_what_starts_the_image_is_a_dependency_where_it_is_published_with_it():
+    runtime = Runtime(Vendor("debian", "bookworm"), (RuntimePackage("qemu-system-x86", "1:7.2", "fe" * 32),))
+    statement = provenance(reports.debian(), NIGHT, runtime)
+    Draft202012Validator(SCHEMA).validate(statement)
+    *_, last = statement["predicate"]["buildDefinition"]["resolvedDependencies"]
+    assert last["uri"] == "pkg:deb/debian/qemu-system-x86@1:7.2?distro=bookworm"
+    assert last["digest"] == {"sha256": "fe" * 32}

@@ -15,8 +15,16 @@ from support import reports
 
 from labwright.errors import Cause, LabwrightError
 from labwright.trust.purl import Vendor, package_url
+from labwright.trust.runtime import Runtime, RuntimePackage
 from labwright.trust.sbom import bill_of_materials
 
+RUNTIME = Runtime(
+    Vendor("debian", "bookworm"),
+    (
+        RuntimePackage("bsdutils", "1:2.38.1-5+deb12u3", "ef" * 32),
+        RuntimePackage("qemu-system-x86", "1:7.2", "fe" * 32),
+    ),
+)
 VALIDATOR = JsonStrictValidator(SchemaVersion.V1_6)
 
 
@@ -137,3 +145,25 @@ def test_what_is_no_report_is_an_error_with_a_remedy(report):
         bill_of_materials(report)
     assert caught.value.cause is Cause.CONFIG
     assert caught.value.hint
+
+
+def test_what_starts_the_image_is_in_the_bill_beside_the_same_package_of_the_image():
+    bill = bill_of_materials(reports.debian(), RUNTIME)
+    assert VALIDATOR.validate_str(json.dumps(bill)) is None
+    named = {one["bom-ref"]: one for one in bill["components"]}
+    assert len(named) == len(bill["components"])
+    ((reference, qemu),) = ((ref, one) for ref, one in named.items() if one["name"] == "qemu-system-x86")
+    assert qemu["purl"] == "pkg:deb/debian/qemu-system-x86@1:7.2?distro=bookworm"
+    assert qemu["hashes"][0]["content"] == "fe" * 32
+    assert sum(one["name"] == "bsdutils" for one in named.values()) == 2
+    depends = {one["ref"]: one["dependsOn"] for one in bill["dependencies"]}
+    assert reference in depends["runtime"]
+    assert reference not in depends[f"sha256:{reports.SHA}"]
+
+
+def test_another_runtime_makes_another_bill_and_none_makes_the_one_of_the_image_alone():
+    numbers = {
+        bill_of_materials(reports.debian(), runtime)["serialNumber"]
+        for runtime in (None, RUNTIME, Runtime(RUNTIME.vendor, RUNTIME.packages[:1]))
+    }
+    assert len(numbers) == 3

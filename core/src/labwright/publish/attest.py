@@ -30,6 +30,7 @@ from labwright.registry.manifest import (
 from labwright.registry.reference import Reference
 from labwright.trust.keys import PublicKey, SigningKey
 from labwright.trust.provenance import PREDICATE, STATEMENT, Invocation, provenance
+from labwright.trust.runtime import Runtime
 from labwright.trust.sbom import bill_of_materials
 from labwright.trust.signatures import (
     DSSE,
@@ -59,10 +60,12 @@ class Papers:
     provenance: Mapping[str, Any]
 
 
-def papers(delivered: Delivered, reference: Reference, digest: str, origin: Origin) -> Papers:
+def papers(
+    delivered: Delivered, reference: Reference, digest: str, origin: Origin, runtime: Runtime | None = None
+) -> Papers:
     """The papers of a built image that is published as this manifest, which they name beside its disks."""
-    bill = bill_of_materials(delivered.facts)
-    made = provenance(delivered.facts, Invocation(revision=origin.revision))
+    bill = bill_of_materials(delivered.facts, runtime)
+    made = provenance(delivered.facts, Invocation(revision=origin.revision), runtime)
     return Papers(bill, made | {"subject": [_subject(reference, digest), *made["subject"]]})
 
 

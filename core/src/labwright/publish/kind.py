@@ -10,6 +10,7 @@ from labwright.interfaces import Workbench
 from labwright.publish.delivered import Delivered
 from labwright.registry.blob import Blob
 from labwright.registry.manifest import Descriptor, Manifest, described
+from labwright.trust.runtime import Runtime
 
 KIND_ANNOTATION = "org.labwright.kind"
 
@@ -30,11 +31,15 @@ class Layer:
 
 @dataclass(frozen=True)
 class Content:
-    """What goes to the registry: layers in order and a config. artifact_type: of what is no container."""
+    """What goes to the registry: layers in order and a config. artifact_type: of what is no container.
+
+    runtime: packages beside the image's own, for its papers.
+    """
 
     layers: tuple[Layer, ...]
     config: Layer
     artifact_type: str = ""
+    runtime: Runtime | None = None
 
 
 @dataclass(frozen=True)

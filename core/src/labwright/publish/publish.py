@@ -96,7 +96,7 @@ def publish(
         # What has a name keeps its form, whatever the registry has come to take meanwhile.
         kept = [digests[digest] for digest in named.values() if digest][:1]
         form, uploaded = _bring(registry, reference, kept or forms, options.mount, bench) if missing else (kept[0], 0)
-        found = papers(delivered, reference, form.digest, options.origin)
+        found = papers(delivered, reference, form.digest, options.origin, content.runtime)
         warnings = attach_papers(registry, reference.repository, form.manifest.descriptor, found, delivered)
         if key is not None:
             sign(registry, reference, form.digest, found, key)

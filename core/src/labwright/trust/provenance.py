@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from labwright.spec.pins import Package, Pins
 from labwright.trust.purl import Vendor, generic_url, package_url, vendor_of
 from labwright.trust.report import Report, read_report
+from labwright.trust.runtime import Runtime
 from labwright.trust.sbom import timestamp
 
 STATEMENT = "https://in-toto.io/Statement/v1"
@@ -39,10 +40,12 @@ class Invocation:
     identifier: str = ""
 
 
-def provenance(report: Mapping[str, Any], invocation: Invocation | None = None) -> dict[str, Any]:
+def provenance(
+    report: Mapping[str, Any], invocation: Invocation | None = None, runtime: Runtime | None = None
+) -> dict[str, Any]:
     """The statement about an image's disks. No secret, no name of a machine and no path of one is in it.
 
-    Raises LabwrightError (config) for what is no report.
+    runtime: what it is published with. Raises LabwrightError (config) for what is no report.
     """
     found, run = read_report(report), invocation or Invocation()
     details: dict[str, Any] = {
@@ -79,7 +82,7 @@ def provenance(report: Mapping[str, Any], invocation: Invocation | None = None) 
                     "packages": list(found.pins.asked) if found.pins else [],
                 },
                 "internalParameters": {"architecture": found.host, "sourceDateEpoch": found.source_date_epoch},
-                "resolvedDependencies": list(_dependencies(found, run)),
+                "resolvedDependencies": [*_dependencies(found, run), *_around(runtime)],
             },
             "runDetails": details,
         },
@@ -105,6 +108,12 @@ def _dependencies(report: Report, run: Invocation) -> Iterator[dict[str, Any]]:
         vendor = vendor_of(report.type, report.release, report.system)
         for pin in (report.pins.kernel_source, *report.pins.packages):
             yield _dependency(pin, vendor, report.pins)
+
+
+def _around(runtime: Runtime | None) -> Iterator[dict[str, Any]]:
+    if runtime is not None:
+        for one in runtime.packages:
+            yield {"name": one.name, "uri": runtime.url(one), "digest": {"sha256": one.sha256}}
 
 
 def _dependency(pin: Package, vendor: Vendor, pins: Pins) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from typing import Any
 from labwright.spec.pins import Package
 from labwright.trust.purl import Vendor, generic_url, package_url, vendor_of
 from labwright.trust.report import Report, read_report
+from labwright.trust.runtime import Runtime
 
 Component = dict[str, Any]
 OUR_KERNELS = {"linux-image-labwright", "kernel-labwright"}
@@ -18,15 +19,17 @@ NAMESPACE = uuid.UUID("7f2e1c52-6d3a-5b0e-9d2f-1b4c8a90e6d7")
 """Of the serial numbers (RFC 9562, version 5); the name in it is the image's sha256."""
 
 
-def bill_of_materials(report: Mapping[str, Any]) -> dict[str, Any]:
+def bill_of_materials(report: Mapping[str, Any], runtime: Runtime | None = None) -> dict[str, Any]:
     """What is in an image: its packages, its kernel with the source that it was compiled from, and the image itself.
 
     report: as labwright build writes it. Where it says what is installed at the end, that is the list, and the pins
-    bring hashes to it; else the pins are. Raises LabwrightError (config) for what is no report.
+    bring hashes to it; else the pins are. runtime: what the image is published with. Raises LabwrightError (config) for
+    what is no report.
     """
     found = read_report(report)
     vendor = vendor_of(found.type, found.release, found.system)
     parts = {str(one["bom-ref"]): one for one in _components(found, vendor)}
+    around = list(_runtime(runtime)) if runtime else []
     image: Component = {
         "type": "file",
         "bom-ref": f"sha256:{found.sha256}",
@@ -34,6 +37,10 @@ def bill_of_materials(report: Mapping[str, Any]) -> dict[str, Any]:
         "version": f"sha256:{found.sha256}",
         "hashes": _hashes(found.sha256),
     }
+    dependencies = [{"ref": image["bom-ref"], "dependsOn": sorted(parts)}]
+    if around:
+        container, *packages = (one["bom-ref"] for one in around)
+        dependencies.append({"ref": container, "dependsOn": packages})
     metadata: dict[str, Any] = {
         "tools": {"components": [{"type": "application", "name": "labwright", "version": found.labwright}]},
         "component": image,
@@ -44,11 +51,11 @@ def bill_of_materials(report: Mapping[str, Any]) -> dict[str, Any]:
         "$schema": "http://cyclonedx.org/schema/bom-1.6.schema.json",
         "bomFormat": "CycloneDX",
         "specVersion": "1.6",
-        "serialNumber": f"urn:uuid:{uuid.uuid5(NAMESPACE, found.sha256)}",
+        "serialNumber": f"urn:uuid:{uuid.uuid5(NAMESPACE, found.sha256 + (runtime.digest if runtime else ''))}",
         "version": 1,
         "metadata": metadata,
-        "components": [parts[reference] for reference in sorted(parts)],
-        "dependencies": [{"ref": image["bom-ref"], "dependsOn": sorted(parts)}],
+        "components": [*(parts[reference] for reference in sorted(parts)), *around],
+        "dependencies": dependencies,
     }
 
 
@@ -100,6 +107,15 @@ def _kernel(report: Report, vendor: Vendor) -> Component:
             {"name": "labwright:kernel-configuration", "value": step.inputs["kernel configuration"]}
         ]
     return kernel
+
+
+def _runtime(runtime: Runtime) -> Iterator[Component]:
+    """The container, and its packages by references of their own: the image may have the same ones."""
+    yield {"type": "container", "bom-ref": "runtime", "name": "runtime", "version": f"sha256:{runtime.digest}"}
+    for one in runtime.packages:
+        url = runtime.url(one)
+        yield {"type": "library", "bom-ref": f"runtime:{url}", "name": one.name, "version": one.version, "purl": url,
+               "hashes": _hashes(one.sha256)}  # fmt: skip
 
 
 def _hashes(sha256: str) -> list[dict[str, str]]:

@@ -77,7 +77,7 @@ def _blocks(data: bytes, position: int) -> Iterator[Block]:
 
 
 def target(used: int) -> int:
-    """The mean size of pieces for a disk with this many bytes: a power of two, so that it seldom changes."""
+    """The mean size of pieces for disks with this many bytes in all: a power of two, so that it seldom changes."""
     size = SMALLEST
     while used > size * MOST_PIECES:
         size *= 2
@@ -103,7 +103,14 @@ def cut(blocks: Iterable[Block], mean: int) -> Iterator[Cut]:
         else:
             spans.append(Span(block.place, BLOCK))
         if len(data) >= 4 * mean or (2 * len(data) >= mean and zlib.crc32(block.data) & mask == 0):
-            yield Cut(tuple(spans), bytes(data))
-            spans, data = [], bytearray()
+            yield _taken(spans, data)
     if spans:
-        yield Cut(tuple(spans), bytes(data))
+        yield _taken(spans, data)
+
+
+def _taken(spans: list[Span], data: bytearray) -> Cut:
+    """Emptied before it is handed on: a large piece is in memory once."""
+    piece = Cut(tuple(spans), bytes(data))
+    spans.clear()
+    data.clear()
+    return piece

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
-import tarfile
-import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -16,14 +15,20 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from labwright.disk.qcow2 import to_small_qcow2
 from labwright.errors import Cause, LabwrightError
 from labwright.foreign.inspect import inspect_image
+from labwright.foreign.qcow2 import check_tables, read_header
+from labwright.foreign.reader import opened
 from labwright.host.files import file_digest
+from labwright.host.usage import free_space
 from labwright.interfaces import Workbench
 from labwright.publish.kind import Pulled
 from labwright.publish.platform.blocks import full_blocks
 from labwright.publish.platform.extents import FOLDER, PART, Part
+from labwright.publish.untar import RATIO, SLACK, BadArchive, Entry, entries
+from labwright.registry.manifest import Descriptor
 
-LARGEST_DISK = 1 << 42
-LARGEST_TEXT = 1 << 25
+LARGEST_DISK = 1 << 41
+LARGEST_TEXTS = 1 << 25
+AT_ONCE = 1 << 20
 MOST_EXTENTS = 100_000
 NAME = "[a-z0-9][a-z0-9-]{0,62}"
 LAYOUT = re.compile(rf"{FOLDER}/({NAME})\.layout\.json")
@@ -51,49 +56,85 @@ def disk_from_layers(pulled: Pulled, folder: Path, bench: Workbench) -> None:
     A qcow2 is packed anew: the disk is the same to the last bit, its file may not be, and the report says the new one's
     hash.
     """
-    texts = dict(_texts(pulled, bench))
+    texts = _texts(pulled, bench)
     layouts = {found[1]: data for path, data in texts.items() if (found := LAYOUT.fullmatch(path))}
     reports = {found[1]: data for path, data in texts.items() if (found := REPORT.fullmatch(path))}
     if len(reports) != 1 or "system" not in layouts:
         raise refused(pulled, "its last layer has no layout of a disk, or no report")
     ((slug, report),) = reports.items()
     read = {name: _layout(pulled, data) for name, data in layouts.items()}
-    pieces = _pieces(pulled, sum(layout.size for layout in read.values()), bench)
     facts = _report(pulled, slug, report)
+    packed = sum(layer.size for layer in _disk_layers(pulled))
+    with _refusing(pulled):
+        pieces = _pieces(pulled, Allowance(packed), bench)
+    # A piece may be in a disk more than once: what the pieces take does not bound the disks.
+    written = Allowance(packed)
     for name, layout in read.items():
         place = folder / (f"{slug}.qcow2" if name == "system" else f"{slug}-{name}.qcow2")
+        _check_amount(pulled, layout, pieces, written, bench)
         _assemble(pulled, layout, pieces, place, bench)
         said = facts if name == "system" else facts["disks"].setdefault(name, {})
         said |= {"sha256": file_digest(place), "bytes": place.stat().st_size}
     (folder / f"{slug}.json").write_text(json.dumps(facts, indent=1, sort_keys=True) + "\n")
 
 
-def _texts(pulled: Pulled, bench: Workbench) -> Iterator[tuple[str, bytes]]:
+class Allowance:
+    """Bytes that layers, which have so many packed, may come to in all: an archive's own limit is for it alone."""
+
+    def __init__(self, packed: int) -> None:
+        self._left = RATIO * packed + SLACK
+
+    def take(self, count: int, pulled: Pulled) -> None:
+        """Raises LabwrightError (config) where there is no more."""
+        self._left -= count
+        if self._left < 0:
+            raise refused(pulled, "much more comes out of its layers than went in")
+
+
+@contextlib.contextmanager
+def _refusing(pulled: Pulled) -> Iterator[None]:
+    try:
+        yield
+    except BadArchive as error:
+        raise refused(pulled, f"one of its layers {error}") from error
+
+
+def _disk_layers(pulled: Pulled) -> Sequence[Descriptor]:
+    """What the layers say that they are decides only whether they are looked at."""
+    return [layer for layer in pulled.manifest.layers if layer.annotations.get(PART) == Part.DISK]
+
+
+def _texts(pulled: Pulled, bench: Workbench) -> dict[str, bytes]:
     """The small files of the last layer."""
     if not pulled.manifest.layers:
         raise refused(pulled, "it has no layers")
-    place = bench.scratch / "last"
-    pulled.fetch(pulled.manifest.layers[-1], place)
-    for name, size, stream in _files(pulled, place):
-        if LAYOUT.fullmatch(name) or REPORT.fullmatch(name):
-            if size > LARGEST_TEXT:
-                raise refused(pulled, f"{name} is too large")
-            yield name, stream.read()
+    last, place, texts, left = pulled.manifest.layers[-1], bench.scratch / "last", dict[str, bytes](), LARGEST_TEXTS
+    with _fetched(pulled, last, place), _refusing(pulled):
+        for entry in _files(pulled, place):
+            if LAYOUT.fullmatch(entry.name) or REPORT.fullmatch(entry.name):
+                left -= entry.size
+                if left < 0:
+                    raise refused(pulled, f"{entry.name} is too large")
+                texts[entry.name] = entry.read()
+    return texts
 
 
-def _files(pulled: Pulled, layer: Path) -> Iterator[tuple[str, int, tarfile.ExFileObject]]:
-    """The plain files of a layer, which is gone afterwards: name, bytes and content."""
+@contextlib.contextmanager
+def _fetched(pulled: Pulled, layer: Descriptor, place: Path) -> Iterator[None]:
+    """A layer in a file, which is gone afterwards."""
+    pulled.fetch(layer, place)
     try:
-        with tarfile.open(layer, "r|gz") as archive:
-            for member in archive:
-                if member.type == tarfile.REGTYPE and not member.issparse():
-                    stream = archive.extractfile(member)
-                    assert isinstance(stream, tarfile.ExFileObject)
-                    yield member.name, member.size, stream
-    except (tarfile.TarError, EOFError, OSError, zlib.error) as error:
-        raise refused(pulled, "one of its layers is no packed tar archive") from error
+        yield
     finally:
-        layer.unlink(missing_ok=True)
+        place.unlink(missing_ok=True)
+
+
+def _files(pulled: Pulled, layer: Path) -> Iterator[Entry]:
+    for entry in entries(layer):
+        if entry.is_file:
+            yield entry
+        elif not entry.is_folder:
+            raise refused(pulled, "its layers hold something else than folders and plain files")
 
 
 def _layout(pulled: Pulled, data: bytes) -> _Layout:
@@ -119,33 +160,55 @@ def _report(pulled: Pulled, slug: str, data: bytes) -> dict[str, Any]:
     return facts
 
 
-def _pieces(pulled: Pulled, largest: int, bench: Workbench) -> dict[str, Path]:
-    """The pieces of all disks, by name. What the layers say that they are decides only whether they are looked at."""
-    place, found, total = bench.scratch / "pieces", dict[str, Path](), 0
-    place.mkdir()
-    for number, layer in enumerate(pulled.manifest.layers):
-        if layer.annotations.get(PART) != Part.DISK:
-            continue
-        file = bench.scratch / f"layer-{number}"
-        pulled.fetch(layer, file)
-        for name, size, stream in _files(pulled, file):
-            piece = PIECE.fullmatch(name)
-            # A qcow2 of directories has tables beside them.
-            total += size
-            if piece is None or piece[1] in found or total > 2 * largest:
-                raise refused(pulled, "its layers hold something else than pieces of a disk")
-            found[piece[1]] = place / piece[1]
-            with found[piece[1]].open("xb") as output:
-                while data := stream.read(1 << 20):
-                    output.write(data)
+def _pieces(pulled: Pulled, allowance: Allowance, bench: Workbench) -> dict[str, Path]:
+    """The pieces of all disks, by name. Raises BadArchive."""
+    folder, found = bench.scratch / "pieces", dict[str, Path]()
+    folder.mkdir()
+    for number, layer in enumerate(_disk_layers(pulled)):
+        place = bench.scratch / f"layer-{number}"
+        with _fetched(pulled, layer, place):
+            for entry in _files(pulled, place):
+                piece = PIECE.fullmatch(entry.name)
+                if piece is None or piece[1] in found:
+                    raise refused(pulled, "its layers hold something else than pieces of a disk")
+                allowance.take(entry.size, pulled)
+                _check_room(pulled, entry.size, folder)
+                found[piece[1]] = folder / piece[1]
+                with found[piece[1]].open("xb") as output:
+                    while data := entry.read(AT_ONCE):
+                        output.write(data)
     return found
+
+
+def _check_amount(
+    pulled: Pulled, layout: _Layout, pieces: Mapping[str, Path], allowance: Allowance, bench: Workbench
+) -> None:
+    """Raise LabwrightError (config) for pieces that are not there, and for a disk that gets much more data than its
+    layers have: extents may name one piece again and again, and a qcow2 map all of its clusters to the same one."""
+    lacking = {file for _, file, _ in layout.extents if file} | {layout.directories}
+    if missing := sorted(lacking - pieces.keys()):
+        raise refused(pulled, f"the piece {missing[0]} of its disk is not there")
+    image = pieces[layout.directories]
+    # It may name a file of this host as what lies below it: that is what the inspection refuses.
+    inspect_image(image)
+    with opened(image) as reader:
+        directories = check_tables(reader, read_header(reader))
+    amount = sum(size for size, file, _ in layout.extents if file) + 2 * directories
+    allowance.take(amount, pulled)
+    _check_room(pulled, amount, bench.scratch)
+
+
+def _check_room(pulled: Pulled, amount: int, folder: Path) -> None:
+    if amount > free_space(folder):
+        raise LabwrightError(
+            f"{pulled.source} unpacks to more than is free: {amount // 1_000_000} MB more are needed",
+            cause=Cause.DISK_FULL,
+            hint="free some space, or put the work elsewhere with LABWRIGHT_CACHE; then run it again",
+        )
 
 
 def _assemble(pulled: Pulled, layout: _Layout, pieces: Mapping[str, Path], place: Path, bench: Workbench) -> None:
     """Put the pieces of one disk together, and the blocks of directories over them."""
-    lacking = {file for _, file, _ in layout.extents if file} | {layout.directories}
-    if missing := sorted(lacking - pieces.keys()):
-        raise refused(pulled, f"the piece {missing[0]} of its disk is not there")
     raw = bench.scratch / f"{place.stem}.raw"
     with raw.open("xb") as output:
         output.truncate(layout.size)
@@ -165,7 +228,7 @@ def _copy(pulled: Pulled, piece: Path, offset: int, size: int, output: int, posi
         stream.seek(offset)
         left = size
         while left:
-            data = stream.read(min(left, 1 << 20))
+            data = stream.read(min(left, AT_ONCE))
             if not data:
                 raise refused(pulled, "a piece of its disk is too short")
             os.pwrite(output, data, position + size - left)
@@ -173,8 +236,7 @@ def _copy(pulled: Pulled, piece: Path, offset: int, size: int, output: int, posi
 
 
 def _directories(pulled: Pulled, image: Path, size: int, bench: Workbench) -> Iterator[tuple[int, bytes]]:
-    # It may name a file of this host as what lies below it: that is what the inspection refuses.
-    inspect_image(image)
+    """image: inspected."""
     raw = bench.scratch / f"{image.name}.raw"
     bench.run(["qemu-img", "convert", "-f", "qcow2", "-O", "raw", image, raw], what=f"{pulled.source} cannot be read")
     if raw.stat().st_size != size:

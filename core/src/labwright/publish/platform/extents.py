@@ -7,20 +7,22 @@ over the disk with the first file that is added, and would change every piece: t
 
 from __future__ import annotations
 
-import itertools
 import json
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
+from typing import TypeVar
 
 from labwright.interfaces import Workbench
 from labwright.publish.container import Member, tar_layer
 from labwright.publish.platform.blocks import BLOCK, Block, Cut, Span, cut, full_blocks, target
 from labwright.registry.blob import Blob
 
+Made = TypeVar("Made")
 SECTOR = 512
 FOLDER = "disk"
 DISKS = Member(FOLDER, 0o755)
@@ -103,16 +105,28 @@ class Layout:
         return DESCRIPTOR.format(extents="\n".join(rows), cylinders=min(self.size // SECTOR // (63 * 16), 16383))
 
 
-def pack_disk(name: str, disk: Path, bench: Workbench) -> tuple[Layout, list[Packed]]:
-    """The layers of a qcow2, in the bench's scratch folder. name: of the disk within the device.
+def pack_disks(disks: Mapping[str, Path], bench: Workbench) -> tuple[dict[str, Layout], list[Packed]]:
+    """The layers of a device's qcow2 disks, in the bench's scratch folder. disks: by their names within the device.
 
-    Raises LabwrightError (host, disk full).
+    Pieces of all have one mean size: what a container takes are layers in all. Raises LabwrightError (host, disk full).
     """
-    raw, apart = bench.scratch / f"{name}.raw", bench.scratch / f"{name}-directories.raw"
-    bench.run(["qemu-img", "convert", "-f", "qcow2", "-O", "raw", disk, raw], what=f"{disk.name} cannot be read")
-    size = raw.stat().st_size
-    used = sum(BLOCK for _ in full_blocks(raw))
-    bench.say(f"cutting {used / 1e6:.0f} MB of {disk.name}")
+    raws = {name: bench.scratch / f"{name}.raw" for name in disks}
+    for name, disk in disks.items():
+        bench.run(
+            ["qemu-img", "convert", "-f", "qcow2", "-O", "raw", disk, raws[name]], what=f"{disk.name} cannot be read"
+        )
+    used = sum(BLOCK for raw in raws.values() for _ in full_blocks(raw))
+    layouts, layers = dict[str, Layout](), list[Packed]()
+    for name, raw in raws.items():
+        bench.say(f"cutting {disks[name].name}, {used / 1e6:.0f} MB in all disks")
+        layouts[name], more = _pack(name, raw, target(used), bench)
+        layers += more
+    return layouts, layers
+
+
+def _pack(name: str, raw: Path, mean: int, bench: Workbench) -> tuple[Layout, list[Packed]]:
+    """One disk; its raw form is gone afterwards. mean: bytes of a piece."""
+    size, apart = raw.stat().st_size, bench.scratch / f"{name}-directories.raw"
     with apart.open("wb") as stream:
         stream.truncate(size)
 
@@ -124,7 +138,7 @@ def pack_disk(name: str, disk: Path, bench: Workbench) -> tuple[Layout, list[Pac
                 else:
                     yield block
 
-        placed, layers = pack_cuts(cut(content(), target(used)), bench)
+        placed, layers = pack_cuts(cut(content(), mean), bench)
     raw.unlink()
     above = f"{name}.qcow2"
     layers.append(_directories(apart, above, bench))
@@ -136,28 +150,36 @@ def pack_cuts(cuts: Iterable[Cut], bench: Workbench) -> tuple[list[tuple[Span, s
     placed: list[tuple[Span, str, int]] = []
     layers: dict[str, Packed] = {}
 
-    def one(piece: Cut) -> tuple[Cut, str, Packed]:
+    def one(piece: Cut) -> tuple[Sequence[Span], str, Packed]:
         # By its content: where it stands on the disk must not change the layer.
         file = Blob.of(piece.data).digest.removeprefix("sha256:")[:24]
-        return piece, file, pack_layer([DISKS, Member(f"{FOLDER}/{file}", 0o444, piece.data)], bench.scratch / file)
+        return (
+            piece.spans,
+            file,
+            pack_layer([DISKS, Member(f"{FOLDER}/{file}", 0o444, piece.data)], bench.scratch / file),
+        )
 
-    with ThreadPoolExecutor(WAYS) as pool:
-        # In batches: a whole disk in pieces would not fit into memory.
-        for piece, file, layer in _in_batches(pool, one, cuts):
-            offset = 0
-            for span in piece.spans:
-                placed.append((span, file, offset))
-                offset += span.size
-            layers[file] = layer
+    for spans, file, layer in _by_several(one, cuts):
+        offset = 0
+        for span in spans:
+            placed.append((span, file, offset))
+            offset += span.size
+        layers[file] = layer
     return placed, list(layers.values())
 
 
-def _in_batches(
-    pool: ThreadPoolExecutor, work: Callable[[Cut], tuple[Cut, str, Packed]], pieces: Iterable[Cut]
-) -> Iterator[tuple[Cut, str, Packed]]:
-    waiting = iter(pieces)
-    while batch := list(itertools.islice(waiting, 2 * WAYS)):
-        yield from pool.map(work, batch)
+def _by_several(work: Callable[[Cut], Made], pieces: Iterable[Cut]) -> Iterator[Made]:
+    """What `work` makes of each, in their order. No more are cut than are worked on: a whole disk in pieces would not
+    fit into memory."""
+    waiting: deque[Future[Made]] = deque()
+    with ThreadPoolExecutor(WAYS) as pool:
+        for piece in pieces:
+            waiting.append(pool.submit(work, piece))
+            del piece
+            if len(waiting) == WAYS:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
 
 
 def extents_of(placed: Sequence[tuple[Span, str, int]], size: int) -> Iterator[Extent]:

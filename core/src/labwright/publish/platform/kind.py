@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from labwright.errors import Cause, LabwrightError
 from labwright.interfaces import Workbench
 from labwright.publish.container import CONFIG_TYPE, Member
 from labwright.publish.delivered import Delivered
@@ -13,7 +14,7 @@ from labwright.publish.kind import Content, Kind, Layer
 from labwright.publish.labels import created
 from labwright.publish.platform.device import describe, hardware_of
 from labwright.publish.platform.disk import disk_from_layers
-from labwright.publish.platform.extents import DISKS, FOLDER, PART, ZEROS, Layout, Packed, Part, pack_disk, pack_layer
+from labwright.publish.platform.extents import DISKS, FOLDER, PART, ZEROS, Layout, Packed, Part, pack_disks, pack_layer
 from labwright.publish.platform.runtime import runtime_layer
 from labwright.publish.platform.runtime_tree import USER
 from labwright.publish.platform.start.settings import CONTRACT, DEVICE
@@ -23,6 +24,8 @@ from labwright.registry.blob import Blob, Piece
 LAYER_TYPE = "application/vnd.oci.image.layer.v1.tar+gzip"
 ENTRY = ["/usr/bin/python3", "-I", "-S", PROGRAM]
 SECOND = 1_000_000_000
+MOST_LAYERS = 120
+"""Docker's overlay driver takes 128, some of which are for those who build upon the image."""
 
 
 def pack(delivered: Delivered, labels: Mapping[str, str], bench: Workbench) -> Content:
@@ -32,15 +35,25 @@ def pack(delivered: Delivered, labels: Mapping[str, str], bench: Workbench) -> C
     """
     hardware = hardware_of(delivered)
     disks = {"system": delivered.image, **delivered.disks}
-    layers = [runtime_layer(bench), start_layer(bench.scratch / "start.tar.gz")]
-    layouts: dict[str, Layout] = {}
-    for name in (disk.name for disk in hardware.disks):
-        layouts[name], pieces = pack_disk(name, disks[name], bench)
-        layers += pieces
+    first, runtime = runtime_layer(bench)
+    layers = [first, start_layer(bench.scratch / "start.tar.gz")]
+    layouts, pieces = pack_disks({disk.name: disks[disk.name] for disk in hardware.disks}, bench)
+    layers += pieces
     sizes = {name: layout.size for name, layout in layouts.items()}
     layers.append(_last(delivered, describe(delivered, hardware, sizes), layouts, bench))
     unique = list({layer.diff_id: layer for layer in layers}.values())
-    return Content(tuple(_layer(layer) for layer in unique), _config(delivered, labels, unique))
+    check_count(delivered, len(unique))
+    return Content(tuple(_layer(layer) for layer in unique), _config(delivered, labels, unique), runtime=runtime)
+
+
+def check_count(delivered: Delivered, layers: int) -> None:
+    """Raise LabwrightError (config) for more layers than a container starts with."""
+    if layers > MOST_LAYERS:
+        raise LabwrightError(
+            f"{delivered.slug} would be a container of {layers} layers: at most {MOST_LAYERS} can be",
+            cause=Cause.CONFIG,
+            hint="publish it --as artifact",
+        )
 
 
 def _layer(packed: Packed) -> Layer:

@@ -22,15 +22,17 @@ from labwright.publish.platform.extents import Packed, Part
 from labwright.publish.platform.runtime_tree import kept, write_layer
 from labwright.spec.image import BuildSpec, ImageSpec
 from labwright.spec.surroundings import from_environment
+from labwright.trust.purl import Vendor
+from labwright.trust.runtime import Runtime, RuntimePackage
 
 STEP = "platform-runtime"
-LAYER, DIFF_ID, EPOCH = "layer.tar.gz", "diff-id", "epoch"
+LAYER, DIFF_ID, EPOCH, NAMES = "layer.tar.gz", "diff-id", "epoch", "packages.json"
 DISTRIBUTION = "debian"
 PACKAGES = ("libpython3-stdlib", "ovmf", "python3-minimal", "qemu-system-x86", "qemu-utils", "seabios")
 
 
-def runtime_layer(bench: Workbench) -> Packed:
-    """The layer, from the store or made now; a copy in the bench's scratch folder.
+def runtime_layer(bench: Workbench) -> tuple[Packed, Runtime]:
+    """The layer, from the store or made now; a copy in the bench's scratch folder. And the packages that it is of.
 
     Where no mirror answers the one that was made last is taken. Raises LabwrightError.
     """
@@ -40,10 +42,12 @@ def runtime_layer(bench: Workbench) -> Packed:
     store = Store(paths.store, ledger)
     place = bench.scratch / "runtime.tar.gz"
 
-    def taken(stored: Stored) -> Packed:
+    def taken(stored: Stored, release: str = "") -> tuple[Packed, Runtime]:
         store.check(stored)
         copy_whole(stored.folder / LAYER, place, ledger)
-        return Packed(place, (stored.folder / DIFF_ID).read_text().strip(), Part.RUNTIME)
+        packages = json.loads((stored.folder / NAMES).read_text())
+        runtime = Runtime(Vendor(DISTRIBUTION, release), tuple(RuntimePackage(*one) for one in packages))
+        return Packed(place, (stored.folder / DIFF_ID).read_text().strip(), Part.RUNTIME), runtime
 
     spec = image_spec()
     driver = bootstrapper(DISTRIBUTION)
@@ -57,7 +61,7 @@ def runtime_layer(bench: Workbench) -> Packed:
         return taken(last)
     runner = Runner("platform", paths, store, ledger, lambda event: bench.say(event.text or event.step),
                     bench.jobs, bench.source_date_epoch)  # fmt: skip
-    return runner.run((runtime_step(driver, pins),), lambda done: taken(done[STEP]))
+    return runner.run((runtime_step(driver, pins),), lambda done: taken(done[STEP], pins.release))
 
 
 def image_spec() -> ImageSpec:
@@ -81,7 +85,7 @@ def runtime_step(driver: Bootstrapper, pins: Pins) -> Step:
         diff_id = write_layer(root, kept(root, bench), output / LAYER)
         (output / DIFF_ID).write_text(f"{diff_id}\n")
         (output / EPOCH).write_text(f"{epoch}\n")
-        (output / "packages.json").write_text(json.dumps(package_facts(pins), indent=1) + "\n")
+        (output / NAMES).write_text(json.dumps(package_facts(pins), indent=1) + "\n")
 
     return Step(
         STEP,

@@ -14,6 +14,8 @@ from pathlib import Path
 
 NET_RAW = 13
 VERSION_3 = 0x20080522
+NO_NEW_PRIVILEGES = 38
+"""PR_SET_NO_NEW_PRIVS of linux/prctl.h."""
 STATUS = Path("/proc/self/status")
 
 
@@ -36,7 +38,10 @@ def permitted(status: str) -> bool:
 
 @contextlib.contextmanager
 def raw_sockets() -> Iterator[bool]:
-    """In the body raw sockets can be opened; says whether that is so. Afterwards no capability is in effect."""
+    """In the body raw sockets can be opened; says whether that is so. Afterwards neither we nor any child can again.
+
+    Raises OSError.
+    """
     allowed = permitted(STATUS.read_text())
     if allowed:
         _keep(1 << NET_RAW, 1 << NET_RAW)
@@ -44,13 +49,28 @@ def raw_sockets() -> Iterator[bool]:
         yield allowed
     finally:
         _keep(0, 0)
+        # Dropped alone it is one exec away: the bounding set keeps it, and the file of this very program has it.
+        _forbid_new_privileges()
 
 
 def _keep(effective: int, allowed: int) -> None:
     """capset(2): these of the first 32 capabilities and no others. Raises OSError."""
-    libc = ctypes.CDLL(None, use_errno=True)
     header, sets = _Header(VERSION_3, 0), (_Sets * 2)()
     sets[0].effective, sets[0].permitted = effective, allowed
-    if libc.capset(ctypes.byref(header), ctypes.byref(sets)):
+    _check(_libc().capset(ctypes.byref(header), ctypes.byref(sets)))
+
+
+def _forbid_new_privileges() -> None:
+    """prctl(2), PR_SET_NO_NEW_PRIVS, which children inherit. Raises OSError."""
+    on, unused = ctypes.c_ulong(1), ctypes.c_ulong(0)
+    _check(_libc().prctl(NO_NEW_PRIVILEGES, on, unused, unused, unused))
+
+
+def _libc() -> ctypes.CDLL:
+    return ctypes.CDLL(None, use_errno=True)
+
+
+def _check(failed: int) -> None:
+    if failed:
         number = ctypes.get_errno()
         raise OSError(number, os.strerror(number))

@@ -18,6 +18,8 @@ LAST_SECONDS = 5.0
 AGAIN_SECONDS = 5.0
 IDLE_SECONDS = 0.5
 """After this long without a byte a line without an end is shown, such as `login:`."""
+AT_ONCE = 16
+"""Reads of the console before the others have their turn."""
 READ, WRITE = selectors.EVENT_READ, selectors.EVENT_WRITE
 STOPPED_LATE = 4
 
@@ -63,7 +65,9 @@ class Watch:
             self._selector.register(cable.relay.machine, READ, cable.relay.from_machine)
         while any(process.poll() is None for process in self._running):
             self._round()
-        self._from_serial()
+        # What is left is finite: nobody writes any more.
+        while self._from_serial():
+            pass
         self._console.idle()
         return self._code()
 
@@ -100,13 +104,20 @@ class Watch:
                 self._selector.unregister(end)
             self._cables.remove(cable)
 
-    def _from_serial(self) -> None:
+    def _from_serial(self) -> bool:
+        """Take some of what the machine has written; whether there may be more. One that never stops must not keep us
+        from cables and signals."""
         with contextlib.suppress(BlockingIOError, ConnectionResetError):
-            while data := self._serial.recv(65536):
+            for _ in range(AT_ONCE):
+                data = self._serial.recv(65536)
+                if not data:
+                    # QEMU has closed its end: to be told so again and again is no use.
+                    with contextlib.suppress(KeyError):
+                        self._selector.unregister(self._serial)
+                    return False
                 self._console.feed(data)
-            # QEMU has closed its end: there is nothing more to come, and to be told so again and again is no use.
-            with contextlib.suppress(KeyError):
-                self._selector.unregister(self._serial)
+            return True
+        return False
 
     def _signalled(self) -> None:
         for number in self._signals.recv(64):
