@@ -15,6 +15,7 @@ from labwright.errors import Cause, LabwrightError
 from labwright.nightly.cluster_link import Link, check_link
 from labwright.nightly.cluster_parcel import LARGEST, Parcel, pack, unpack
 from labwright.nightly.cluster_room import Needs, Room, lacking, rooms_of
+from labwright.pipeline.stage2 import folder_digest
 
 GIB = 1 << 30
 
@@ -103,6 +104,14 @@ def test_a_folder_arrives_as_it_is_and_private_files_stay_at_home(tmp_path):
     assert stat.S_IMODE((found / "files/deep/run.sh").stat().st_mode) == 0o755
     assert (found / "files/link").readlink() == Path("deep/run.sh")
     assert (found / "image.meta.yaml").read_text() == (folder / "image.meta.yaml").read_text()
+
+
+@pytest.mark.parametrize("mode", [0o644, 0o664, 0o775, 0o600, 0o666])
+def test_a_mode_by_another_umask_does_not_rebuild_the_image_on_a_worker(tmp_path, mode):
+    folder = image(tmp_path / "images", "leaf")
+    (folder / "playbook.yml").write_text("[]\n")
+    (folder / "playbook.yml").chmod(mode)
+    assert folder_digest(there(pack(folder), tmp_path / "there")) == folder_digest(folder)
 
 
 def test_the_images_that_it_starts_from_lie_beside_it_as_they_did(tmp_path):
