@@ -106,7 +106,7 @@ class _Voice:
 
 
 def build(order: Order) -> dict[str, Any]:
-    """Build one image here and push what was delivered. Returns how it ended, as plain values: see cluster.Answer.
+    """Build one image here and push what was delivered. Returns how it ended, as plain values of cluster_answer.Answer.
 
     The files do not go by way of the scheduler; the digest of the manifest that they are under does.
     """
