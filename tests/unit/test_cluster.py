@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from labwright.cli.cluster_options import check_effect
 from labwright.errors import Cause, LabwrightError
 from labwright.nightly.cluster_link import Link, check_link
 from labwright.nightly.cluster_parcel import LARGEST, Parcel, pack, unpack
@@ -62,6 +63,31 @@ def test_tls_needs_all_three_files_and_a_key_that_nobody_else_may_use(tmp_path):
 def test_certificates_without_tls_are_a_mistake_that_is_said(tmp_path):
     with pytest.raises(LabwrightError, match="certificates are for tls://"):
         check_link(Link("tcp://127.0.0.1:8786", tmp_path))
+
+
+# Options.
+
+
+@pytest.mark.parametrize(
+    ("given", "named"),
+    [
+        ({"staging": "registry/x"}, "--staging"),
+        ({"tls_ca": Path("ca"), "tls_cert": Path("cert"), "tls_key": Path("key")}, "--tls-ca, --tls-cert, --tls-key"),
+        ({"scheduler": "tcp://127.0.0.1:1", "jobs": 2}, "--jobs"),
+        ({"scheduler": "tcp://127.0.0.1:1", "memory": "8G", "disk": "9G"}, "--memory, --disk"),
+        ({"kinds": ["artifact"]}, "--as"),
+    ],
+)
+def test_an_option_that_would_do_nothing_is_said_and_not_passed_over(given, named):
+    with pytest.raises(LabwrightError, match=f"^{named}: without effect here") as caught:
+        check_effect(**{"scheduler": "", "publish": ""} | given)
+    assert caught.value.cause is Cause.CONFIG
+    assert caught.value.hint
+
+
+def test_options_that_do_something_pass():
+    check_effect("tcp://127.0.0.1:1", "registry/x", staging="s", tls_ca=Path("ca"), kinds=["artifact"], jobs=None)
+    check_effect("", "", staging="", tls_ca=None, jobs=2, memory="8G", disk="9G", kinds=None)
 
 
 # What travels.
