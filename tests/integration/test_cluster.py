@@ -153,7 +153,7 @@ def test_images_are_built_on_two_workers_at_once_and_come_back_checked(two, regi
     assert empty(two, "two")
 
 
-def test_after_a_death_another_worker_builds_it_or_one_that_comes_and_three_deaths_are_enough(
+def test_a_worker_that_dies_is_replaced_by_a_large_one_or_one_that_comes_later_and_three_deaths_are_enough(
     dask, registry, workshop, tmp_path
 ):
     """One worker is too small all the time: Dask's own "or another worker" takes it, and never ends."""
@@ -188,7 +188,7 @@ def test_after_a_death_another_worker_builds_it_or_one_that_comes_and_three_deat
         assert ended(running, 1)["top"].failure is None, "the small one works all the time"
 
 
-def test_a_night_does_not_wait_for_ever_for_the_only_worker_that_was_large_enough(two, registry, workshop, tmp_path):
+def test_when_the_only_worker_that_was_large_enough_dies_the_failure_says_so(two, registry, workshop, tmp_path):
     large = two.start_worker("large", "--slots", "1", "--memory", "16G")
     with executor(two, registry, workshop, grace=0.5) as running:
         running.start(job(tmp_path, "leaf", "sleep 600", memory=12 * GIB), lambda _: None)

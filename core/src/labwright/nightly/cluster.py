@@ -342,7 +342,7 @@ class ClusterExecutor(Executor):
                 raise _stopped()
             if client.status != "running":
                 raise self._gone(client)
-            if not self._there(one):
+            if not self._there(client, one):
                 # Its last word may have come with that.
                 return bool(future.done())
             if time.monotonic() - one.heard > self._rules.silence:
@@ -354,9 +354,13 @@ class ClusterExecutor(Executor):
                 )
         return True
 
-    def _there(self, one: _Running) -> bool:
-        """Whether the scheduler still has its worker."""
-        return any(room.address == one.room.address for room in self._workers())
+    def _there(self, client: Client, one: _Running) -> bool:
+        """Whether the scheduler still has its worker. Raises LabwrightError (network)."""
+        rooms = self._workers()
+        if client is not self._client:
+            # Another scheduler by now; what it has not is not dead.
+            raise self._gone(client)
+        return any(room.address == one.room.address for room in rooms)
 
     def _answer(self, client: Client, future: Future, one: _Running) -> Answer | None:
         """What its task came to; None where its worker died."""
@@ -371,7 +375,7 @@ class ClusterExecutor(Executor):
         try:
             return ANSWER.validate_python(future.result(timeout=PATIENCE))
         except (ValidationError, TimeoutError) as broken:
-            if isinstance(broken, TimeoutError) and not self._there(one):
+            if isinstance(broken, TimeoutError) and not self._there(client, one):
                 # It died with the answer.
                 return None
             raise LabwrightError(
