@@ -162,7 +162,7 @@ def test_a_worker_that_dies_is_replaced_by_a_large_one_or_one_that_comes_later_a
         dask.begin_worker(name, "--slots", "1", "--memory", memory)
 
     def tried(count: int) -> bool:
-        return eventually(lambda: dask.deaths.exists() and len(dask.deaths.read_text().splitlines()) >= count)
+        return eventually(lambda: dask.deaths.exists() and len(dask.deaths.read_text().splitlines()) >= count, 60)
 
     with executor(dask, registry, workshop, grace=60.0) as running:
         running.start(job(tmp_path, "leaf", "die 1", memory=4 * GIB), lambda _: None)
