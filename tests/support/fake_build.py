@@ -4,6 +4,7 @@ What it does is in the image's folder, in a file `behaviour`, a word a line:
     die N          the worker that runs it is killed, as often as N times; each adds a line to the file DEATHS names
     full NAME      the disk of the worker NAME is full
     fail           an error, as a build says it
+    hold PATH      it makes that folder and writes it down as held, and is not going to give it back
     sleep SECONDS  its process id is written to the file PIDS names, then it sleeps
     stray          it ends without a word
 """
@@ -72,6 +73,12 @@ def behave(word: str, value: str) -> None:
         with Path(os.environ["PIDS"]).open("a") as stream:
             stream.write(f"{os.getpid()}\n")
         time.sleep(float(value))
+    elif word == "hold":
+        # Here, since only one test pays for it.
+        from labwright.host.ledger import Ledger
+
+        Ledger(Path(os.environ["LABWRIGHT_CACHE"], "ledger")).write("folder", value)
+        Path(value).mkdir()
     elif word == "stray":
         sys.exit(3)
 

@@ -11,10 +11,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from labwright.cli.cluster_options import check_effect
 from labwright.errors import Cause, LabwrightError
 from labwright.nightly.cluster_link import Link, check_link
 from labwright.nightly.cluster_parcel import LARGEST, Parcel, pack, unpack
 from labwright.nightly.cluster_room import Needs, Room, lacking, rooms_of
+from labwright.pipeline.stage2 import folder_digest
 
 GIB = 1 << 30
 
@@ -63,6 +65,31 @@ def test_certificates_without_tls_are_a_mistake_that_is_said(tmp_path):
         check_link(Link("tcp://127.0.0.1:8786", tmp_path))
 
 
+# Options.
+
+
+@pytest.mark.parametrize(
+    ("given", "named"),
+    [
+        ({"staging": "registry/x"}, "--staging"),
+        ({"tls_ca": Path("ca"), "tls_cert": Path("cert"), "tls_key": Path("key")}, "--tls-ca, --tls-cert, --tls-key"),
+        ({"scheduler": "tcp://127.0.0.1:1", "jobs": 2}, "--jobs"),
+        ({"scheduler": "tcp://127.0.0.1:1", "memory": "8G", "disk": "9G"}, "--memory, --disk"),
+        ({"kinds": ["artifact"]}, "--as"),
+    ],
+)
+def test_an_option_that_would_do_nothing_is_said_and_not_passed_over(given, named):
+    with pytest.raises(LabwrightError, match=f"^{named}: without effect here") as caught:
+        check_effect(**{"scheduler": "", "publish": ""} | given)
+    assert caught.value.cause is Cause.CONFIG
+    assert caught.value.hint
+
+
+def test_options_that_do_something_pass():
+    check_effect("tcp://127.0.0.1:1", "registry/x", staging="s", tls_ca=Path("ca"), kinds=["artifact"], jobs=None)
+    check_effect("", "", staging="", tls_ca=None, jobs=2, memory="8G", disk="9G", kinds=None)
+
+
 # What travels.
 
 
@@ -103,6 +130,14 @@ def test_a_folder_arrives_as_it_is_and_private_files_stay_at_home(tmp_path):
     assert stat.S_IMODE((found / "files/deep/run.sh").stat().st_mode) == 0o755
     assert (found / "files/link").readlink() == Path("deep/run.sh")
     assert (found / "image.meta.yaml").read_text() == (folder / "image.meta.yaml").read_text()
+
+
+@pytest.mark.parametrize("mode", [0o644, 0o664, 0o775, 0o600, 0o666])
+def test_a_mode_by_another_umask_does_not_rebuild_the_image_on_a_worker(tmp_path, mode):
+    folder = image(tmp_path / "images", "leaf")
+    (folder / "playbook.yml").write_text("[]\n")
+    (folder / "playbook.yml").chmod(mode)
+    assert folder_digest(there(pack(folder), tmp_path / "there")) == folder_digest(folder)
 
 
 def test_the_images_that_it_starts_from_lie_beside_it_as_they_did(tmp_path):

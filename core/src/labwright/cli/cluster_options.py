@@ -18,6 +18,8 @@ SCHEDULER = "Dask's scheduler: tls://HOST:PORT, or on one machine tcp://127.0.0.
 TlsCa = Annotated[Path | None, typer.Option("--tls-ca", metavar="FILE", help="PEM file of the cluster's authority.")]
 TlsCert = Annotated[Path | None, typer.Option("--tls-cert", metavar="FILE", help="This machine's certificate by it.")]
 TlsKey = Annotated[Path | None, typer.Option("--tls-key", metavar="FILE", help="The key of that certificate.")]
+_OPTIONS = {"kinds": "--as"}
+"""Options that are called otherwise than what they give."""
 Scheduler = Annotated[
     str, typer.Option("--scheduler", metavar="ADDRESS", help=f"Build on the workers of a cluster. {SCHEDULER}")
 ]
@@ -25,6 +27,22 @@ StagingPrefix = Annotated[
     str,
     typer.Option("--staging", metavar="PREFIX", help="Registry by which images travel in a cluster: HOST/PATH."),
 ]
+
+
+def check_effect(scheduler: str, publish: str, **given: object) -> None:
+    """Options of a night that would do nothing. given: what the user wrote, by the name of the option.
+
+    Raises LabwrightError (config) naming them.
+    """
+    for needed, names, remedy in (
+        (bool(scheduler), ("staging", "tls_ca", "tls_cert", "tls_key"), "they are for --scheduler ADDRESS"),
+        (not scheduler, ("jobs", "memory", "disk"), "with --scheduler each worker says what it has: labwright worker "
+         "--slots, --memory"),
+        (bool(publish), ("kinds",), "it is for --publish PREFIX"),
+    ):  # fmt: skip
+        idle = [_OPTIONS.get(name, f"--{name.replace('_', '-')}") for name in names if given.get(name)]
+        if idle and not needed:
+            raise LabwrightError(f"{', '.join(idle)}: without effect here", cause=Cause.CONFIG, hint=remedy)
 
 
 def executor_of(link: Link, staging: str, access: Access, workshop: Workshop) -> Callable[[], Executor]:

@@ -17,28 +17,31 @@ from typing import Any, Self
 import dask
 from distributed import Client, Future
 from distributed.scheduler import KilledWorker
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ValidationError
 
 from labwright.errors import Cause, LabwrightError
 from labwright.hooks import Event
 from labwright.nightly.child import event_of
+from labwright.nightly.cluster_answer import ANSWER, Answer, broken_off, given_up
 from labwright.nightly.cluster_link import Link, check_link
 from labwright.nightly.cluster_parcel import pack
 from labwright.nightly.cluster_room import Needs, Room, lacking, rooms_of
 from labwright.nightly.cluster_staging import Staging
 from labwright.nightly.executor import Executor, Job, JobResult
 from labwright.nightly.failures import failure, failure_of, line
-from labwright.nightly.local import own_log
-from labwright.nightly.model import Failure, StepTime
+from labwright.nightly.local import LONGEST, own_log
 from labwright.nightly.worker import security_of
 from labwright.nightly.worker_job import Order, build
 
 DEATHS = 3
-"""Workers that may die while they build an image, before that image is given up."""
+"""Workers that may die while they build an image, before that image is given up. Counted here, not by the scheduler:
+it counts a task, and a task of ours is for one worker."""
 PATIENCE = 15.0
 """Seconds to reach a scheduler, at first and after it went away."""
 GRACE = 60.0
 """Seconds that a job waits for a worker that could take it."""
+SILENCE = LONGEST + 3600
+"""Seconds that nothing is heard of a job, before it is given up: a worker ends a build itself after LONGEST."""
 LOOK = 0.25
 FRESH = 1.0
 """Seconds that what the scheduler said of its workers counts."""
@@ -49,41 +52,35 @@ DASK = {
 }
 
 
-@dataclass(frozen=True)
-class Answer:
-    """What a worker says of a job that ended. digest: of the manifest in the staging registry. log: of a failure."""
-
-    worker: str = ""
-    seconds: float = 0.0
-    steps: tuple[StepTime, ...] = ()
-    failure: Failure | None = None
-    digest: str = ""
-    log: str = ""
-
-
-ANSWER = TypeAdapter(Answer)
+NOWHERE = Room("")
 
 
 @dataclass(frozen=True)
 class Rules:
     """grace: seconds that a job waits for a worker that can take it. kvm: whether it has to have KVM.
 
-    program: what workers start in place of labwright; only tests do that.
+    silence: seconds, see SILENCE. program: what workers start in place of labwright; only tests do that.
     """
 
     grace: float = GRACE
+    silence: float = SILENCE
     kvm: bool = False
     program: tuple[str, ...] = ()
 
 
 @dataclass
 class _Running:
-    """A job that is being built. worker: where it is meant to run; empty where no worker has room."""
+    """A job that is being built. room: of the worker that has it; NOWHERE while it waits for one.
+
+    full: addresses of workers whose disks are. died: names of workers that did. heard: when something was heard of it.
+    """
 
     job: Job
     tell: Callable[[Event], None]
-    worker: str = ""
+    room: Room = NOWHERE
     full: set[str] = field(default_factory=set)
+    died: list[str] = field(default_factory=list)
+    heard: float = field(default_factory=time.monotonic)
     thread: threading.Thread | None = None
 
 
@@ -101,6 +98,7 @@ class ClusterExecutor(Executor):
         self._stopping = threading.Event()
         self._lost = threading.Event()
         self._lock = threading.Lock()
+        self._placing = threading.Lock()
         self._rooms: tuple[float, tuple[Room, ...]] = (0.0, ())
 
     def __enter__(self) -> Self:
@@ -117,20 +115,24 @@ class ClusterExecutor(Executor):
         self._drop()
 
     def admits(self, job: Job) -> bool:
-        """Whether a worker has a slot and memory for it."""
+        """Whether a worker has a slot and memory for it, and no job that was begun waits for one."""
         if not self._running:
             return True
+        if any(one.room is NOWHERE for one in self._running.values()):
+            return False
         try:
-            return bool(self._place(job, frozenset()))
+            return self._place(job, frozenset()) is not NOWHERE
         except LabwrightError:
             return False
 
     def start(self, job: Job, tell: Callable[[Event], None]) -> None:
         """The thread only waits."""
         self._connected()
-        one = _Running(job, tell, self._place(job, frozenset()))
+        one = _Running(job, tell)
         one.thread = threading.Thread(target=self._run, args=(one,), name=f"build of {job.slug}", daemon=True)
-        self._running[job.slug] = one
+        with self._placing:
+            one.room = self._place(job, frozenset())
+            self._running[job.slug] = one
         one.thread.start()
 
     def wait(self, seconds: float) -> tuple[JobResult, ...]:
@@ -155,19 +157,18 @@ class ClusterExecutor(Executor):
                 return self._client
             self._drop()
             try:
-                client = Client(
+                self._client = Client(
                     self._link.address, security=security_of(self._link), timeout=PATIENCE, set_as_default=False,
                     direct_to_workers=False, name="labwright-nightly",
                 )  # fmt: skip
-                # By value: a scheduler of another version says so in its own words, later.
-                client.run_on_scheduler(lambda dask_scheduler, most: setattr(dask_scheduler, "allowed_failures", most),
-                                        most=DEATHS - 1)  # fmt: skip
-                client.subscribe_topic(self._topic, self._hear)
+                self._client.subscribe_topic(self._topic, self._hear)
             except (OSError, TimeoutError, ValueError) as error:
-                raise self._gone(error) from error
-            self._client = client
+                self._lost.set()
+                raise self._unreachable(error) from error
+            # Another scheduler knows other workers.
+            self._rooms = 0.0, ()
             self._lost.clear()
-            return client
+            return self._client
 
     def _drop(self) -> None:
         """Dask's own client connects again by itself, but forgets its tasks and what it listened to."""
@@ -176,8 +177,14 @@ class ClusterExecutor(Executor):
             with contextlib.suppress(OSError, TimeoutError):
                 old.close(timeout=1)
 
-    def _gone(self, error: Exception | None = None) -> LabwrightError:
-        self._lost.set()
+    def _gone(self, client: Client, error: Exception | None = None) -> LabwrightError:
+        """The error for a client that lost its scheduler. A late job of an old one says nothing about the new one."""
+        with self._lock:
+            if client is self._client:
+                self._lost.set()
+        return self._unreachable(error)
+
+    def _unreachable(self, error: Exception | None) -> LabwrightError:
         return LabwrightError(
             f"there is no scheduler at {self._link.address}",
             cause=Cause.NETWORK,
@@ -194,6 +201,7 @@ class ClusterExecutor(Executor):
         except (LookupError, TypeError):
             return
         if one is not None and told is not None:
+            one.heard = time.monotonic()
             one.tell(told)
 
     def _needs(self, job: Job) -> Needs:
@@ -203,15 +211,16 @@ class ClusterExecutor(Executor):
         """What the workers offer in all. Raises LabwrightError (network)."""
         when, rooms = self._rooms
         if time.monotonic() - when > FRESH:
+            client = self._connected()
             try:
-                rooms = rooms_of(self._connected().scheduler_info(n_workers=-1))
+                rooms = rooms_of(client.scheduler_info(n_workers=-1))
             except (OSError, TimeoutError, ValueError) as error:
-                raise self._gone(error) from error
+                raise self._gone(client, error) from error
             self._rooms = time.monotonic(), rooms
         return rooms
 
-    def _place(self, job: Job, without: frozenset[str]) -> str:
-        """The worker with most room for a job beside what is there already; empty where none has any.
+    def _place(self, job: Job, without: frozenset[str]) -> Room:
+        """The worker with most room for a job beside what is there already; NOWHERE where none has any.
 
         Placed here and not by Dask, which gives a task to a worker for good, also to one that is busy, where tasks ask
         for resources.
@@ -219,10 +228,10 @@ class ClusterExecutor(Executor):
         taken: dict[str, list[Needs]] = {}
         for one in list(self._running.values()):
             if one.job is not job:
-                taken.setdefault(one.worker, []).append(self._needs(one.job))
+                taken.setdefault(one.room.address, []).append(self._needs(one.job))
         left = [room.less(taken.get(room.address, [])) for room in self._workers()]
         fits = [room for room in left if room.address not in without and room.takes(self._needs(job))]
-        return max(fits, key=lambda room: (room.slots, room.memory), default=Room("")).address
+        return max(fits, key=lambda room: (room.slots, room.memory), default=NOWHERE)
 
     def _run(self, one: _Running) -> None:
         job = one.job
@@ -249,11 +258,10 @@ class ClusterExecutor(Executor):
         while True:
             answer = self._once(one, order)
             full = answer.failure is not None and answer.failure.cause == Cause.DISK_FULL.value
-            other = self._elsewhere(one) if full else ""
-            if not other:
+            if not full or not self._elsewhere(one):
                 break
             say(f"{answer.worker} has no room on its disk; building {job.slug} on another worker")
-            one.worker = other
+            one.room = NOWHERE
         if answer.failure is None:
             self._staging.fetch(job.slug, answer.digest, job.output, say)
         return JobResult(job, answer.failure, answer.steps, answer.seconds, line(answer.worker), _log(job, answer.log))
@@ -264,68 +272,112 @@ class ClusterExecutor(Executor):
             raise _stopped()
         one.tell(Event("progress", one.job.slug, text=text))
 
-    def _elsewhere(self, one: _Running) -> str:
-        """Another worker than those whose disks are full; empty where there is none, not even a busy one."""
-        one.full.add(one.worker)
-        rooms = [room for room in self._workers() if room.address not in one.full]
-        fits = [room for room in rooms if room.takes(self._needs(one.job))]
-        return self._place(one.job, frozenset(one.full)) or max((room.address for room in fits), default="")
+    def _elsewhere(self, one: _Running) -> bool:
+        """Whether there is another worker than those whose disks are full, and be it a busy one."""
+        one.full.add(one.room.address)
+        return any(room.takes(self._needs(one.job)) for room in self._workers() if room.address not in one.full)
 
     def _once(self, one: _Running, order: Order) -> Answer:
-        """One task, to its end. Raises LabwrightError: interrupted, network, host where no worker can take it."""
+        """One build, to its end; where its worker dies, on another one from the beginning.
+
+        Raises LabwrightError: interrupted, network, host where no worker can take it.
+        """
+        while len(one.died) < DEATHS:
+            if one.room is NOWHERE:
+                self._settle(one)
+            answer = self._task(one, order)
+            if answer is not None:
+                return answer
+            one.died.append(line(one.room.name))
+            one.room = NOWHERE
+        return given_up(order.slug, one.died)
+
+    def _settle(self, one: _Running) -> None:
+        """Wait until a worker has room for it. Raises LabwrightError (host) where none could have any, for a while."""
+        needs, waiting = self._needs(one.job), time.monotonic()
+        while True:
+            with self._placing:
+                one.room = self._place(one.job, frozenset(one.full))
+            if one.room is not NOWHERE:
+                return
+            rooms = [room for room in self._workers() if room.address not in one.full]
+            if any(room.takes(needs) for room in rooms):
+                waiting = time.monotonic()
+            elif time.monotonic() - waiting > self._rules.grace:
+                raise LabwrightError(
+                    f"no worker can build {one.job.slug}: {lacking(needs, rooms)}",
+                    cause=Cause.HOST,
+                    hint="start one that can: labwright worker --scheduler ADDRESS says what its machine offers",
+                    details=[f"{name} died while it built it" for name in one.died],
+                )
+            if self._stopping.wait(LOOK):
+                raise _stopped()
+
+    def _task(self, one: _Running, order: Order) -> Answer | None:
+        """One task for one worker, to its end; None where that worker died. Raises LabwrightError."""
         client = self._connected()
-        key = f"{order.slug}-{uuid.uuid4().hex}"
-        future = client.submit(
-            build, order, key=key, pure=False, retries=0, resources=self._needs(one.job).resources,
-            workers=[one.worker] if one.worker else None, allow_other_workers=bool(one.worker),
-        )  # fmt: skip
+        one.heard = time.monotonic()
         try:
-            self._await(client, future, one)
-            return self._answer(client, future, one)
+            # For this worker alone: Dask takes "or another" for one that has not what the task asks for as well.
+            future = client.submit(
+                build, order, key=f"{order.slug}-{uuid.uuid4().hex}", pure=False, retries=0,
+                resources=self._needs(one.job).resources, workers=[one.room.address],
+            )  # fmt: skip
+        except Exception as error:  # Dask has no type for a client that is closed
+            if client.status == "running":
+                raise
+            raise self._gone(client, error) from error
+        try:
+            return self._answer(client, future, one) if self._await(client, future, one) else None
         finally:
             # Of a task that is over this does nothing; of one that is not, its worker hears that nobody waits for it.
             if not future.done() and client.status == "running":
                 client.cancel([future], force=True)
             future.release()
 
-    def _await(self, client: Client, future: Future, one: _Running) -> None:
-        waiting = time.monotonic()
+    def _await(self, client: Client, future: Future, one: _Running) -> bool:
+        """Wait for its end; False where its worker is gone. Raises LabwrightError: interrupted, network, host."""
         while not future.done():
             if self._stopping.wait(LOOK):
                 raise _stopped()
             if client.status != "running":
-                raise self._gone()
-            rooms = self._workers()
-            if any(room.takes(self._needs(one.job)) for room in rooms):
-                waiting = time.monotonic()
-            elif time.monotonic() - waiting > self._rules.grace:
+                raise self._gone(client)
+            if not self._there(client, one):
+                # Its last word may have come with that.
+                return bool(future.done())
+            if time.monotonic() - one.heard > self._rules.silence:
                 raise LabwrightError(
-                    f"no worker can build {one.job.slug}: {lacking(self._needs(one.job), rooms)}",
+                    f"nothing was heard of the build of {one.job.slug} on {line(one.room.name)} for "
+                    f"{self._rules.silence:.0f} s",
                     cause=Cause.HOST,
-                    hint="start one that can: labwright worker --scheduler ADDRESS says what its machine offers",
+                    hint="look at that worker's log, and start it again",
                 )
+        return True
 
-    def _answer(self, client: Client, future: Future, one: _Running) -> Answer:
+    def _there(self, client: Client, one: _Running) -> bool:
+        """Whether the scheduler still has its worker. Raises LabwrightError (network)."""
+        rooms = self._workers()
+        if client is not self._client:
+            # Another scheduler by now; what it has not is not dead.
+            raise self._gone(client)
+        return any(room.address == one.room.address for room in rooms)
+
+    def _answer(self, client: Client, future: Future, one: _Running) -> Answer | None:
+        """What its task came to; None where its worker died."""
         slug = one.job.slug
         if future.status == "cancelled":
-            raise self._gone()
+            raise self._gone(client)
         error = future.exception(timeout=PATIENCE) if future.status == "error" else None
         if isinstance(error, KilledWorker):
-            last = getattr(error.last_worker, "name", "")
-            return Answer(str(last), failure=failure(
-                f"{DEATHS} workers died while they built {slug}", Cause.HOST.value,
-                "look at the last one's own log (journalctl; dmesg shows what the kernel killed for want of memory), "
-                "and build it there alone: labwright build",
-                [f"the last one: {last}"],
-            ))  # fmt: skip
+            return None
         if error is not None:
-            return Answer(failure=failure(
-                f"the worker could not build {slug}: {type(error).__name__}: {error}", Cause.INTERNAL.value,
-                "is the same labwright installed on every machine of the cluster? if so, please report this",
-            ))  # fmt: skip
+            return broken_off(slug, error)
         try:
             return ANSWER.validate_python(future.result(timeout=PATIENCE))
         except (ValidationError, TimeoutError) as broken:
+            if isinstance(broken, TimeoutError) and not self._there(client, one):
+                # It died with the answer.
+                return None
             raise LabwrightError(
                 f"the worker's answer about {slug} cannot be read",
                 cause=Cause.INTERNAL,

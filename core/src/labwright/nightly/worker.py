@@ -6,6 +6,7 @@ import asyncio
 import logging
 import os
 import signal
+import uuid
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +19,8 @@ from labwright.host import namespace
 from labwright.host.usage import available_memory
 from labwright.nightly.cluster_link import Link, check_link
 from labwright.nightly.cluster_room import KVM, MEMORY, ROOT, SLOT
+from labwright.nightly.failures import line
+from labwright.nightly.worker_clean import give_back
 from labwright.nightly.worker_job import Settings
 from labwright.pipeline.runner import default_jobs, scratch_folder
 from labwright.pipeline.steps import MEGABYTE
@@ -43,7 +46,10 @@ DASK = {
 
 @dataclass(frozen=True)
 class Offer:
-    """What this machine gives to a cluster. slots: builds at once. memory: bytes for all. why: what it lacks."""
+    """What this machine gives to a cluster. slots: builds at once. memory: bytes for all.
+
+    why: what it lacks, and what is left of killed builds.
+    """
 
     slots: int
     memory: int
@@ -62,11 +68,11 @@ class Offer:
 def offer(workshop: Workshop, slots: int | None = None, memory: int | None = None) -> Offer:
     """What this machine can do: tried, not read from a version. Raises LabwrightError (config): an unfit cache."""
     workshop.paths.ensure()
-    # What a worker before this one held, that was killed.
-    workshop.ledger.clean()
+    # Of a worker before this one, that was killed.
+    left = give_back(workshop.paths)
     with scratch_folder(workshop.paths, workshop.ledger) as scratch:
         works, words = kvm_works(workshop.runner("worker").workbench(scratch, lambda _: None, scratch / "log"))
-    lacking = [] if works else [f"no KVM: {words}"]
+    lacking = [*left] if works else [*left, f"no KVM: {words}"]
     root = True
     if namespace.needed():
         try:
@@ -96,7 +102,8 @@ def security_of(link: Link) -> Security | None:
 def serve(link: Link, offered: Offer, access: Access, scratch: Path, say: Callable[[str], None]) -> None:
     """Work for a scheduler until SIGINT or SIGTERM. access: to the staging registry. scratch: Dask's own small files.
 
-    A scheduler that goes away is waited for: builds that run then end, since nobody is there to take them. Raises
+    A scheduler that goes away is waited for: builds that run then end, since nobody is there to take them. So is one
+    that does not take this worker: it may have been started again, or be an older one, by the time. Raises
     LabwrightError (config) for an address that strangers could use.
     """
     check_link(link)
@@ -111,9 +118,9 @@ async def _serve(link: Link, offered: Offer, access: Access, scratch: Path, say:
         asyncio.get_running_loop().add_signal_handler(number, ending.set)
     while not ending.is_set():
         try:
-            worker = await _started(link, offered, access, scratch)
-        except (OSError, TimeoutError) as error:
-            say(f"no scheduler at {link.address} ({error.__class__.__name__}); looking again in {PAUSE:.0f} s")
+            worker = await _started(link, offered, Settings(access, say), scratch)
+        except (OSError, TimeoutError, RuntimeError, ValueError) as error:
+            say(f"{_refusal(link, error)}; looking again in {PAUSE:.0f} s")
             await _first(asyncio.sleep(PAUSE), ending.wait())
             continue
         say(f"working for {link.address}: {in_words(offered)}")
@@ -125,11 +132,24 @@ async def _serve(link: Link, offered: Offer, access: Access, scratch: Path, say:
             await _first(asyncio.sleep(PAUSE), ending.wait())
 
 
-async def _started(link: Link, offered: Offer, access: Access, scratch: Path) -> Worker:
+def _refusal(link: Link, error: Exception) -> str:
+    """Why no work came to be: Dask wraps what it does not expect into an error without words."""
+    reason = error.__cause__ or error
+    if isinstance(reason, (OSError, TimeoutError)):
+        return f"no scheduler at {link.address} ({reason.__class__.__name__})"
+    return f"the scheduler at {link.address} does not take this worker ({line(reason)})"
+
+
+def worker_name() -> str:
+    """Another one for each start: a scheduler still has the name of a worker whose end it has not noticed."""
+    return f"{os.uname().nodename}-{uuid.uuid4().hex[:8]}"
+
+
+async def _started(link: Link, offered: Offer, settings: Settings, scratch: Path) -> Worker:
     worker = Worker(
         link.address,
         nthreads=offered.slots,
-        name=f"{os.uname().nodename}-{os.getpid()}",
+        name=worker_name(),
         resources=offered.resources,
         security=security_of(link),
         # In a network the address by which the scheduler is reached; without TLS nobody else reaches it.
@@ -139,7 +159,7 @@ async def _started(link: Link, offered: Offer, access: Access, scratch: Path) ->
         local_directory=str(scratch),
         memory_limit=0,
         death_timeout=PATIENCE,
-        plugins=(Settings(access),),
+        plugins=(settings,),
         silence_logs=logging.CRITICAL,
     )
     return await worker

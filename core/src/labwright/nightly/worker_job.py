@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import platform
 import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,16 +17,15 @@ from distributed.core import Status
 from labwright import __version__
 from labwright.errors import Cause, LabwrightError, os_error
 from labwright.hooks import Event
-from labwright.host.ledger import Ledger
 from labwright.host.paths import Paths
-from labwright.host.run import run
+from labwright.host.run import Completed, run
 from labwright.nightly.child import MARK, Transcript
 from labwright.nightly.cluster_parcel import Parcel, unpack
 from labwright.nightly.cluster_staging import KIND
 from labwright.nightly.executor import Job
 from labwright.nightly.failures import failure_of, keep_log
 from labwright.nightly.local import ANY_CODE, LONGEST, command, own_log
-from labwright.nightly.model import Failure
+from labwright.nightly.worker_clean import give_back
 from labwright.pipeline.runner import scratch_folder
 from labwright.pipeline.workshop import Workshop
 from labwright.plugins import hook_manager
@@ -61,12 +62,13 @@ class Order:
 
 
 class Settings(WorkerPlugin):  # type: ignore[misc]
-    """What a worker knows of its own machine: how it reaches the staging registry."""
+    """What a worker knows of its own machine: how it reaches the staging registry, and who hears what is wrong here."""
 
     name = "labwright"
 
-    def __init__(self, access: Access) -> None:
+    def __init__(self, access: Access, say: Callable[[str], None]) -> None:
         self.access = access
+        self.say = say
 
 
 @dataclass
@@ -106,7 +108,7 @@ class _Voice:
 
 
 def build(order: Order) -> dict[str, Any]:
-    """Build one image here and push what was delivered. Returns how it ended, as plain values: see cluster.Answer.
+    """Build one image here and push what was delivered. Returns how it ended, as plain values of cluster_answer.Answer.
 
     The files do not go by way of the scheduler; the digest of the manifest that they are under does.
     """
@@ -129,7 +131,7 @@ def _build(order: Order, result: dict[str, Any]) -> None:
             hint="install the same version on every machine of the cluster",
         )
     voice = _Voice(order.topic, order.slug)
-    access = get_worker().plugins[Settings.name].access
+    settings = get_worker().plugins[Settings.name]
     paths = Paths.from_environment()
     paths.ensure()
     workshop = Workshop(paths, hook_manager()[0])
@@ -139,28 +141,36 @@ def _build(order: Order, result: dict[str, Any]) -> None:
         base = None
         if order.base:
             base = _made(scratch / "base")
-            pull(parse_reference(order.base), base, PullOptions(access), bench)
+            pull(parse_reference(order.base), base, PullOptions(settings.access), bench)
         job = Job(order.slug, folder, _made(scratch / "out"), base, order.locked, order.offline)
-        failed = _child(job, order, voice, paths, result)
+        said = Transcript(order.slug, voice.tell)
+        child = None
+        try:
+            child = _child(job, order, voice, said)
+        finally:
+            # What it held, a build that was killed cannot give back by itself; called off, it may have been.
+            if child is None or child.code < 0:
+                _give_back(paths, voice, settings)
+        result["steps"] = [asdict(step) for step in said.steps]
+        failed = said.failure(child)
         if failed is not None:
             result["failure"] = asdict(failed)
+            result["log"] = _text(said.log(paths.logs) or own_log(job), job.output.with_name("kept"))
             return
         delivered = read_delivered(job.output / f"{order.slug}.qcow2")
-        options = PublishOptions(access, force=True)
+        options = PublishOptions(settings.access, force=True)
         done = publish(delivered, parse_reference(order.place), kind_named(KIND), options, bench)
         result["digest"] = done.digest
 
 
-def _child(job: Job, order: Order, voice: _Voice, paths: Paths, result: dict[str, Any]) -> Failure | None:
-    """Run the build. Returns how it failed."""
-    said = Transcript(job.slug, voice.tell)
+def _child(job: Job, order: Order, voice: _Voice, said: Transcript) -> Completed:
+    """Run the build. Raises LabwrightError where it was called off or took too long."""
     words = command(job)
-    own = own_log(job)
-    done = run(
+    return run(
         [*order.program, *words[words.index("build") :]] if order.program else words,
         # It is this program again, with references to secrets in variables of this machine.
         env=dict(os.environ),
-        log=own,
+        log=own_log(job),
         timeout=LONGEST,
         accept=ANY_CODE,
         what=f"the build of {job.slug} failed",
@@ -168,14 +178,15 @@ def _child(job: Job, order: Order, voice: _Voice, paths: Paths, result: dict[str
         unlogged=MARK,
         stop=voice.stopped,
     )
-    if done.code < 0:
-        # What it held, a build that was killed cannot give back by itself.
-        Ledger(paths.ledger).clean()
-    result["steps"] = [asdict(step) for step in said.steps]
-    failed = said.failure(done)
-    if failed is not None:
-        result["log"] = _text(said.log(paths.logs) or own, job.output.with_name("kept"))
-    return failed
+
+
+def _give_back(paths: Paths, voice: _Voice, settings: Settings) -> None:
+    """Say what would not go here and, if it still listens, to the coordinator."""
+    for text in give_back(paths):
+        settings.say(text)
+        # A worker that ends is connected no more.
+        with contextlib.suppress(OSError):
+            voice.tell(Event("progress", voice.slug, text=text))
 
 
 def _text(log: Path, place: Path) -> str:
