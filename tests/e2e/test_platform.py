@@ -23,6 +23,10 @@ from support.container import Container, cable, container, network, run
 from support.oci import copied, unpacked
 from support.registry import RealRegistry
 
+from labwright.registry.client import Registry
+from labwright.registry.reference import Reference
+from labwright.registry.transport import Access
+
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root: makes network namespaces and runs containers")
 CONTRACT = {("tcp", 22), ("udp", 161), ("tcp", 830), ("tcp", 8080)}
 SIZE = 9000
@@ -78,6 +82,7 @@ class Lab:
     entry: list[str]
     root: Path
     config: dict
+    bill: dict
 
     def ssh(self, number: int, command: str, check: bool = True) -> str:
         options = ["StrictHostKeyChecking=no", "UserKnownHostsFile=/dev/null", "LogLevel=ERROR", "ConnectTimeout=20"]
@@ -105,6 +110,7 @@ def lab(tmp_path_factory) -> Iterator[Lab]:
             "publish", out / "debian.qcow2", reference, "--as", "platform", cache=builds.users_cache()
         )
         assert done.returncode == 0, done.stdout + done.stderr
+        bill = bill_of(registry.host, "labs/debian", "platform")
         root = folder / "root"
         config = unpacked(copied(reference, folder / "layout"), root)
         done = builds.command("pull", reference, "--out", folder / "back", cache=builds.users_cache())
@@ -129,8 +135,29 @@ def lab(tmp_path_factory) -> Iterator[Lab]:
             while one.execute(*config["config"]["Entrypoint"], "health"):
                 assert time.monotonic() < until, one.said[-2000:]
         yield Lab(
-            client, (a, b), ("10.9.1.2", "10.9.2.2"), (first, second), config["config"]["Entrypoint"], root, config
+            client,
+            (a, b),
+            ("10.9.1.2", "10.9.2.2"),
+            (first, second),
+            config["config"]["Entrypoint"],
+            root,
+            config,
+            bill,
         )
+
+
+def bill_of(host: str, repository: str, tag: str) -> dict:
+    """The bill of materials that lies beside an image."""
+    with Registry(host, Access()) as registry:
+        image = registry.digest(Reference(host, repository, tag))
+        papers = {one.artifact_type: one.digest for one in registry.referrers(repository, image)}
+        manifest = registry.get(Reference(host, repository, digest=papers["application/vnd.cyclonedx+json"]))
+        return json.loads(registry.small_blob(repository, manifest.layers[0]))
+
+
+def test_the_bill_of_materials_names_what_starts_the_machine_and_what_is_in_it(lab):
+    names = {(one["bom-ref"].startswith("runtime:"), one["name"]) for one in lab.bill["components"]}
+    assert {(True, "qemu-system-x86"), (True, "python3-minimal"), (False, "systemd")} <= names
 
 
 def test_a_learner_logs_in_from_another_pod_and_is_root_without_a_password(lab):
