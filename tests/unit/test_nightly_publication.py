@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 
 import pytest
@@ -18,6 +18,7 @@ from labwright.nightly.model import Night, Published
 from labwright.nightly.night import Book, Listener, Rules, run_night
 from labwright.nightly.places import Places
 from labwright.nightly.publication import Destination, publish_night, tag_of
+from labwright.publish.publish import Published as RegistryPublished
 from labwright.registry.reference import Reference
 
 TWO = [Candidate("frr", Path("/images/frr")), Candidate("tools", Path("/images/tools"))]
@@ -220,3 +221,8 @@ def test_a_registry_that_was_waited_for_once_is_not_waited_for_with_each_image(t
     done = night(tmp_path, FakePublisher(faults))
     assert [len(left) for left in faults.values()] == [9 - 3 - 1, 9 - 2], "three tries, then one for each of the rest"
     assert [len(image.publish_failures) for image in done.images] == [2, 2]
+
+
+def test_all_that_a_publication_says_is_in_the_record_of_the_night():
+    names = {one.name for one in fields(RegistryPublished)}
+    assert names <= {one.name for one in fields(Published)}

@@ -59,7 +59,8 @@ class Delivered:
 class Published:
     """What a registry has of an image. digest: of the manifest. uploaded, total: bytes of blobs; signed: by our key.
 
-    signer: the identifier of that key (trust.keys.PublicKey); empty where it is not signed.
+    signer: the identifier of that key (trust.keys.PublicKey); empty where it is not signed. warnings: what the registry
+    did not take, in words.
     """
 
     kind: str
@@ -69,6 +70,7 @@ class Published:
     total: int
     signed: bool = False
     signer: str = ""
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -80,6 +80,7 @@ class Published:
     digest: str
     uploaded: str
     signed: bool
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -247,6 +248,7 @@ def _published(image: ImageNight) -> tuple[Published, ...]:
             digest=line(one.digest, 200),
             uploaded=_uploaded(one.uploaded, one.total),
             signed=one.signed,
+            warnings=tuple(line(text) for text in one.warnings[:20]),
         )
         for one in image.published
     )
