@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from labwright.cli.build import Locked, Offline
-from labwright.cli.cluster_options import Scheduler, StagingPrefix, TlsCa, TlsCert, TlsKey, executor_of
+from labwright.cli.cluster_options import Scheduler, StagingPrefix, TlsCa, TlsCert, TlsKey, check_effect, executor_of
 from labwright.cli.registry_options import AuthFile, Authorities, access
 from labwright.cli.session import Json, as_root, errors, failures, out
 from labwright.errors import Cause
@@ -126,6 +126,10 @@ def nightly(
     Interrupted, it goes on with the same night when it is run again. Exit code 1: it is whole, and images failed.
     """
     with night_session(json_lines) as running:
+        check_effect(
+            scheduler, publish, staging=staging, tls_ca=tls_ca, tls_cert=tls_cert, tls_key=tls_key, jobs=jobs,
+            memory=memory, disk=disk, kinds=kinds,
+        )  # fmt: skip
         allowed = {word: parse_size(text) if text else None for word, text in (("memory", memory), ("disk", disk))}
         cache = running.workshop.paths
         places = Places(out_dir.absolute())

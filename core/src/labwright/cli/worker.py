@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import sys
-import tempfile
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -16,6 +14,7 @@ from labwright.cli.session import Json, failures, out, print_json, workshop
 from labwright.host.text import plain
 from labwright.nightly.cluster_link import Link, check_link, with_dask
 from labwright.pipeline.prune import parse_size
+from labwright.pipeline.runner import scratch_folder
 from labwright.ui.views import JsonView
 
 
@@ -48,8 +47,10 @@ def worker(
         if show:
             say(dask_worker.in_words(offered))
             return
-        with tempfile.TemporaryDirectory(prefix="labwright-worker-") as scratch:
-            dask_worker.serve(link, offered, access(ca, auth_file), Path(scratch), say)
+        here = workshop()
+        # In the ledger, so that what a worker leaves that is killed goes with the start of the next one.
+        with scratch_folder(here.paths, here.ledger) as scratch:
+            dask_worker.serve(link, offered, access(ca, auth_file), scratch, say)
 
 
 def _in_lines(offer: Mapping[str, object]) -> Callable[[str], None]:
