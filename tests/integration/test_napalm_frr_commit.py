@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,17 @@ from napalm_frr import FRRDriver
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root: network namespaces")
 
 own_hostname, one, base, driver = live.own_hostname, live.one, live.base, live.driver
+
+
+def test_a_running_configuration_that_only_reads_differently_since_is_no_change(driver: FRRDriver) -> None:
+    """As that of a router whose daemons still come up: seen on a slow machine."""
+    driver.load_merge_candidate(config="ip route 192.0.2.0/24 blackhole\n")
+    transaction = driver._transaction
+    transaction.candidate = replace(transaction.candidate, running=f"!\n{transaction.candidate.running}!\n")
+    driver.commit_config()
+    assert "ip route 192.0.2.0/24 blackhole" in driver.get_config()["running"]
+    driver.rollback()
+    assert "192.0.2.0/24" not in driver.get_config()["running"]
 
 
 # What never converges

@@ -53,7 +53,9 @@ def test_a_time_limit_ends_the_child_and_its_children():
         # Nobody else on the machine sleeps for so long.
         run(["sh", "-c", "sleep 61.7531 & sleep 61.7531"], timeout=0.3)
     assert time.monotonic() - started < 10
-    assert "sleep 61.7531" not in subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True).stdout.splitlines()
+    assert (
+        "sleep 61.7531" not in subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True).stdout.splitlines()
+    )
 
 
 def test_a_flood_of_output_on_both_streams_does_not_block():

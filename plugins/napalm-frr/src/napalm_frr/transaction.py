@@ -29,6 +29,9 @@ log = logging.getLogger("napalm_frr")
 
 # A commit that ends so has changed nothing.
 UNDONE = (device.PENDING, device.PENDING_OF_OTHER, device.NO_HOSTNAME, device.CHANGED)
+SPELLINGS = 3
+"""How often a configuration that only reads differently is taken for the same: a router whose daemons still come up
+shows it with other separators each time."""
 AS_BEFORE = "the running configuration is as it was before"
 
 
@@ -148,6 +151,13 @@ class Transaction:
         self._undo, self._token = candidate.running, token if revert_in else ""
         try:
             report = self._apply(candidate, revert_in, token)
+            for _ in range(SPELLINGS):
+                now = self.device.running() if report.code == device.CHANGED else ""
+                if report.code != device.CHANGED or configuration.difference(candidate.running, now):
+                    break
+                candidate = replace(candidate, running=now)
+                self._undo = now
+                report = self._apply(candidate, revert_in, token)
         except NothingChanged:
             self._undo, self._token = earlier
             raise
