@@ -15,6 +15,7 @@ from pathlib import Path
 
 from bench.measure import Measured, Table, measure
 
+from labwright import __version__
 from labwright.host.files import file_digest
 from labwright.host.paths import Paths
 from labwright.interfaces import Workbench
@@ -59,7 +60,7 @@ def make_up(description: Path, out: Path, workshop: Workshop) -> None:
     for step in course.steps:
         ingredients = dict(step.options) | {f"step {name}": str(steps[name]["digest"]) for name in step.inputs}
         steps[step.name] = {"key": key_of(step, ingredients), "digest": step.name, "inputs": ingredients, "seconds": 1}
-    facts = {"image": spec.slug, "sha256": file_digest(built.image), "bytes": built.image.stat().st_size,
+    facts = {"labwright": __version__, "type": spec.build.type, "image": spec.slug, "sha256": file_digest(built.image), "bytes": built.image.stat().st_size,
              "steps": steps, **course.privacy.facts()}  # fmt: skip
     built.report.write_text(json.dumps(facts))
     (version.parent / "current").symlink_to(version.name)
