@@ -60,8 +60,9 @@ def make_up(description: Path, out: Path, workshop: Workshop) -> None:
     for step in course.steps:
         ingredients = dict(step.options) | {f"step {name}": str(steps[name]["digest"]) for name in step.inputs}
         steps[step.name] = {"key": key_of(step, ingredients), "digest": step.name, "inputs": ingredients, "seconds": 1}
-    facts = {"labwright": __version__, "type": spec.build.type, "image": spec.slug, "sha256": file_digest(built.image), "bytes": built.image.stat().st_size,
-             "steps": steps, **course.privacy.facts()}  # fmt: skip
+    facts = {"labwright": __version__, "type": spec.build.type, "image": spec.slug, "steps": steps,
+             "sha256": file_digest(built.image), "bytes": built.image.stat().st_size,
+             **course.privacy.facts()}  # fmt: skip
     built.report.write_text(json.dumps(facts))
     (version.parent / "current").symlink_to(version.name)
 
