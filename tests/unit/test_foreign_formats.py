@@ -25,7 +25,7 @@ from labwright.foreign.reader import Reader, beginning, opened
 from labwright.foreign.vhdx import checksum
 
 LIMITS = Limits()
-SLOWEST = 5.0
+SLOWEST = 30.0
 FUZZ = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 CHANGES = st.lists(st.tuples(st.integers(0, 1 << 18), st.binary(min_size=1, max_size=16)), max_size=6)
 """Pieces to put into a sound image, most of them where tables and headers are."""
