@@ -56,6 +56,7 @@ class Cluster:
     port: int = field(default_factory=free_port)
     scheduler: subprocess.Popen[bytes] | None = None
     workers: list[subprocess.Popen[bytes]] = field(default_factory=list)
+    caches: set[str] = field(default_factory=set)
 
     @property
     def address(self) -> str:
@@ -98,6 +99,7 @@ class Cluster:
         cache = environment.pop("LABWRIGHT_CACHE", "")
         if not cache:
             cache = str(self.folder / name)
+            self.caches.add(cache)
             remember_kvm(Path(cache))
         words = [
             sys.executable,
@@ -140,6 +142,10 @@ class Cluster:
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait(5)
+        for cache in self.caches:
+            # A worker that was killed, and its build with it, leaves what it held to whoever starts there next.
+            words = [sys.executable, "-m", "labwright", "clean"]
+            subprocess.run(words, check=True, capture_output=True, env=os.environ | {"LABWRIGHT_CACHE": cache})
 
 
 @contextlib.contextmanager

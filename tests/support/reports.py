@@ -29,7 +29,7 @@ def debian(**more: object) -> dict[str, Any]:
         "steps": {"kernel": step("kernel", **{"kernel configuration": "7c" * 32}), "tree": step("tree", password="x")},
         "pins": {
             "lock": 1, "type": "debian", "release": "bookworm", "snapshot": "", "asked": ["bsdutils"],
-            "mirrors": {"archive": "http://deb.debian.org/debian", "security": "file:/srv/secret-place/debian"},
+            "mirrors": {"archive": "http://mirror.example/debian", "security": "file:/srv/secret-place/debian"},
             "kernel_source": pin("linux-source-6.1", "6.1.192-2", "all", "security"),
             "packages": [
                 pin("bsdutils", "1:2.38.1-5+deb12u3"), pin("ca-certificates", "20250419~deb12u2", "all"),

@@ -73,7 +73,7 @@ def test_every_pin_and_the_kernel_s_source_and_the_revision_are_dependencies():
     }  # fmt: skip
     (one,) = (one for one in found if one["name"] == "bsdutils")
     assert one["digest"] == {"sha256": reports.pin("bsdutils", "1")["sha256"]}
-    assert one["downloadLocation"] == "http://deb.debian.org/debian/pool/main/b/bsdutils/bsdutils.deb"
+    assert one["downloadLocation"] == "http://mirror.example/debian/pool/main/b/bsdutils/bsdutils.deb"
 
 
 def test_the_disk_that_an_image_starts_from_is_a_dependency():
