@@ -14,7 +14,7 @@ import typer
 from labwright.cli.build import Locked, Offline
 from labwright.cli.cluster_options import Scheduler, StagingPrefix, TlsCa, TlsCert, TlsKey, check_effect, executor_of
 from labwright.cli.registry_options import AuthFile, Authorities, access
-from labwright.cli.session import Json, as_root, errors, failures, out
+from labwright.cli.session import Json, as_root, failures, out, usable_hooks
 from labwright.errors import Cause
 from labwright.hooks import NightFinished
 from labwright.host.paths import Paths
@@ -31,7 +31,6 @@ from labwright.nightly.whole import Wanted, looker_of
 from labwright.nightly.whole import nightly as run_nightly
 from labwright.pipeline.prune import parse_size
 from labwright.pipeline.workshop import Workshop
-from labwright.plugins import hook_manager
 from labwright.publish.kinds import KINDS
 from labwright.ui.nightly import NightView
 from labwright.ui.views import JsonView
@@ -73,9 +72,7 @@ def night_session(json_lines: bool) -> Iterator[NightSession]:
     """As `session`, with the views of a night."""
     with failures(json_lines, lines=True):
         as_root()
-        manager, broken = hook_manager()
-        for plugin in broken:
-            errors.print(f"the hooks {plugin.name} of {plugin.package} are not used: {plugin.note}", markup=False)
+        manager = usable_hooks()
         view: NightView | JsonView = JsonView(sys.stdout) if json_lines else NightView(out)
         manager.register(view)
         with view.shown() if isinstance(view, NightView) else contextlib.nullcontext():

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
+import pluggy
 import typer
 from rich.console import Console
 
@@ -63,15 +64,21 @@ def session(json_lines: bool, root: bool = True) -> Iterator[Session]:
     with failures(json_lines, lines=True):
         if root:
             as_root()
-        manager, broken = hook_manager()
-        for plugin in broken:
-            errors.print(f"the hooks {plugin.name} of {plugin.package} are not used: {plugin.note}", markup=False)
+        manager = usable_hooks()
         view: RichView | JsonView = JsonView(sys.stdout) if json_lines else RichView(out)
         manager.register(view)
         workshop = Workshop(Paths.from_environment(), manager)
         shown = view.shown() if isinstance(view, RichView) else contextlib.nullcontext()
         with shown:
             yield Session(workshop, view)
+
+
+def usable_hooks() -> pluggy.PluginManager:
+    """The hooks of installed packages; those that cannot be used are named."""
+    manager, broken = hook_manager()
+    for plugin in broken:
+        errors.print(f"the hooks {plugin.name} of {plugin.package} are not used: {plugin.note}", markup=False)
+    return manager
 
 
 def workshop() -> Workshop:

@@ -27,7 +27,7 @@ from labwright.nightly.cluster_link import Link, check_link
 from labwright.nightly.cluster_parcel import pack
 from labwright.nightly.cluster_room import Needs, Room, lacking, rooms_of
 from labwright.nightly.cluster_staging import Staging
-from labwright.nightly.executor import Executor, Job, JobResult
+from labwright.nightly.executor import Executor, Job, JobResult, ended_within
 from labwright.nightly.failures import failure, failure_of, line
 from labwright.nightly.local import LONGEST, own_log
 from labwright.nightly.worker import security_of
@@ -137,13 +137,7 @@ class ClusterExecutor(Executor):
 
     def wait(self, seconds: float) -> tuple[JobResult, ...]:
         """The jobs that have ended."""
-        found = []
-        try:
-            found.append(self._ended.get(timeout=max(0.0, seconds)))
-            while True:
-                found.append(self._ended.get_nowait())
-        except queue.Empty:
-            pass
+        found = ended_within(seconds, self._ended)
         for result in found:
             one = self._running.pop(result.job.slug)
             if one.thread:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import queue
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -40,6 +41,17 @@ class JobResult:
     seconds: float = 0.0
     worker: str = ""
     log: Path | None = None
+
+
+def ended_within(seconds: float, ended: queue.SimpleQueue[JobResult]) -> list[JobResult]:
+    """All results that are there; waits that long at most for the first one."""
+    found: list[JobResult] = []
+    try:
+        found.append(ended.get(timeout=max(0.0, seconds)))
+        while True:
+            found.append(ended.get_nowait())
+    except queue.Empty:
+        return found
 
 
 class Executor(ABC):

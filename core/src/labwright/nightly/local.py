@@ -6,7 +6,7 @@ import os
 import queue
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -15,10 +15,10 @@ from labwright.errors import Cause, LabwrightError
 from labwright.hooks import Event
 from labwright.host.ledger import Ledger
 from labwright.host.paths import Paths
-from labwright.host.run import run
+from labwright.host.run import Completed, run
 from labwright.host.usage import available_memory, free_space
 from labwright.nightly.child import MARK, Transcript
-from labwright.nightly.executor import Executor, Job, JobResult
+from labwright.nightly.executor import Executor, Job, JobResult, ended_within
 from labwright.nightly.failures import failure_of
 from labwright.pipeline.runner import default_jobs
 
@@ -90,13 +90,7 @@ class LocalExecutor(Executor):
 
     def wait(self, seconds: float) -> tuple[JobResult, ...]:
         """The jobs that have ended."""
-        found = []
-        try:
-            found.append(self._ended.get(timeout=max(0.0, seconds)))
-            while True:
-                found.append(self._ended.get_nowait())
-        except queue.Empty:
-            pass
+        found = ended_within(seconds, self._ended)
         for result in found:
             _, thread = self._running.pop(result.job.slug)
             thread.join()
@@ -116,18 +110,7 @@ class LocalExecutor(Executor):
     def _build(self, job: Job, tell: Callable[[Event], None]) -> JobResult:
         said = Transcript(job.slug, tell)
         own = own_log(job)
-        done = run(
-            command(job),
-            # It is this program again, with references to secrets in variables that only the user knows.
-            env=dict(os.environ),
-            log=own,
-            timeout=LONGEST,
-            accept=ANY_CODE,
-            what=f"the build of {job.slug} failed",
-            on_line=said.hear,
-            unlogged=MARK,
-            stop=self._stop,
-        )
+        done = run_build(command(job), job, said, self._stop)
         failed = said.failure(done)
         if done.code < 0:
             self._clean()
@@ -141,6 +124,26 @@ class LocalExecutor(Executor):
     def _stop(self) -> LabwrightError | None:
         stopped = LabwrightError("the nightly build was stopped", cause=Cause.INTERRUPTED, hint="run it again")
         return stopped if self._stopping.is_set() else None
+
+
+def run_build(
+    words: Sequence[str | Path], job: Job, said: Transcript, stop: Callable[[], LabwrightError | None]
+) -> Completed:
+    """Run a build to its end, whatever its exit code. stop: see run(). Raises LabwrightError where it was called off
+    or took too long.
+    """
+    return run(
+        words,
+        # It is this program again, with references to secrets in variables that only the user of this machine knows.
+        env=dict(os.environ),
+        log=own_log(job),
+        timeout=LONGEST,
+        accept=ANY_CODE,
+        what=f"the build of {job.slug} failed",
+        on_line=said.hear,
+        unlogged=MARK,
+        stop=stop,
+    )
 
 
 def own_log(job: Job) -> Path:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import platform
 import time
 from collections.abc import Callable
@@ -18,13 +17,13 @@ from labwright import __version__
 from labwright.errors import Cause, LabwrightError, os_error
 from labwright.hooks import Event
 from labwright.host.paths import Paths
-from labwright.host.run import Completed, run
-from labwright.nightly.child import MARK, Transcript
+from labwright.host.run import Completed
+from labwright.nightly.child import Transcript
 from labwright.nightly.cluster_parcel import Parcel, unpack
 from labwright.nightly.cluster_staging import KIND
 from labwright.nightly.executor import Job
 from labwright.nightly.failures import failure_of, keep_log
-from labwright.nightly.local import ANY_CODE, LONGEST, command, own_log
+from labwright.nightly.local import command, own_log, run_build
 from labwright.nightly.worker_clean import give_back
 from labwright.pipeline.runner import scratch_folder
 from labwright.pipeline.workshop import Workshop
@@ -166,18 +165,8 @@ def _build(order: Order, result: dict[str, Any]) -> None:
 def _child(job: Job, order: Order, voice: _Voice, said: Transcript) -> Completed:
     """Run the build. Raises LabwrightError where it was called off or took too long."""
     words = command(job)
-    return run(
-        [*order.program, *words[words.index("build") :]] if order.program else words,
-        # It is this program again, with references to secrets in variables of this machine.
-        env=dict(os.environ),
-        log=own_log(job),
-        timeout=LONGEST,
-        accept=ANY_CODE,
-        what=f"the build of {job.slug} failed",
-        on_line=said.hear,
-        unlogged=MARK,
-        stop=voice.stopped,
-    )
+    program = [*order.program, *words[words.index("build") :]] if order.program else words
+    return run_build(program, job, said, voice.stopped)
 
 
 def _give_back(paths: Paths, voice: _Voice, settings: Settings) -> None:

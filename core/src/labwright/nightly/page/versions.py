@@ -21,19 +21,20 @@ def compare(order: Order, one: str, two: str) -> int | None:
 
 def compare_deb(one: str, two: str) -> int:
     """dpkg's order: epoch, upstream version, revision (deb-version(7), Sorting algorithm)."""
-    (epoch, version, revision), (other_epoch, other_version, other_revision) = _deb_parts(one), _deb_parts(two)
+    (epoch, version, revision), (other_epoch, other_version, other_revision) = _parts(one), _parts(two)
     return (
         _sign(epoch, other_epoch) or _compare_deb_part(version, other_version)
         or _compare_deb_part(revision, other_revision)
     )  # fmt: skip
 
 
-def _deb_parts(version: str) -> tuple[int, str, str]:
-    epoch, colon, rest = version.partition(":")
+def _parts(label: str) -> tuple[int, str, str]:
+    """Epoch, version, and revision or release: both systems write them alike."""
+    epoch, colon, rest = label.partition(":")
     if not colon:
-        epoch, rest = "0", version
-    upstream, dash, revision = rest.rpartition("-")
-    return _number(epoch), upstream if dash else rest, revision if dash else ""
+        epoch, rest = "0", label
+    version, dash, release = rest.rpartition("-")
+    return _number(epoch), version if dash else rest, release if dash else ""
 
 
 def _compare_deb_part(one: str, two: str) -> int:
@@ -65,18 +66,10 @@ def _deb_weight(sign: str) -> int:
 
 def compare_rpm(one: str, two: str) -> int:
     """rpm's order: epoch, version, release (rpm-version(7))."""
-    (epoch, version, release), (other_epoch, other_version, other_release) = _rpm_parts(one), _rpm_parts(two)
+    (epoch, version, release), (other_epoch, other_version, other_release) = _parts(one), _parts(two)
     found = _sign(epoch, other_epoch) or _compare_rpm_part(version, other_version)
     # A label without a release equals one with any.
     return found or (_compare_rpm_part(release, other_release) if release and other_release else 0)
-
-
-def _rpm_parts(label: str) -> tuple[int, str, str]:
-    epoch, colon, rest = label.partition(":")
-    if not colon:
-        epoch, rest = "0", label
-    version, dash, release = rest.rpartition("-")
-    return _number(epoch), version if dash else rest, release if dash else ""
 
 
 def _compare_rpm_part(one: str, two: str) -> int:
