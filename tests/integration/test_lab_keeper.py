@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -20,6 +20,7 @@ from labwright.lesson.command import Order
 from labwright.lesson.keeper.ask import ask_keeper
 from labwright.lesson.keeper.plan import GO, KeeperPlan
 from labwright.vm.device import socket_folder
+from labwright.vm.qmp import monitor
 
 
 @dataclass
@@ -40,21 +41,38 @@ class Held:
             time.sleep(0.02)
 
 
+class Alive:
+    """A process that is somebody else's child."""
+
+    @staticmethod
+    def poll() -> None:
+        return None
+
+
+def machine(folder: Path, sockets: Path, name: str, *more: str) -> Order:
+    control = sockets / f"{name}.q"
+    argv = ("qemu-system-x86_64", "-nodefaults", "-display", "none", "-S", "-m", "16", "-qmp",
+            f"unix:{control},server=on,wait=off", *more)  # fmt: skip
+    return Order("r1", name, argv, folder / f"{name}.qemu", control)
+
+
 @pytest.fixture
 def keep(tmp_path) -> Iterator[Callable[..., Held]]:
     made: list[Held] = []
 
-    def start(*more: str, told: bytes = GO) -> Held:
-        """A keeper with one machine that never boots: QEMU stopped at its first instruction."""
+    def start(*more: str, told: bytes = GO, cable: bool = False) -> Held:
+        """A keeper with one machine that never boots: QEMU stopped at its first instruction. cable: or with two."""
         folder, sockets = tmp_path / "lab", socket_folder()
         folder.mkdir(mode=0o700)
         sockets.mkdir(mode=0o700)
-        control = sockets / "1a.q"
-        argv = ("qemu-system-x86_64", "-nodefaults", "-display", "none", "-S", "-m", "16", "-qmp",
-                f"unix:{control},server=on,wait=off", *more)  # fmt: skip
-        plan = KeeperPlan(
-            folder, sockets, tmp_path / "ledger", (Order("r1", "machine", argv, folder / "1a.qemu", control),), (), ()
-        )
+        orders = [machine(folder, sockets, "1a", *more)]
+        if cable:
+            plug = sockets / "101-internal"
+            end = ("-device", "virtio-net-pci,id=card,netdev=n,romfile=", "-netdev")
+            options = [f"stream,id=n,server={way},addr.type=unix,addr.path={plug}" for way in ("on", "off")]
+            first = machine(folder, sockets, "1a", *end, options[0])
+            orders = [replace(first, opens=(plug,)), machine(folder, sockets, "1b", *end, options[1])]
+        plan = KeeperPlan(folder, sockets, tmp_path / "ledger", tuple(orders), (), ())
         plan.write()
         with (folder / "keeper.log").open("wb") as log:
             process = subprocess.Popen(
@@ -85,9 +103,23 @@ def nothing_is_left(held: Held) -> None:
 
 def test_its_sockets_are_for_its_owner_alone(keep):
     held = keep()
-    held.wait_for(lambda: held.control.exists() and (held.plan.sockets / "1a.q").exists())
-    held.wait_for(lambda: held.control.stat().st_mode & 0o777 == 0o600)
+    while not held.control.exists():
+        assert held.process.poll() is None
+    # Who sees its name may speak to it in the same moment, and nobody else ever could.
+    assert held.control.stat().st_mode & 0o777 == 0o600
+    assert ask_keeper(held.control, do="links")["links"] == {}
+    held.wait_for((held.plan.sockets / "1a.q").exists)
     assert (held.plan.sockets / "1a.q").stat().st_mode & 0o077 == 0
+
+
+def test_a_qemu_starts_once_the_one_that_it_is_plugged_into_listens(keep):
+    """The cable's socket is made after the monitor's: to wait for that one was not enough."""
+    held = keep(cable=True)
+    held.wait_for(held.control.exists)
+    with monitor(held.plan.orders[1].control, Alive()) as second:
+        (card,) = second.execute("query-rx-filter")
+        assert card["name"] == "card"
+    assert not list(held.plan.folder.glob("ended-*"))
 
 
 def test_sigterm_leaves_nothing(keep):

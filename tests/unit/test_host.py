@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.server
 import os
+import socket
 import subprocess
 import sys
 import threading
@@ -19,6 +20,7 @@ from labwright.host import namespace, probes, usage
 from labwright.host.files import beside, write_whole
 from labwright.host.ledger import Ledger
 from labwright.host.paths import Paths
+from labwright.host.sockets import listens
 
 
 def surroundings(tmp_path: Path) -> probes.Surroundings:
@@ -154,3 +156,16 @@ def test_a_cache_folder_that_make_and_apt_cannot_work_in_is_refused_at_once(tmp_
     assert caught.value.cause is Cause.CONFIG
     assert not (tmp_path / name).exists()
     Paths(tmp_path / "schön+gut_1.2~3").ensure()
+
+
+def test_a_socket_is_there_before_it_takes_connections(tmp_path):
+    place = tmp_path / "a socket"
+    with socket.socket(socket.AF_UNIX) as one:
+        assert not listens(place)
+        one.bind(str(place))
+        assert place.is_socket()
+        assert not listens(place)
+        one.listen()
+        assert listens(place)
+        assert not listens(tmp_path / "socket")
+    assert not listens(place)

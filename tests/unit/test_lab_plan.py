@@ -146,6 +146,10 @@ def test_a_device_of_two_machines_is_two_qemus_with_a_cable_between_them():
     assert len(plugs) == 2
     assert ["server=on" in plugs[0], "server=off" in plugs[1]] == [True, True]
     machine = replace(lab_plan([]).machines[0], image=image(hardware=VQFX))
+    disks = {name: Path(f"/lab/{name}.qcow2") for name in machine.image.disks}
+    made = orders(lab_plan([]), machine, disks, 1, Path("/s"), Path("/lab"), "tcg", None)
+    assert [len(order.opens) for order in made] == [1, 0]
+    assert f"addr.path={made[0].opens[0]}," in plugs[0].replace("/tmp/so,,ck", "/s")
     assert data_seats(machine) == (3, 4)
 
 

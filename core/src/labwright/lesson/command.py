@@ -30,7 +30,7 @@ MEMORY = "@memory@"
 class Order:
     """One QEMU to start. endpoint: whose; machine: its name within the device. memory: file with that of a snapshot.
 
-    control: the socket of its monitor.
+    control: the socket of its monitor. opens: sockets that a later QEMU of the same device connects to.
     """
 
     endpoint: str
@@ -39,6 +39,7 @@ class Order:
     complaints: Path
     control: Path
     memory: Path | None = None
+    opens: tuple[Path, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -74,10 +75,10 @@ def orders(
     """
     hardware = machine.image.hardware
     spec = DeviceSpec(machine.name, hardware, disks, bounded(accelerator), machine.data)
-    macs, opened, data = iter(machine.macs), set[str](), itertools.count(1)
+    macs, opened, data = iter(machine.macs), set[Path](), itertools.count(1)
     made = []
     for index, one in enumerate(hardware.machines):
-        place = Place(sockets, files, f"{number}{'abcd'[index]}")
+        place, before = Place(sockets, files, f"{number}{'abcd'[index]}"), frozenset(opened)
         words = [*CONFINED, *machine_line(spec, one, place, disks), "-sandbox", SANDBOX]
         if index == 0:
             console = f"socket,id=console,path={escaped(place.socket)},server=on,wait=off"
@@ -97,7 +98,8 @@ def orders(
             words += ["-device", f"{one.nic},id=nic{seat},netdev=n{seat},mac={mac},romfile="]
         if memory:
             words += ["-incoming", MEMORY]
-        made.append(Order(machine.name, one.name, tuple(words), place.complaints, place.control, memory))
+        opens = tuple(sorted(opened - before))
+        made.append(Order(machine.name, one.name, tuple(words), place.complaints, place.control, memory, opens))
     return tuple(made)
 
 
@@ -113,14 +115,14 @@ def _linux(machine: MachinePlan) -> list[str]:
     return ["-device", "virtio-rng-pci", "-kernel", str(machine.image.kernel), "-append", APPEND]
 
 
-def _inner(machine: MachinePlan, role: str, seat: int, sockets: Path, opened: set[str]) -> str:
+def _inner(machine: MachinePlan, role: str, seat: int, sockets: Path, opened: set[Path]) -> str:
     """An interface that nobody uses, or one end of a cable between two machines of a device."""
     if role == UNUSED:
         return f"hubport,hubid={seat}"
-    name = f"{machine.address.rpartition('.')[2]}-{role[5:]}"
-    server = "on" if role not in opened else "off"
-    opened.add(role)
-    return f"stream,server={server},addr.type=unix,addr.path={escaped(sockets / name)}"
+    place = sockets / f"{machine.address.rpartition('.')[2]}-{role[5:]}"
+    server = "on" if place not in opened else "off"
+    opened.add(place)
+    return f"stream,server={server},addr.type=unix,addr.path={escaped(place)}"
 
 
 def management(plan: LabPlan, machine: MachinePlan, places: Path, resumed: bool = False) -> Iterator[str]:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from labwright.errors import Cause, LabwrightError
 from labwright.host.clock import Deadline, Heartbeat
+from labwright.host.sockets import listens
 from labwright.interfaces import Workbench
 from labwright.vm.accelerator import Accelerator
 from labwright.vm.boot_test import BOOT_SECONDS, COMMAND_SECONDS, BootPlan, dynamic_address, parse_links
@@ -164,6 +165,6 @@ def _machine(
 def _when_there(path: Path) -> Iterator[None]:
     """Wait for the socket of the first machine before the second is started."""
     deadline = Deadline(10)
-    while not path.exists() and not deadline.expired:
+    while not listens(path) and not deadline.expired:
         time.sleep(0.02)
     yield

@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from typing import Any
 from labwright.host.clock import Deadline
 from labwright.host.files import write_whole
 from labwright.host.ledger import Ledger
+from labwright.host.sockets import listens
 from labwright.host.text import plain
 from labwright.lesson.command import MEMORY, Order
 from labwright.lesson.keeper.consoles import keep_small
@@ -64,16 +66,12 @@ class Keeper:
         loop = asyncio.get_running_loop()
         loop.add_signal_handler(signal.SIGTERM, self._over.set)
         self._wires = {plan.name: Wire(loop, plan) for plan in self._plan.wires}
-        for number, order in enumerate(self._plan.orders):
+        for order in self._plan.orders:
             process = self._start(order)
             watched = os.pidfd_open(process.pid)
             loop.add_reader(watched, self._ended, watched, order, process)
-            others = self._plan.orders[number + 1 :]
-            if others and others[0].endpoint == order.endpoint:
-                await _until_there(order.control, process)
-        control = self._plan.sockets / "keeper"
-        server = await asyncio.start_unix_server(self._answer, control, limit=LONGEST_REQUEST)
-        control.chmod(0o600)
+            await _until_open(order.opens, process)
+        server = await self._listen()
         written = [order.complaints.with_suffix(".console") for order in self._plan.orders]
         consoles = asyncio.create_task(keep_small(written))
         async with server:
@@ -81,6 +79,14 @@ class Keeper:
         consoles.cancel()
         for wire in self._wires.values():
             wire.close()
+
+    async def _listen(self) -> asyncio.Server:
+        """Its name appears once it answers, and nobody but us can open it: others wait for the name."""
+        place = self._plan.sockets / "keeper.new"
+        server = await asyncio.start_unix_server(self._answer, place, limit=LONGEST_REQUEST)
+        place.chmod(0o600)
+        place.rename(self._plan.sockets / "keeper")
+        return server
 
     def _start(self, order: Order) -> subprocess.Popen[bytes]:
         files: list[int] = []
@@ -153,7 +159,8 @@ def _facts(wire: Wire) -> dict[str, Any]:
     }
 
 
-async def _until_there(path: Path, process: subprocess.Popen[bytes]) -> None:
+async def _until_open(sockets: Iterable[Path], process: subprocess.Popen[bytes]) -> None:
     limit = Deadline(LISTENS)
-    while not path.exists() and process.poll() is None and not limit.expired:
-        await asyncio.sleep(0.02)
+    for path in sockets:
+        while not listens(path) and process.poll() is None and not limit.expired:
+            await asyncio.sleep(0.02)
