@@ -22,7 +22,7 @@ from labwright.vm.console import guest_error
 from labwright.vm.machine import FIRST_SLOT, Firmware, Machine, MachineSpec, Nic, launch, wait_for_end
 from labwright.vm.ports import reserved_ports
 from labwright.vm.ready import CLOSED_PORT, Greeting, wait_until
-from labwright.vm.ssh import Login, connect
+from labwright.vm.ssh import Login, closed_after, connect
 
 MEMORY = 1024
 BOOT_SECONDS = 180.0
@@ -53,11 +53,11 @@ class BootedGuest(Guest):
             transport = self._client.get_transport()
             if transport is None:
                 raise EOFError("the connection is gone")
-            with transport.open_session(timeout=LOGIN_SECONDS) as channel:
+            with transport.open_session(timeout=LOGIN_SECONDS) as channel, closed_after(channel, seconds):
                 channel.settimeout(seconds)
                 channel.exec_command(command)
                 _send(channel, stdin)
-                return _answer(channel, Deadline(seconds))
+                return _answer(channel)
         except (TimeoutError, paramiko.SSHException, OSError, EOFError) as error:
             raise LabwrightError(
                 f"{argv[0]} gave no answer in the guest: {error or 'time limit'}",
@@ -78,7 +78,7 @@ def _send(channel: paramiko.Channel, stdin: bytes | Path) -> None:
         channel.shutdown_write()
 
 
-def _answer(channel: paramiko.Channel, deadline: Deadline) -> Answer:
+def _answer(channel: paramiko.Channel) -> Answer:
     output, errors = bytearray(), bytearray()
     while True:
         # Asked before reading: what comes between the last read and this question is read in one more round.
@@ -95,8 +95,6 @@ def _answer(channel: paramiko.Channel, deadline: Deadline) -> Answer:
         if quiet:
             if ended:
                 break
-            if deadline.expired:
-                raise TimeoutError
             time.sleep(0.02)
     return Answer(channel.recv_exit_status(), output.decode(errors="replace"), errors.decode(errors="replace"))
 

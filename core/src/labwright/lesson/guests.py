@@ -23,7 +23,7 @@ from labwright.lesson.parcel import SCRIPT, Identity, arguments, new_identity, p
 from labwright.lesson.plan import SSH, MachinePlan
 from labwright.vm.console import read_log
 from labwright.vm.ready import CLOSED_PORT, PANIC, Greeting
-from labwright.vm.ssh import Login, ask, connect
+from labwright.vm.ssh import Login, connect, converse
 
 STEP, LOOK = 0.05, 2.0
 LOGIN_SECONDS, SCRIPT_SECONDS, NEW_KEY_SECONDS = 30.0, 120.0, 60.0
@@ -205,24 +205,17 @@ def _still_booting(guest: Guest, watch: Watch) -> bool:
 def _send(guest: Guest, client: paramiko.SSHClient, words: Sequence[str], content: bytes) -> None:
     root = [] if guest.machine.image.config_user == "root" else ["sudo", "-n"]
     command = shlex.join([*root, "sh", "-c", SCRIPT, "labwright", *words])
-    seconds = SCRIPT_SECONDS * guest.factor
-    given, stdout, stderr = client.exec_command(command, timeout=seconds)
     try:
-        given.write(content)
-        given.channel.shutdown_write()
-        said = stderr.read(1 << 16).decode(errors="replace")
-        stdout.read(1 << 16)
-        if not stdout.channel.status_event.wait(seconds):
-            raise TimeoutError("no answer")
-        code = stdout.channel.recv_exit_status()
+        said = converse(client, command, SCRIPT_SECONDS * guest.factor, content)
     except (OSError, EOFError, paramiko.SSHException) as error:
         raise guest_failure(
             guest, f"the lesson's files do not get in: {str(error) or 'time limit'}", "is it overloaded?"
         ) from error
-    if code != 0:
-        lines = [plain(line) for line in said.splitlines() if line.strip()][-LINES:]
+    if said.code != 0:
+        text = said.errors.decode(errors="replace")
+        lines = [plain(line) for line in text.splitlines() if line.strip()][-LINES:]
         raise LabwrightError(
-            f"{guest.machine.name}: the lesson's files do not get in (exit code {code})",
+            f"{guest.machine.name}: the lesson's files do not get in (exit code {said.code})",
             cause=Cause.GUEST,
             details=lines,
             hint=f"does {guest.machine.image.slug} give {guest.machine.image.config_user} sudo without a password?",
@@ -269,4 +262,4 @@ def guest_failure(guest: Guest, what: str, hint: str) -> LabwrightError:
     return LabwrightError(f"{guest.machine.name}: {what}", cause=Cause.GUEST, details=lines, hint=hint)
 
 
-__all__ = ["Guest", "Ready", "Watch", "ask", "bring_up", "host_key", "last_lines"]
+__all__ = ["Guest", "Ready", "Watch", "bring_up", "host_key", "last_lines"]

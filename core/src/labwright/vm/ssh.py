@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -9,6 +10,9 @@ from dataclasses import dataclass, field
 import paramiko
 
 from labwright.errors import Cause, LabwrightError
+
+MOST_OUTPUT, MOST_ERRORS = 1 << 20, 1 << 16
+"""Bytes that are read of what a command writes."""
 
 
 @dataclass(frozen=True)
@@ -61,20 +65,67 @@ def connect(login: Login, seconds: float) -> Iterator[paramiko.SSHClient]:
 
 
 def ask(client: paramiko.SSHClient, command: str, seconds: float, stdin: str = "") -> Answer:
-    """Run a command of ours in the guest's shell. Raises LabwrightError when it does not end in time."""
+    """Run a command of ours in the guest's shell. Raises LabwrightError (guest) when it does not end in time."""
     try:
-        given, stdout, stderr = client.exec_command(command, timeout=seconds)
-        if stdin:
-            given.write(stdin)
-            given.channel.shutdown_write()
-        text = stdout.read(1 << 20).decode(errors="replace") + stderr.read(1 << 16).decode(errors="replace")
-        # recv_exit_status() alone waits for ever for a guest that never says.
-        if not stdout.channel.status_event.wait(seconds):
-            raise TimeoutError
-        return Answer(stdout.channel.recv_exit_status(), text)
+        said = converse(client, command, seconds, stdin.encode())
     except (TimeoutError, paramiko.SSHException, OSError, EOFError) as error:
         raise LabwrightError(
             f"`{command}` gave no answer in the guest: {error or 'time limit'}",
             cause=Cause.GUEST,
             hint="is the guest overloaded, or did it crash?",
         ) from error
+    return Answer(said.code, (said.output + said.errors).decode(errors="replace"))
+
+
+@dataclass(frozen=True)
+class Said:
+    """How a command ended, and the beginning of what it wrote."""
+
+    code: int
+    output: bytes
+    errors: bytes
+
+
+def converse(client: paramiko.SSHClient, command: str, seconds: float, stdin: bytes = b"") -> Said:
+    """Run a command in the guest to its end. seconds: for all of it; the connection is closed when they are over.
+
+    Raises TimeoutError, OSError, EOFError, paramiko.SSHException.
+    """
+    with closed_after(client, seconds):
+        given, stdout, stderr = client.exec_command(command, timeout=seconds)
+        if stdin:
+            given.write(stdin)
+            given.channel.shutdown_write()
+        output, errors = stdout.read(MOST_OUTPUT), stderr.read(MOST_ERRORS)
+        # recv_exit_status() alone waits for ever for a guest that never says.
+        if not stdout.channel.status_event.wait(seconds):
+            raise TimeoutError
+        return Said(stdout.channel.recv_exit_status(), output, errors)
+
+
+@contextmanager
+def closed_after(connection: paramiko.SSHClient | paramiko.Channel, seconds: float) -> Iterator[None]:
+    """End what goes on in a connection, or a channel of one, after so long. Raises TimeoutError where that had to be.
+
+    paramiko's own limits begin anew with every byte: a guest that sends one now and then would never be given up.
+    """
+    over = threading.Event()
+
+    def close() -> None:
+        over.set()
+        connection.close()
+
+    timer = threading.Timer(seconds, close)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    except (TimeoutError, paramiko.SSHException, OSError, EOFError) as error:
+        if over.is_set():
+            raise TimeoutError("time limit") from error
+        raise
+    finally:
+        timer.cancel()
+    # A connection that is closed gives what came so far, as if that were all.
+    if over.is_set():
+        raise TimeoutError("time limit")

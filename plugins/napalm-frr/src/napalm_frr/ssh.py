@@ -118,7 +118,7 @@ class SshTransport:
             with contextlib.closing(channel):
                 channel.settimeout(timeout)
                 channel.exec_command(shlex.join(argv))
-                self._send(channel, stdin)
+                self._send(channel, stdin, end)
                 return self._collect(channel, argv, timeout, end)
         except TimeoutError:
             raise timed_out(argv, timeout) from None
@@ -132,10 +132,12 @@ class SshTransport:
             ) from error
 
     @staticmethod
-    def _send(channel: Any, data: bytes) -> None:
+    def _send(channel: Any, data: bytes, end: float) -> None:
         # A command may end without reading; what it then says is worth more than our broken pipe.
         with contextlib.suppress(OSError):
-            channel.sendall(data)
+            # One that reads now and then is no reason to begin its time anew.
+            while data and time.monotonic() < end:
+                data = data[channel.send(data) :]
             channel.shutdown_write()
 
     @staticmethod
@@ -153,9 +155,9 @@ class SshTransport:
                     quiet = False
             if quiet and ended:
                 break
+            if time.monotonic() > end:
+                raise timed_out(argv, timeout)
             if quiet:
-                if time.monotonic() > end:
-                    raise timed_out(argv, timeout)
                 channel.status_event.wait(0.005)
         if not channel.eof_received:
             # A server may close a channel so; or the connection broke, which paramiko's thread says a moment later.
