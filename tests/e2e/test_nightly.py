@@ -103,15 +103,17 @@ def test_a_night_builds_all_but_the_broken_one_and_puts_them_in_service(nights):
 
 
 def test_what_was_published_comes_back_as_it_was_is_vouched_for_and_boots(nights, tmp_path):
-    reference = f"{nights.prefix}/debian:latest"
     public = nights.key.with_name("public.pem")
-    verified = builds.command("verify", reference, "--key", public, cache=builds.users_cache())
-    assert verified.returncode == 0, verified.stdout + verified.stderr
-    pulled = builds.command("pull", reference, "--out", tmp_path, "--key", public, cache=builds.users_cache())
-    assert pulled.returncode == 0, pulled.stdout + pulled.stderr
-    delivered = nights.record(1)["debian"]["delivered"]
-    assert builds.digest(tmp_path / "debian.qcow2") == delivered["sha256"]
-    tested = builds.command("test", tmp_path / "debian.qcow2", cache=builds.users_cache())
+    night = nights.record(1)["debian"]
+    assert {one["kind"] for one in night["published"]} == set(KINDS)
+    for one in night["published"]:
+        verified = builds.command("verify", one["reference"], "--key", public, cache=builds.users_cache())
+        assert verified.returncode == 0, verified.stdout + verified.stderr
+        back = tmp_path / one["kind"]
+        pulled = builds.command("pull", one["reference"], "--out", back, "--key", public, cache=builds.users_cache())
+        assert pulled.returncode == 0, pulled.stdout + pulled.stderr
+        assert builds.digest(back / "debian.qcow2") == night["delivered"]["sha256"]
+    tested = builds.command("test", back / "debian.qcow2", cache=builds.users_cache())
     assert tested.returncode == 0, tested.stdout + tested.stderr
 
 

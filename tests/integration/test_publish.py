@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.builds import REPOSITORY
 from support.registry import RealRegistry, access, real_registry
 from support.registry_images import EPOCH, made_up_image, published, said_of, signing_key
 from support.registry_odd import cutting_proxy
@@ -551,26 +550,6 @@ def test_an_image_that_cannot_fit_is_not_begun(server, bench, tmp_path):
         with pytest.raises(LabwrightError, match="no room for so many") as caught:
             registry.pull_blob("vast", Descriptor("x", blob.digest, 1 << 43), tmp_path / "back")
     assert caught.value.cause == Cause.DISK_FULL
-
-
-BUILT = sorted(
-    path.with_suffix(".qcow2")
-    for path in (REPOSITORY / "out").glob("*.json")
-    if '"visibility"' in path.read_text() and path.with_suffix(".qcow2").is_file()
-)
-
-
-@pytest.mark.skipif(not BUILT, reason="there is no image in out/ that this version built")
-def test_an_image_that_was_built_here_is_published_signed_and_comes_back(server, bench, tmp_path):
-    key, public = signing_key(tmp_path)
-    image = min(BUILT, key=lambda path: path.stat().st_size)
-    for kind in KINDS:
-        reference = f"{server.host}/built/{kind}:one"
-        published(image, reference, kind, bench, key=key)
-        brought(reference, tmp_path / kind, bench, public)
-        assert (tmp_path / kind / image.name).read_bytes() == image.read_bytes()
-        found = verify_published(parse_reference(reference), load_public_key(public), True, access(), print)
-        assert holds(found)
 
 
 def test_a_folder_is_verified_by_its_list_of_hashes_and_who_signed_it(tmp_path):
