@@ -11,21 +11,12 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from support import nights
 
+from labwright.host.quantities import duration, finite, size
 from labwright.nightly.page.changes import kernel_words, package_changes, package_words
 from labwright.nightly.page.facts import LARGEST_REPORT, Unreadable, parse, read_facts
 from labwright.nightly.page.metrics import metrics_text
 from labwright.nightly.page.summary import first_thing, sentence
-from labwright.nightly.page.words import (
-    address,
-    clean,
-    duration,
-    finite,
-    line,
-    machine_time,
-    people_time,
-    size,
-    size_change,
-)
+from labwright.nightly.page.words import address, clean, line, machine_time, people_time, size_change
 from labwright.nightly.places import Places
 
 JSON = st.recursive(

@@ -10,8 +10,8 @@ import typer
 from rich.table import Table
 
 from labwright.cli.session import Json, as_root, failures, out, print_json, workshop
+from labwright.host.quantities import duration, size
 from labwright.pipeline.prune import parse_size, prune
-from labwright.ui.text import duration, size
 
 app = typer.Typer(help="What earlier builds made and may be used again.", no_args_is_help=True)
 

@@ -13,8 +13,8 @@ from labwright.cli.session import Json, session
 from labwright.errors import Cause, LabwrightError
 from labwright.foreign import Found, Limits, to_qcow2
 from labwright.hooks import Event
+from labwright.host.quantities import size
 from labwright.pipeline.runner import scratch_folder
-from labwright.ui.text import size
 
 GIB = 1 << 30
 DEFAULT = Limits()

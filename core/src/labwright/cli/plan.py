@@ -10,10 +10,10 @@ from rich.table import Table
 from labwright.cli.build import Locked, Method, Source
 from labwright.cli.session import ImageFolder, Json, failures, out, print_json, workshop
 from labwright.guest.way import AUTO
+from labwright.host.quantities import duration, size
 from labwright.pipeline.build import Wish, plan_image, way_of
 from labwright.pipeline.steps import Planned, estimate
 from labwright.spec.load import image_folder, load_image
-from labwright.ui.text import duration, size
 
 
 def plan(

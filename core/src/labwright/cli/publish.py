@@ -12,6 +12,7 @@ from rich.markup import escape
 from labwright.cli.registry_options import AuthFile, Authorities, access, teller
 from labwright.cli.session import Json, session
 from labwright.host.environment import has_tool
+from labwright.host.quantities import size
 from labwright.host.run import run
 from labwright.pipeline.runner import scratch_folder
 from labwright.publish.delivered import read_delivered
@@ -21,7 +22,6 @@ from labwright.publish.publish import Published, PublishOptions
 from labwright.publish.publish import publish as publish_image
 from labwright.registry.reference import parse_reference
 from labwright.spec.load import load_image
-from labwright.ui.text import size
 
 
 def publish(

@@ -14,9 +14,9 @@ from rich.markup import escape
 from rich.table import Table
 
 from labwright.hooks import Event, hookimpl
+from labwright.host.quantities import duration, size
 from labwright.host.text import plain
 from labwright.nightly.model import Failure, ImageNight, Night
-from labwright.ui.text import duration, size
 
 STATES = {
     "built": ("[green]✓[/green]", "built"),

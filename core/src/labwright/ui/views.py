@@ -15,8 +15,8 @@ from rich.status import Status
 
 from labwright.errors import LabwrightError
 from labwright.hooks import Event, hookimpl
+from labwright.host.quantities import duration
 from labwright.host.text import plain
-from labwright.ui.text import duration
 
 
 class JsonView:

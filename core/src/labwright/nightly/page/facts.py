@@ -9,9 +9,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from labwright.host.quantities import finite
 from labwright.nightly.model import Night
 from labwright.nightly.page.versions import Order
-from labwright.nightly.page.words import finite, line
+from labwright.nightly.page.words import line
 from labwright.nightly.places import Places
 from labwright.spec.image import SLUG
 

@@ -12,9 +12,10 @@ from pathlib import Path
 from pydantic import TypeAdapter, ValidationError
 
 from labwright.errors import LabwrightError
+from labwright.host.quantities import finite
 from labwright.nightly.model import ImageNight, ImageState, Night, from_json
 from labwright.nightly.page.facts import Facts, Unreadable, read_facts
-from labwright.nightly.page.words import finite, line
+from labwright.nightly.page.words import line
 from labwright.nightly.places import NIGHT, Places
 
 INDEX = "index.json"

@@ -7,21 +7,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from labwright.host.quantities import duration, finite, size
 from labwright.nightly.model import ImageNight, Night, StepOutcome
 from labwright.nightly.page.changes import Change, kernel_words, package_changes, package_words
 from labwright.nightly.page.charts import Chart, Series, chart
 from labwright.nightly.page.facts import Boot, Facts, Unreadable, read_facts
 from labwright.nightly.page.history import ImageSummary, NightSummary
-from labwright.nightly.page.words import (
-    address,
-    clean,
-    duration,
-    finite,
-    line,
-    seconds_change,
-    size,
-    size_change,
-)
+from labwright.nightly.page.words import address, clean, line, seconds_change, size_change
 from labwright.nightly.places import Places
 
 CHART_NIGHTS = 30

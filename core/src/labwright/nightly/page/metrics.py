@@ -9,10 +9,11 @@ from typing import get_args
 
 from labwright.errors import os_error
 from labwright.host.files import write_whole
+from labwright.host.quantities import finite
 from labwright.nightly.model import ImageState, Night
 from labwright.nightly.page.facts import Facts
 from labwright.nightly.page.history import facts_of
-from labwright.nightly.page.words import finite, line
+from labwright.nightly.page.words import line
 from labwright.nightly.places import Places
 
 Labels = tuple[tuple[str, str], ...]

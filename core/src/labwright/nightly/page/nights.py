@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from labwright.host.quantities import size
 from labwright.nightly.model import ImageState
 from labwright.nightly.page.charts import Point, Spark, spark, strip
 from labwright.nightly.page.history import ImageSummary, NightSummary
 from labwright.nightly.page.images import anchor_of, first_firmware
-from labwright.nightly.page.words import count, seconds_change, size, size_change
+from labwright.nightly.page.words import count, seconds_change, size_change
 
 MOST_ROWS = 400
 LEAST_NIGHTS, TREND_NIGHTS = 30, 90

@@ -10,12 +10,13 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from labwright.errors import os_error
 from labwright.host.files import write_whole
+from labwright.host.quantities import duration
 from labwright.nightly.model import Night
 from labwright.nightly.page.history import INDEX, NightSummary, facts_of, index_json, read_history
 from labwright.nightly.page.images import cards
 from labwright.nightly.page.nights import rows, trends
 from labwright.nightly.page.summary import first_thing, sentence
-from labwright.nightly.page.words import clean, count, duration, machine_time, people_time
+from labwright.nightly.page.words import clean, count, machine_time, people_time
 from labwright.nightly.places import PAGE, Places
 
 STYLE = "page.css"

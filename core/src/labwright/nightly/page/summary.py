@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from labwright.host.quantities import duration
 from labwright.nightly.model import ImageState, Night
 from labwright.nightly.page.images import anchor_of
-from labwright.nightly.page.words import count, duration, line, listed
+from labwright.nightly.page.words import count, line, listed
 
 SENTENCE: tuple[ImageState, ...] = ("built", "unchanged", "failed", "skipped")
 
