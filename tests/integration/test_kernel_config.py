@@ -14,7 +14,7 @@ from labwright.interfaces import KernelSource, Workbench
 from labwright.kernel.build import review_source
 from labwright.kernel.config import ConfiguredSource, configure
 from labwright.kernel.fragments import fragment_folder, load_fragments
-from labwright.kernel.source import unpack_configuration_only
+from labwright.kernel.source import pack_configuration, unpack_configuration
 from labwright.spec.load import load_image
 from labwright_debian import DebianBootstrapper
 
@@ -38,7 +38,9 @@ def tree(request, tmp_path_factory):
         fetched.mkdir()
         driver.fetch_kernel_source(spec, pins, fetched, bench)
         copy_whole(fetched / KernelSource.ARCHIVE, source / KernelSource.ARCHIVE, bench.ledger)
-    return unpack_configuration_only(source, bench)
+    pack_configuration(source, folder / "configuration.tar", bench)
+    shutil.rmtree(folder / "kconfig")
+    return unpack_configuration(folder / "configuration.tar", bench)
 
 
 def workbench(folder: Path) -> Workbench:

@@ -18,12 +18,12 @@ from labwright.kernel.build import review_source
 from labwright.kernel.config import ConfiguredSource, configure, parse_config
 from labwright.kernel.fragments import load_fragments
 from labwright.kernel.review import Difference, Review, compare
-from labwright.kernel.source import unpack_configuration_only
+from labwright.kernel.source import unpack_configuration
 from labwright.pipeline.build import Wish, build_kernel_only, prepared
 from labwright.pipeline.mirrors import ask_mirrors
 from labwright.pipeline.preflight import check_host, writable
 from labwright.pipeline.runner import scratch_folder
-from labwright.pipeline.stage1 import Recipe, kernel_steps
+from labwright.pipeline.stage1 import CONFIGURATION, Recipe, configuration_steps
 from labwright.pipeline.store import Stored
 from labwright.pipeline.workshop import Workshop, source_date_epoch
 from labwright.spec.image import BuildSpec, ImageSpec
@@ -49,13 +49,13 @@ def configured(kind: str, release: str | None, at: Workshop) -> Iterator[Configu
     options = load_fragments(driver.distribution.fragments)
     check_host((driver, chosen), at, None)
     pins = ask_mirrors(spec, driver, at)
-    steps = kernel_steps(Recipe(spec, driver, chosen, pins, source_date_epoch()))[:1]
+    steps = configuration_steps(Recipe(spec, driver, chosen, pins, source_date_epoch()))
     runner = at.runner(spec.slug)
     with scratch_folder(at.paths, at.ledger) as scratch:
         bench = runner.workbench(scratch, lambda _: None, scratch / "log")
 
         def unpack(done: dict[str, Stored]) -> Path:
-            return unpack_configuration_only(done["kernel-source"].folder, bench)
+            return unpack_configuration(done["kernel-configuration"].folder / CONFIGURATION, bench)
 
         yield configure(runner.run(steps, unpack), options, bench)
 

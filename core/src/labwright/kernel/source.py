@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 from collections.abc import Sequence
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 from labwright.errors import Cause, LabwrightError
@@ -21,7 +23,7 @@ NOT_COMPILED = (
 )  # fmt: skip
 """What a kernel for this processor is not compiled from: half of the unpacked source. Kconfig files stay, since every
 one of them is read."""
-CONFIGURATION = ("--wildcards", "*/Kconfig*", "*/Makefile*", "*/scripts/*", "*/arch/x86/*.sh", "*/Kbuild*")
+CONFIGURATION = ("*/Kconfig*", "*/Makefile*", "*/scripts/*", "*/arch/x86/*.sh", "*/Kbuild*")
 """What `make allnoconfig` and a review read."""
 
 
@@ -31,10 +33,35 @@ def unpack_source(folder: Path, extra_version: str, bench: Workbench) -> Path:
     return _unpack(folder, bench.scratch / "linux", extra_version, NOT_COMPILED, bench)
 
 
-def unpack_configuration_only(folder: Path, bench: Workbench) -> Path:
-    """Unpack just what a configuration and its review need."""
+def pack_configuration(folder: Path, archive: Path, bench: Workbench) -> None:
+    """Make an archive of just what a configuration and its review need."""
     bench.say("unpacking the kernel's configuration")
-    return _unpack(folder, bench.scratch / "kconfig", "", CONFIGURATION, bench)
+    tree = _unpack(folder, bench.scratch / "kconfig", "", ("--wildcards", *CONFIGURATION), bench)
+    # After patches the whole source is there, and the same is taken of it.
+    names = sorted(str(path.relative_to(tree)) for path in tree.rglob("*") if _is_configuration(path, tree))
+    listed = bench.scratch / "kconfig.list"
+    listed.write_bytes(b"".join(os.fsencode(name) + b"\0" for name in names))
+    bench.run(
+        ["tar", "--create", "--file", archive, "--owner=0", "--group=0", "--numeric-owner", "--mtime=@0",
+         "--no-recursion", "--directory", tree, "--null", "--verbatim-files-from", "--files-from", listed],
+        what="the kernel's configuration cannot be packed",
+    )  # fmt: skip
+
+
+def _is_configuration(path: Path, tree: Path) -> bool:
+    name = f"/{path.relative_to(tree)}"
+    return not path.is_dir() and any(fnmatchcase(name, pattern) for pattern in CONFIGURATION)
+
+
+def unpack_configuration(archive: Path, bench: Workbench) -> Path:
+    """Unpack what pack_configuration() made into the scratch folder, ready to be configured."""
+    tree = bench.scratch / "kconfig"
+    tree.mkdir()
+    bench.run(
+        ["tar", "--extract", "--file", archive, "--directory", tree, "--no-same-owner", "--no-same-permissions"],
+        what="the kernel's configuration cannot be unpacked",
+    )
+    return tree
 
 
 def _unpack(folder: Path, tree: Path, extra_version: str, only: Sequence[str], bench: Workbench) -> Path:

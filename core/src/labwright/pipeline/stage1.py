@@ -17,12 +17,15 @@ from labwright.host.files import file_digest
 from labwright.interfaces import Bootstrapper, KernelFiles, Pins, Release, Workbench
 from labwright.kernel.build import build_kernel, toolchain
 from labwright.kernel.fragments import fragment_files
+from labwright.kernel.source import pack_configuration
 from labwright.pipeline.steps import Needs, Step, code_digest
 from labwright.pipeline.store import Stored, text_digest
 from labwright.spec.image import DEFAULT_DISK, ImageSpec
 
 PACKAGES = "packages.json"
 EXTRA_VERSION = "extra-version"
+CONFIGURATION = "configuration.tar"
+"""What pack_configuration() makes."""
 SOURCE_VERSION, KERNEL_VERSION = "2", "2"
 """Raised when kernel sources are laid out, or kernels compiled, in another way: all else that goes in is hashed."""
 DISK_TOOLS = (
@@ -113,6 +116,28 @@ def kernel_steps(recipe: Recipe) -> tuple[Step, ...]:
             {"driver": code, "code": code_digest("labwright.kernel.files"), "tools": makers(driver)},
             ("kernel",),
             Needs(100, 100, 10),
+        ),
+    )
+
+
+def configuration_steps(recipe: Recipe) -> tuple[Step, ...]:
+    """The distribution's kernel source, and what a configuration and its review read of it.
+
+    Only people who look at a configuration need that, again and again: to unpack a whole source takes half a minute.
+    """
+
+    def configuration(output: Path, done: Mapping[str, Stored], bench: Workbench) -> None:
+        pack_configuration(done["kernel-source"].folder, output / CONFIGURATION, bench)
+
+    return (
+        kernel_steps(recipe)[0],
+        Step(
+            "kernel-configuration",
+            "Unpack the kernel's configuration",
+            configuration,
+            {"code": code_digest("labwright.kernel.source")},
+            ("kernel-source",),
+            Needs(disk=100, memory=200, seconds=30),
         ),
     )
 
