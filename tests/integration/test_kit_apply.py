@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -26,6 +27,8 @@ FIRST = node({
 })  # fmt: skip
 SECOND = node({"interfaces": [{"index": 1, "ipv4": ["10.10.99.1/24"]}]})
 OFF = node({"interfaces": [{"index": 1, "enabled": False, "ipv4": ["10.10.99.1/24"]}]})
+LAST = node({"interfaces": [{"index": 2, "ipv4": ["10.10.20.1/30", "10.10.21.1/24"]}]})
+NM_TEXT = "[connection]\nid=raw\ntype=ethernet\ninterface-name=eth2\nautoconnect=false\n"
 
 
 @contextlib.contextmanager
@@ -83,6 +86,63 @@ def test_the_model_comes_true_stays_so_and_what_is_no_longer_in_it_goes(one: Mac
     assert "UP" not in re.findall(r"<(.*?)>", link(one, "eth1"))[0].split(",")
     assert apply(one, OFF) == ()
     assert addresses(one, "eth0") == eth0
+
+
+def mtu(one: Machine, name: str) -> int:
+    return int(re.findall(r" mtu (\d+) ", link(one, name))[0])
+
+
+def test_loopback_addresses_and_an_mtu_of_an_earlier_model_go(one: Machine) -> None:
+    """They stayed: lo may have addresses that are not the model's, and a model without an MTU asks for none."""
+    apply(one, FIRST)
+    assert mtu(one, "eth1") == 1400
+    changed = node({"interfaces": [
+        {"loopback": 0, "ipv4": ["10.1.1.2/32"]}, *FIRST.model_dump(include={"interfaces": {2}})["interfaces"],
+        {"index": 1, "ipv4": ["10.10.10.1/30"], "ipv6": ["2001:db8:10::1/64"]},
+    ]})  # fmt: skip
+    assert {"lo", "eth1"} <= set(apply(one, changed))
+    assert addresses(one, "lo") == {"127.0.0.1/8", "::1/128", "10.1.1.2/32"}
+    assert mtu(one, "eth1") == 1500
+    assert apply(one, changed) == ()
+    apply(one, FIRST)
+    assert {"lo", "eth1"} <= set(apply(one, LAST))
+    time.sleep(1)  # No manager puts back what it once knew.
+    assert addresses(one, "lo") == {"127.0.0.1/8", "::1/128"}
+    assert (addresses(one, "eth1"), mtu(one, "eth1")) == (set(), 1500)
+    assert apply(one, LAST) == ()
+
+
+def test_what_is_of_the_machine_itself_stays_on_lo(one: Machine) -> None:
+    if one.execute("systemctl", "is-active", "NetworkManager", check=False).strip() == "active":
+        pytest.skip("NetworkManager flushes an interface whose profile goes")
+    one.execute("ip", "address", "add", "10.7.7.7/32", "dev", "lo")
+    apply(one, FIRST)
+    apply(one, LAST)
+    assert addresses(one, "lo") == {"127.0.0.1/8", "::1/128", "10.7.7.7/32"}
+    one.execute("ip", "address", "del", "10.7.7.7/32", "dev", "lo")
+
+
+def test_a_run_that_was_cut_short_is_made_good_by_the_next(one: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Old files that were replaced first would know nothing more of what is to go."""
+    apply(one, FIRST)
+    with one.host() as host, monkeypatch.context() as cut:
+        cut.setattr(type(host), "put", lambda *_, **__: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            host.apply(LAST)
+    apply(one, LAST)
+    assert addresses(one, "lo") == {"127.0.0.1/8", "::1/128"}
+    assert (addresses(one, "eth1"), mtu(one, "eth1")) == (set(), 1500)
+
+
+def test_an_author_s_own_text_of_an_earlier_model_goes_with_it() -> None:
+    for manager, text in (("networkd", "[Match]\nName=eth2\n[Network]\nAddress=10.3.3.3/24\n"),
+                          ("networkmanager", NM_TEXT)):  # fmt: skip
+        with managed(manager) as one:
+            interfaces = [{"index": 1, "ipv4": ["10.10.99.1/24"]}]
+            apply(one, node({"interfaces": interfaces, "raw": {manager: text}}))
+            apply(one, node({"interfaces": interfaces}))
+            folder = {"networkd": "/etc/systemd/network", "networkmanager": "/etc/NetworkManager/system-connections"}
+            assert "raw" not in one.execute("ls", folder[manager])
 
 
 def test_addresses_are_there_again_after_the_manager_has_started_anew(one: Machine) -> None:
@@ -154,6 +214,8 @@ def test_routers_that_were_made_from_models_speak_bgp_and_ospf() -> None:
             assert host.apply(hub) == ()
             expect.bgp_established(host, "192.0.2.2", timeout=40)
             expect.bgp_established(host, "2001:db8::2", timeout=40)
+            # FRR calls it by its short name, however the script writes it.
+            expect.bgp_established(host, "2001:DB8:0::2", timeout=5)
             expect.route(host, "10.0.0.2/32", via="192.0.2.2", timeout=40)
             expect.reaches(host, "10.0.0.2")
             expect.eventually(

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import time
 
 import pytest
 
-from labwright.kit import KitError, wait_for
+from labwright.errors import Cause
+from labwright.kit import KitError, expect, wait_for
 
 IMPORT = "from labwright.kit import expect\n"
 BAD = "expect.equal(1, 2, 'one is two')\n"
@@ -70,6 +72,36 @@ def test_what_becomes_true_in_time_is_so_and_what_does_not_shows_its_last_eviden
 def test_a_mistake_in_the_authors_condition_is_raised_at_once_and_not_waited_for() -> None:
     with pytest.raises(TypeError):
         wait_for(lambda: len(3), timeout=20)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("call", "said"),
+    [
+        ("route(None, '10.0.0.1/24', timeout=90)", "the network of it is 10.0.0.0/24"),
+        ("route(None, '10.0.0.0/33', timeout=90)", "prefix: '10.0.0.0/33' is not a prefix"),
+        ("route(None, '10.0.0.0/24', via='10.0.0', timeout=90)", "via: '10.0.0' is not an address"),
+        ("bgp_established(None, 'spoke', timeout=90)", "neighbor: 'spoke' is not an address"),
+    ],
+)
+def test_a_wrong_argument_is_the_script_s_mistake_and_told_before_any_wait(call: str, said: str) -> None:
+    started = time.monotonic()
+    done = run(f"expect.{call}\n")
+    assert time.monotonic() - started < 20
+    assert (done.returncode, done.stdout) == (1, "")
+    assert said in done.stderr
+    assert "KitError" in done.stderr
+
+
+def test_what_time_cannot_mend_is_not_waited_for() -> None:
+    def asked() -> object:
+        raise KitError("'a b' is not the name of a service", cause=Cause.CONFIG)
+
+    lines: list[str] = []
+    with pytest.raises(KitError, match="not the name of a service"):
+        wait_for(asked, timeout=20)
+    with expect.gathered(lines), pytest.raises(KitError, match="not the name of a service"):
+        expect.eventually(asked, "it runs", timeout=20)
+    assert lines == []
 
 
 def test_a_wait_returns_the_true_answer_and_names_what_it_waited_for() -> None:

@@ -6,7 +6,7 @@ Every error carries what failed, the class of its cause, the last lines that mat
 from __future__ import annotations
 
 import errno
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from enum import Enum
 from pathlib import Path
 
@@ -51,7 +51,8 @@ class LabwrightError(Exception):
     """A failure that is meant for a person: what failed, why, and the remedy.
 
     what: one sentence without a full stop. hint: the remedy. details: the last lines that matter, oldest first.
-    log: the file that holds the rest.
+    log: the file that holds the rest. facts: what a program would have got of a success, by the same names, as plain
+    values; --json says them beside the rest.
     """
 
     def __init__(
@@ -62,6 +63,7 @@ class LabwrightError(Exception):
         hint: str = "",
         details: Sequence[str] = (),
         log: Path | None = None,
+        facts: Mapping[str, object] | None = None,
     ) -> None:
         super().__init__(what)
         self.what = what
@@ -69,6 +71,7 @@ class LabwrightError(Exception):
         self.hint = hint
         self.details = tuple(details)
         self.log = log
+        self.facts = dict(facts or {})
 
 
 def os_error(error: OSError, doing: str) -> LabwrightError:

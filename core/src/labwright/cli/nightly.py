@@ -13,6 +13,7 @@ import typer
 
 from labwright.cli.build import Locked, Offline
 from labwright.cli.cluster_options import Scheduler, StagingPrefix, TlsCa, TlsCert, TlsKey, check_effect, executor_of
+from labwright.cli.places import folder_place
 from labwright.cli.registry_options import AuthFile, Authorities, access
 from labwright.cli.session import Json, as_root, failures, out, usable_hooks
 from labwright.errors import Cause
@@ -127,6 +128,7 @@ def nightly(
             scheduler, publish, staging=staging, tls_ca=tls_ca, tls_cert=tls_cert, tls_key=tls_key, jobs=jobs,
             memory=memory, disk=disk, kinds=kinds,
         )  # fmt: skip
+        folder_place(out_dir, "--out")
         allowed = {word: parse_size(text) if text else None for word, text in (("memory", memory), ("disk", disk))}
         cache = running.workshop.paths
         places = Places(out_dir.absolute())

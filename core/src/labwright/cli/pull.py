@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
+from labwright.cli.places import folder_place
 from labwright.cli.registry_options import AuthFile, Authorities, PublicKeyFile, access, teller
 from labwright.cli.session import Json, session
 from labwright.pipeline.runner import scratch_folder
@@ -30,6 +31,7 @@ def pull(
     """Bring an image that labwright published from a registry; every hash is checked, and the disk looked at."""
     with session(json_lines, root=False) as running:
         place = parse_reference(reference)
+        folder_place(out, "--out")
         workshop = running.workshop
         workshop.paths.ensure()
         with scratch_folder(workshop.paths, workshop.ledger) as scratch:

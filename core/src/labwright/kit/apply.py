@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from ipaddress import ip_interface
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING
 from labwright.errors import Cause
 from labwright.kit.errors import KitError
 from labwright.kit.files import File
+from labwright.kit.former import Former, Traces, former, interface_of, read_files
 from labwright.kit.interfaces import Interface
 from labwright.kit.model import Node, Port
 from labwright.kit.rendering import frr, ifupdown, named, networkd, networkmanager
@@ -25,7 +27,7 @@ MANAGEMENT = frozenset({"eth0", "enp0s3f0"})
 FRR_FILE, FRR_MARK = "/etc/frr/frr.conf", "! by labwright"
 """The mark is for a later stage, whose model may have no routing: what we made goes, what somebody else did stays."""
 IFUPDOWN = "/etc/network/interfaces.d/labwright"
-ADDRESSES_SECONDS = 60.0
+ADDRESSES_SECONDS, STAYS = 60.0, 0.5
 FIRST_LOOK, CONFIGURATION_SECONDS = 15.0, 60.0
 
 
@@ -33,14 +35,15 @@ FIRST_LOOK, CONFIGURATION_SECONDS = 15.0, 60.0
 class Manager:
     """What manages interfaces. runs: succeeds where it does. files: renders. mode: of its files.
 
-    ours: a pattern of shell for all files of ours. up, down: commands for one interface whose file is new, {} is its
-    name. once: a command after the files have changed.
+    ours: a pattern of shell for all files of ours. traces: where those say what an earlier model left. up, down:
+    commands for one interface whose file is new, {} is its name. once: a command after the files have changed.
     """
 
     runs: str
     files: Callable[[Named], Mapping[str, str]]
     mode: str
     ours: str
+    traces: Traces
     up: str
     down: str
     once: str = "true"
@@ -54,6 +57,7 @@ MANAGERS: Mapping[str, Manager] = {
     "networkmanager": Manager(
         "systemctl -q is-active NetworkManager", networkmanager.render, "0600",
         f"{networkmanager.FOLDER}/labwright-*.nmconnection",
+        Traces(r"^address\d+=(\S+)", r"^mtu=\d"),
         "nmcli --wait 30 connection up labwright-{}",
         "nmcli device disconnect {0} >/dev/null 2>&1 || :; ip link set dev {0} down",
         "nmcli connection reload",
@@ -63,12 +67,14 @@ MANAGERS: Mapping[str, Manager] = {
         _ifupdown_files,
         "0644",
         IFUPDOWN,
+        Traces(r"^ +up ip address replace (\S+) dev lo$", r"^ +pre-up ip link set dev (\S+) mtu \d"),
         "ifdown --force {0} >/dev/null 2>&1 || :; ip address flush dev {0} && ip link set dev {0} up && ifup {0}",
         "ifdown --force {0} >/dev/null 2>&1 || :; ip address flush dev {0} && ip link set dev {0} down",
     ),
     "networkd": Manager(
         "systemctl -q is-active systemd-networkd", networkd.render, "0644",
-        f"{networkd.FOLDER}/05-labwright-*.network",
+        f"{networkd.FOLDER}/0[56]-labwright-*.network",
+        Traces(r"^Address=(\S+)", r"^MTUBytes=\d"),
         "networkctl reconfigure {}", "networkctl reconfigure {}", "networkctl reload",
     ),
 }  # fmt: skip
@@ -86,9 +92,22 @@ def apply(host: Host, node: Node, names: Sequence[str] | Mapping[int, str] | Non
     before = host.interfaces()
     _refuse_management(host, what, before)
     changed = ["hostname"] if node.hostname and host.hostname(node.hostname) else []
-    changed += _interfaces(host, what, MANAGERS[which], before)
-    host.wait_for(lambda: _settled(host, what), ADDRESSES_SECONDS, 0.3, f"the addresses of the model on {host.name}")
-    return (*changed, *_frr(host, routing))
+    old = read_files(host, MANAGERS[which].ours)
+    gone = former(old, MANAGERS[which].traces) - former(MANAGERS[which].files(what), MANAGERS[which].traces)
+    if which == "ifupdown":
+        _refuse_rivals(host, list(what.ports.values()))
+        _include(host)
+    # Before the files are other ones: a run that is cut short finds them as they are, and does it again.
+    changed += gone.left(before).take_away(host)
+    touched = _interfaces(host, what, MANAGERS[which], before, old)
+    what_for = f"the addresses of the model on {host.name}"
+    host.wait_for(lambda: _settled(host, what, gone), ADDRESSES_SECONDS, 0.3, what_for)
+    if touched:
+        # networkd answers `reconfigure` before it begins, and then drops the addresses once more.
+        time.sleep(STAYS)
+        host.wait_for(lambda: _settled(host, what, gone), ADDRESSES_SECONDS, 0.3, what_for)
+    changed += touched
+    return (*dict.fromkeys(changed), *_frr(host, routing))
 
 
 def _manager(host: Host) -> str:
@@ -121,25 +140,25 @@ def _refuse_management(host: Host, what: Named, interfaces: Mapping[str, Interfa
             )  # fmt: skip
 
 
-def _interfaces(host: Host, what: Named, manager: Manager, before: Mapping[str, Interface]) -> list[str]:
+def _interfaces(
+    host: Host, what: Named, manager: Manager, before: Mapping[str, Interface], old: Mapping[str, str]
+) -> list[str]:
     files = manager.files(what)
-    stale = _stale(host, what, manager, files)
-    if manager.ours == IFUPDOWN:
-        _refuse_rivals(host, list(what.ports.values()))
-        _include(host)
+    stale = _stale(what, old, files)
+    for _, name in stale:
+        if name and name not in MANAGEMENT | {"lo"}:
+            host.sudo(["ip", "address", "flush", "dev", name, "scope", "global"])
     put = list(host.put([File(place, text, mode=manager.mode, folders=True) for place, text in
                          ((place, text.encode()) for place, text in files.items())])) if files else []  # fmt: skip
-    for place, name in stale:
+    for place, _ in stale:
         if place not in files:
             host.sudo(["rm", "-f", place])
         put.append(place)
-        if name and name not in MANAGEMENT | {"lo"}:
-            host.sudo(["ip", "address", "flush", "dev", name, "scope", "global"])
     if put:
         host.sudo(manager.once)
     for port in what.node.ports:
         name = what.name(port)
-        file_is_new = any(place in put for place in files if place != IFUPDOWN and _of(place) == name)
+        file_is_new = any(place in put for place in files if interface_of(place) == name)
         if file_is_new or not _as_wanted(before.get(name), [port]):
             host.sudo((manager.up if port.enabled else manager.down).format(name))
             put.append(name)
@@ -151,20 +170,12 @@ def _interfaces(host: Host, what: Named, manager: Manager, before: Mapping[str, 
     return list(dict.fromkeys(put))
 
 
-def _of(place: str) -> str:
-    """The interface that a file of ours is for; empty where it is for several."""
-    found = re.search(r"/(?:05-)?labwright-(.+)\.(?:network|nmconnection)$", place)
-    return found[1] if found else ""
-
-
-def _stale(host: Host, what: Named, manager: Manager, files: Mapping[str, str]) -> list[tuple[str, str]]:
+def _stale(what: Named, old: Mapping[str, str], files: Mapping[str, str]) -> list[tuple[str, str]]:
     """Files of ours from an earlier model, and the interfaces that are no longer in it."""
-    if manager.ours == IFUPDOWN:
-        old = host.sudo(["cat", IFUPDOWN], check=False).output
-        gone = set(re.findall(r"^iface ([A-Za-z0-9._-]+) ", old, re.M)) - set(what.ports.values()) - {"lo"}
-        return [(IFUPDOWN, name) for name in sorted(gone)]
-    listed = host.sudo(f'for file in {manager.ours}; do [ ! -e "$file" ] || echo "$file"; done').output
-    return [(place, _of(place)) for place in listed.splitlines() if place not in files]
+    names = re.findall(r"^iface ([A-Za-z0-9._-]+) ", old.get(IFUPDOWN, ""), re.M)
+    gone = sorted(set(names) - set(what.ports.values()) - {"lo"})
+    one_each = [(place, interface_of(place)) for place in old if place != IFUPDOWN and place not in files]
+    return [(IFUPDOWN, name) for name in gone] + one_each
 
 
 def _refuse_rivals(host: Host, names: Sequence[str]) -> None:
@@ -189,11 +200,13 @@ def _include(host: Host) -> None:
     )
 
 
-def _settled(host: Host, what: Named) -> bool:
+def _settled(host: Host, what: Named, gone: Former) -> bool:
     now = host.interfaces()
+    left = gone.left(now)
     wrong = [what.name(port) for port in what.node.ports if not _as_wanted(now.get(what.name(port)), [port])]
     if what.node.loopbacks and not _as_wanted(now.get("lo"), what.node.loopbacks, least=True):
         wrong.append("lo")
+    wrong += [*(["lo"] if left.loopbacks else []), *sorted(left.mtus)]
     if wrong:
         raise KitError("not as wanted", details=[f"{name}: {now.get(name, 'is not there')}" for name in wrong])
     return True

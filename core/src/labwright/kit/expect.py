@@ -18,7 +18,7 @@ import logging
 import os
 import sys
 from collections.abc import Callable, Iterator
-from ipaddress import ip_address, ip_network
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from typing import Any
 
 from labwright.errors import Cause, LabwrightError
@@ -78,16 +78,18 @@ def route(
     host: Host, prefix: str, *, via: str = "", device: str = "", protocol: str = "", timeout: float = 10.0
 ) -> bool:
     """The kernel of the machine has a route to exactly this prefix, where asked over this gateway or device, or from
-    this protocol (bgp, ospf, static, kernel)."""
+    this protocol (bgp, ospf, static, kernel). Raises KitError (config) for what is no prefix or no gateway."""
+    network, gateway = _network(prefix), _address(via, "via") if via else ""
     wanted = {"via": via, "dev": device, "proto": protocol}
     words = " ".join(f"{key} {value}" for key, value in wanted.items() if value)
     sentence = f"{host.name} has a route to {prefix}{f' {words}' if words else ''}"
-    return _eventually(_ours, lambda: _route(host, prefix, via, device, protocol), sentence, timeout)
+    return _eventually(_ours, lambda: _route(host, network, gateway, device, protocol), sentence, timeout)
 
 
 def bgp_established(host: Host, neighbor: str, timeout: float = 30.0) -> bool:
-    """FRR on the machine has a BGP session with this neighbour."""
-    return _eventually(_ours, lambda: _bgp(host, neighbor), f"{host.name} speaks BGP with {neighbor}", timeout)
+    """FRR on the machine has a BGP session with this neighbour. Raises KitError (config) for what is no address."""
+    peer = _address(neighbor, "neighbor")
+    return _eventually(_ours, lambda: _bgp(host, peer), f"{host.name} speaks BGP with {neighbor}", timeout)
 
 
 @contextlib.contextmanager
@@ -114,6 +116,9 @@ def _eventually(
     try:
         wait_for(condition, timeout, every, sentence)
     except LabwrightError as error:
+        if error.cause is Cause.CONFIG:
+            # The script is wrong, not the machine.
+            raise
         return expectations.judge(False, sentence, "; ".join(error.details) or error.what)
     return expectations.judge(True, sentence)
 
@@ -125,18 +130,36 @@ def _ping(host: Host, address: str) -> bool:
     return True
 
 
-def _route(host: Host, prefix: str, via: str, device: str, protocol: str) -> bool:
+def _address(text: str, argument: str) -> str:
+    """An address as the machine writes it: the kernel and FRR are asked by it, and their answers looked through."""
     try:
-        network = ip_network(prefix)
+        return str(ip_address(text))
     except ValueError:
-        raise KitError(f"{prefix!r} is not a prefix", cause=Cause.CONFIG) from None
+        raise KitError(
+            f"{argument}: {text!r} is not an address", cause=Cause.CONFIG, hint="such as 192.0.2.1 or 2001:db8::1"
+        ) from None
+
+
+def _network(text: str) -> IPv4Network | IPv6Network:
+    try:
+        return ip_network(text)
+    except ValueError:
+        pass
+    try:
+        hint = f"the network of it is {ip_network(text, strict=False)}"
+    except ValueError:
+        hint = "such as 192.0.2.0/24 or 2001:db8::/64"
+    raise KitError(f"prefix: {text!r} is not a prefix", cause=Cause.CONFIG, hint=hint)
+
+
+def _route(host: Host, network: IPv4Network | IPv6Network, via: str, device: str, protocol: str) -> bool:
     words = ["ip", f"-{network.version}", "-json", "route", "show", "exact", str(network)]
     found: list[dict[str, Any]] = json.loads(host.run(words).output or "[]")
     for each in found:
         hops = each.get("nexthops") or [each]
         gateways = {hop.get("gateway") or (hop.get("via") or {}).get("host") for hop in hops}
         if (
-            (not via or str(ip_address(via)) in gateways)
+            (not via or via in gateways)
             and (not device or device in {hop.get("dev") for hop in hops})
             and (not protocol or each.get("protocol") == protocol)
         ):
@@ -145,7 +168,7 @@ def _route(host: Host, prefix: str, via: str, device: str, protocol: str) -> boo
 
 
 def _bgp(host: Host, neighbor: str) -> bool:
-    found = host.frr(f"show bgp neighbors {ip_address(neighbor)}")
+    found = host.frr(f"show bgp neighbors {neighbor}")
     about = found.get(neighbor) if isinstance(found, dict) else None
     if not isinstance(about, dict):
         raise KitError("no such neighbour", details=["FRR does not know that neighbour"])

@@ -57,7 +57,7 @@ class Service:
         while True:
             state = self.state()
             if state["LoadState"] == "not-found":
-                raise KitError(f"{self._host.name} has no service {self.name}", cause=Cause.CONFIG)
+                raise KitError(f"{self._host.name} has no service {self.name}")
             if state["Type"] == "oneshot" and state["ActiveState"] == "inactive" and state["Result"] == "success":
                 return
             up = state["ActiveState"] == "active"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from labwright.errors import LabwrightError
+from labwright.errors import Cause, LabwrightError
 from labwright.host.clock import Deadline
 from labwright.kit.answer import Answer
 from labwright.kit.errors import KitError, last_lines
@@ -16,8 +16,9 @@ def wait_for(
 ) -> object:
     """Ask until the answer is true, and return it.
 
-    condition: errors of the kit and of the network count as not yet; all others are raised at once. timeout, every:
-    seconds. what: the words for the error. Raises KitError with the last evidence.
+    condition: errors of the kit and of the network count as not yet; all others are raised at once, and so are those
+    whose cause is config: time mends no typing mistake. timeout, every: seconds. what: the words for the error.
+    Raises KitError with the last evidence.
     """
     deadline = Deadline(timeout)
     while True:
@@ -26,6 +27,8 @@ def wait_for(
             if evidence := condition():
                 return evidence
         except (LabwrightError, AssertionError, OSError) as error:
+            if isinstance(error, LabwrightError) and error.cause is Cause.CONFIG:
+                raise
             evidence = error
         if deadline.expired:
             raise KitError(f"{what}: not so after {timeout:g} s", details=_shown(evidence))

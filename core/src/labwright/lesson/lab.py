@@ -65,7 +65,8 @@ class LabLink:
 class Lab:
     """A lab. keeper: its process, and that one's start time, which tells a reused process id apart.
 
-    problem: why it failed. images: where its images are; accelerator, factor: of labwright.vm.accelerator.
+    problem: why it failed. images: where its images are; logins: the folders in which their logins were looked for, in
+    this order, wherever a later command is run. accelerator, factor: of labwright.vm.accelerator.
     """
 
     name: str
@@ -84,6 +85,7 @@ class Lab:
     keeper_start: int = 0
     creator: int = 0
     creator_start: int = 0
+    logins: tuple[Path, ...] = ()
     created: float = 0.0
     took: float = 0.0
     format: int = field(default=FORMAT)

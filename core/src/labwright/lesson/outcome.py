@@ -43,6 +43,15 @@ class EndpointOutcome:
         reason = self.result.reason or "".join(last) or "it failed and said nothing"
         return plain(f"{self.endpoint}: {where}: {reason}")
 
+    @property
+    def facts(self) -> dict[str, object]:
+        """It as data."""
+        return {
+            "endpoint": self.endpoint, "ok": self.ok, "tries": self.tries, "seconds": round(self.seconds, 2),
+            "file": str(self.file), "difference": self.result.difference, "reason": self.result.reason,
+            "where": self.result.where, "skipped": self.result.skipped, "log": str(self.log),
+        }  # fmt: skip
+
 
 @dataclass(frozen=True)
 class VerifyOutcome:
@@ -56,11 +65,20 @@ class VerifyOutcome:
     reason: str = ""
     where: str = ""
 
+    @property
+    def facts(self) -> dict[str, object]:
+        """It as data."""
+        return {
+            "name": self.name, "state": self.state, "seconds": round(self.seconds, 2), "lines": list(self.lines),
+            "reason": self.reason, "where": self.where, "log": str(self.log),
+        }  # fmt: skip
 
-def failure(outcomes: Sequence[EndpointOutcome]) -> LabwrightError:
+
+def failure(outcomes: Sequence[EndpointOutcome], **facts: object) -> LabwrightError:
     """The error of a stage: each endpoint that failed with where, why, its last lines and its log.
 
-    Its cause is guest, or what all of them have in common. Raises ValueError where none failed.
+    facts: for programs, beside the outcomes. Its cause is guest, or what all of them have in common. Raises ValueError
+    where none failed.
     """
     failed = [outcome for outcome in outcomes if not outcome.ok]
     if not failed:
@@ -74,6 +92,7 @@ def failure(outcomes: Sequence[EndpointOutcome]) -> LabwrightError:
         details=details,
         hint="mend what stands above, in the lesson's file at that line; the same stage can be run again at once",
         log=failed[0].log,
+        facts={**facts, "endpoints": [outcome.facts for outcome in outcomes]},
     )
 
 

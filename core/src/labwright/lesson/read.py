@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from labwright.errors import Cause, LabwrightError
@@ -63,6 +63,7 @@ def read_lesson(folder: Path) -> Lesson:
             cause=Cause.CONFIG,
             details=[finding.sentence for finding in errors[1:]],
             hint=errors[0].remedy,
+            facts={"findings": [asdict(finding) | {"path": str(finding.path)} for finding in errors]},
         )
     return examined.lesson
 

@@ -41,13 +41,15 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Launch:
-    """What to bring up. folder: the lesson's. images: where its images are. doors: listening sockets of the host, in
-    the order of door_count(). snapshots: by endpoint, of those that go on from one. configured: endpoints with jobs.
+    """What to bring up. folder: the lesson's. images: where its images are; logins: where those have their logins.
+    doors: listening sockets of the host, in the order of door_count(). snapshots: by endpoint, of those that go on from
+    one. configured: endpoints with jobs.
     """
 
     folder: Path
     spec: LessonSpec
     images: Path
+    logins: tuple[Path, ...]
     plan: LabPlan
     doors: Sequence[int]
     accelerator: Accelerator
@@ -93,7 +95,7 @@ def start_lab(launch: Launch, ports: Sequence[int], paths: Paths, ledger: Ledger
             name=launch.spec.slug, lesson=launch.folder, images=launch.images, folder=folder, sockets=sockets,
             accelerator=launch.accelerator.name, factor=launch.accelerator.factor, machines=tuple(machines),
             links=_links(launch.plan, wires), creator=os.getpid(), creator_start=process_start(os.getpid()),
-            created=time.time(),
+            created=time.time(), logins=launch.logins,
         )  # fmt: skip
         process = _start_keeper(lab, launch.doors)
         undo.callback(_end_process, process)

@@ -40,13 +40,14 @@ class JsonView:
 
     def write(self, **facts: object) -> None:
         """One line."""
-        self._stream.write(json.dumps(facts, sort_keys=True) + "\n")
+        self._stream.write(json.dumps(facts, sort_keys=True, default=str) + "\n")
         self._stream.flush()
 
 
 def error_facts(error: LabwrightError) -> dict[str, object]:
     """An error as data."""
     return {
+        **error.facts,
         "what": error.what,
         "cause": error.cause.value,
         "hint": error.hint,

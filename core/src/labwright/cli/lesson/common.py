@@ -15,7 +15,7 @@ from labwright.errors import Cause, LabwrightError
 from labwright.hooks import Event
 from labwright.host import locks
 from labwright.interfaces import Workbench
-from labwright.lesson.images import LabImage, find_image
+from labwright.lesson.images import LabImage, curriculum_images, find_image
 from labwright.lesson.lab import Lab, folder_of
 from labwright.lesson.read import Lesson
 from labwright.pipeline.runner import scratch_folder
@@ -26,15 +26,19 @@ IMAGES = Path("out")
 
 def image_folders(lesson: Path) -> tuple[Path, ...]:
     """Where image.meta.yaml of a lesson's images may be: in its curriculum, and where the user stands."""
-    return (lesson.parent.parent / "images", Path("images").absolute())
+    return (*curriculum_images(lesson), Path("images").absolute())
 
 
-def images_of(lesson: Lesson, out: Path) -> dict[str, LabImage]:
-    """The images of a lesson's endpoints, by slug. Raises LabwrightError (config) with all that are missing."""
+def images_of(lesson: Lesson, out: Path, logins: tuple[Path, ...] = ()) -> dict[str, LabImage]:
+    """The images of a lesson's endpoints, by slug. logins: the folders of a lab that is up already.
+
+    Raises LabwrightError (config) with all that are missing.
+    """
     found, missing = {}, []
+    folders = logins or image_folders(lesson.folder)
     for slug in dict.fromkeys(endpoint.image for endpoint in lesson.spec.endpoints):
         try:
-            found[slug] = find_image(slug, out, image_folders(lesson.folder))
+            found[slug] = find_image(slug, out, folders)
         except LabwrightError as error:
             missing.append(error)
     if missing:

@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from labwright.cli.places import file_place
 from labwright.cli.session import Json, failures, print_json
 from labwright.host.files import write_whole
 from labwright.lesson.graph import draw, links
@@ -24,6 +25,8 @@ def graph(
 ) -> None:
     """Draw a lesson's endpoints and connections as SVG, with the interface that each connection is plugged into."""
     with failures(json_document):
+        if out_file:
+            file_place(out_file, "--out")
         spec = read_lesson(place).spec
         if out_file:
             write_whole(out_file, draw(spec))

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from labwright.cli.lesson.common import LessonFolder
+from labwright.cli.places import file_place
 from labwright.cli.session import failures, out, print_json, workshop
 from labwright.errors import Cause, LabwrightError
 from labwright.lesson.keeper.ask import ask_keeper
@@ -49,9 +50,10 @@ def link(
             wanted = asdict(Conditions()) | wanted
         if cut:
             wanted["cut"] = True
+        place = _new_file(capture) if capture and not no_capture else None
         _change(lab, found, wanted)
         if capture or no_capture:
-            _capture(lab, found, None if no_capture else capture)
+            ask_keeper(lab.control, do="capture", link=found.name, path=place)
         facts = {"link": found.name} | ask_keeper(lab.control, do="links")["links"][found.name]
         if json_document:
             print_json(facts)
@@ -67,10 +69,11 @@ def _change(lab: Lab, found: LabLink, wanted: dict[str, Any]) -> None:
         carrier(lab, found, up=not wanted["cut"])
 
 
-def _capture(lab: Lab, found: LabLink, path: Path | None) -> None:
-    if path and path.exists():
+def _new_file(path: Path) -> str:
+    """Where a capture is to go. Raises LabwrightError (config)."""
+    if file_place(path, "--capture").exists():
         raise LabwrightError(f"{path} is there already", cause=Cause.CONFIG, hint="name a file that is not")
-    ask_keeper(lab.control, do="capture", link=found.name, path=str(path.absolute()) if path else None)
+    return str(path.absolute())
 
 
 def _sentence(facts: dict[str, Any]) -> str:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import os
 import select
 import socket
 import sys
 import termios
 import tty
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, NoReturn
 
@@ -17,6 +20,7 @@ from labwright.cli.lesson.common import LessonFolder, image_folders
 from labwright.cli.session import errors, failures, out, workshop
 from labwright.errors import Cause, LabwrightError
 from labwright.host.environment import environment, find_tool
+from labwright.host.locks import take
 from labwright.lesson.images import find_image
 from labwright.lesson.lab import Lab, LabMachine, running_lab
 from labwright.lesson.up import known_hosts
@@ -37,7 +41,7 @@ def ssh(
         lab = running_lab(lesson_dir, workshop().paths)
         machine = lab.machine(endpoint)
         _must_run(lab, machine)
-        image = find_image(machine.image, lab.images, image_folders(lab.lesson))
+        image = find_image(machine.image, lab.images, lab.logins or image_folders(lab.lesson))
         _become_ssh(lab, machine, image.user, image.password, command or [])
 
 
@@ -70,7 +74,25 @@ def console(lesson_dir: LessonFolder, endpoint: Endpoint) -> None:
             out.out(read_log(machine.console), end="", highlight=False)
             return
         _must_run(lab, machine)
-        _talk(machine)
+        with _alone(lab, machine):
+            _talk(machine)
+
+
+@contextlib.contextmanager
+def _alone(lab: Lab, machine: LabMachine) -> Iterator[None]:
+    """QEMU serves one at a serial line. A second would see nothing, and what he types would come once he is the first.
+
+    Raises LabwrightError (config).
+    """
+    stream = take(lab.folder / f"console-{machine.name}.lock", fcntl.LOCK_EX, wait=False)
+    if stream is None:
+        raise LabwrightError(
+            f"another console of {machine.name} is open",
+            cause=Cause.CONFIG,
+            hint=f"leave it with Ctrl-]; what it shows: labwright lesson console {lab.lesson} {machine.name} | cat",
+        )
+    with stream:
+        yield
 
 
 def _talk(machine: LabMachine) -> None:

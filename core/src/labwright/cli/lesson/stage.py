@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from labwright.cli.lesson.common import LessonFolder, alone, workbench
-from labwright.cli.lesson.work import LIMIT, Work, configure, configured, outcome_facts, verify, work_on
+from labwright.cli.lesson.work import LIMIT, Work, configure, configured, verify, work_on
 from labwright.cli.session import Json, Session, session
 from labwright.errors import Cause, LabwrightError
 from labwright.lesson.lab import running_lab
@@ -62,6 +62,7 @@ def verify_lesson(lesson_dir: LessonFolder, json_lines: Json = False) -> None:
                 cause=Cause.CONFIG,
                 hint=f"write scripts into stage{number}/verify/: docs/configure.md says how",
             )
+        facts = {"stage": number, "checks": [outcome.facts for outcome in outcomes]}
         bad = [outcome for outcome in outcomes if outcome.state != "pass"]
         if bad:
             raise LabwrightError(
@@ -71,12 +72,10 @@ def verify_lesson(lesson_dir: LessonFolder, json_lines: Json = False) -> None:
                 details=[line for outcome in outcomes for line in _verdict(outcome)],
                 hint="the lines above say what is not as it should be",
                 log=bad[0].log,
+                facts=facts,
             )
         lines = [line for outcome in outcomes for line in _verdict(outcome)]
-        running.result(
-            "\n".join([*lines, f"stage {number} is as it should be"]), stage=number,
-            checks=[{"name": one.name, "state": one.state, "lines": list(one.lines)} for one in outcomes],
-        )  # fmt: skip
+        running.result("\n".join([*lines, f"stage {number} is as it should be"]), **facts)
 
 
 @contextmanager
@@ -106,7 +105,7 @@ def _say(running: Session, text: str, outcomes: Sequence[EndpointOutcome], **fac
         lines.append(f"{outcome.endpoint} by {outcome.file}: {how}")
         shown = outcome.result.difference or (outcome.result.output if outcome.result.skipped else "")
         lines += [f"    {line}" for line in shown.splitlines()]
-    running.result("\n".join([*lines, text]), endpoints=[outcome_facts(each) for each in outcomes], **facts)
+    running.result("\n".join([*lines, text]), endpoints=[each.facts for each in outcomes], **facts)
 
 
 def _verdict(outcome: VerifyOutcome) -> list[str]:

@@ -12,10 +12,10 @@ from rich.markup import escape
 from rich.table import Table
 
 from labwright.cli.session import errors, failures, out, print_json, workshop
-from labwright.errors import LabwrightError
+from labwright.errors import Cause, LabwrightError
 from labwright.lesson.keeper.ask import ask_keeper
 from labwright.lesson.lab import Lab, all_labs, find_lab, running_lab
-from labwright.ui.views import show_error
+from labwright.ui.views import error_facts, show_error
 
 
 def status(
@@ -26,23 +26,31 @@ def status(
         False
     ),
 ) -> None:
-    """Say which machines of a lesson run, how to reach them, and what passed its links."""
+    """Say which machines of a lesson run, how to reach them, and what passed its links.
+
+    Exit code 3 where a lab cannot be read; the others are shown.
+    """
     with failures(json_document):
         paths = workshop().paths
+        unreadable: list[LabwrightError] = []
         if lesson_dir is None:
             labs, unreadable = all_labs(paths)
-            for error in unreadable:
-                show_error(error, errors)
         else:
             found = find_lab(lesson_dir, paths)
             labs = [found if found and not found.alive else running_lab(lesson_dir, paths)]
         if json_document:
-            print_json({"labs": [facts_of(lab) for lab in labs]})
-        elif not labs:
+            print_json({
+                "labs": [facts_of(lab) for lab in labs], "unreadable": [error_facts(error) for error in unreadable],
+            })  # fmt: skip
+        elif not labs and not unreadable:
             out.print("no lesson is up")
         else:
             for lab in labs:
                 _show(lab)
+            for error in unreadable:
+                show_error(error, errors)
+        if unreadable:
+            raise typer.Exit(Cause.HOST.exit_code)
 
 
 def state_of(lab: Lab) -> str:
@@ -117,12 +125,13 @@ def _show(lab: Lab) -> None:
 
 
 def _link_line(link: dict[str, Any]) -> str:
-    frames = [link.get(way, {}).get("frames", 0) for way in ("there", "back")]
+    counted = "there" in link and "back" in link
+    frames = f"{link['there']['frames']}/{link['back']['frames']}" if counted else "not known: its process does not say"
     conditions = link.get("conditions", {})
     odd = "cut" if conditions.get("cut") else ", ".join(
         f"{name} {value:g}" for name, value in conditions.items() if name != "cut" and value
     )  # fmt: skip
     ends = f"{link['a']} {link['a_interface']} - {link['b']} {link['b_interface']}"
-    line = f"{link['name']}: {ends}, frames {frames[0]}/{frames[1]}"
+    line = f"{link['name']}: {ends}, frames {frames}"
     line += f", {odd}" if odd else ""
     return line + (f", captured in {link['capture']}" if link.get("capture") else "")

@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from labwright.cli.lesson.common import IMAGES, LessonFolder, alone, images_of, workbench
+from labwright.cli.lesson.common import IMAGES, LessonFolder, alone, image_folders, images_of, workbench
 from labwright.cli.lesson.status import describe, facts_of
 from labwright.cli.lesson.work import LIMIT, configured, work_on
 from labwright.cli.session import Json, Session, session
@@ -100,7 +100,8 @@ def _bring_up(
         snapshots = {} if cold else _snapshots(plan, accelerator, running)
         there = {snapshot.folder: stack.enter_context(in_use(snapshot)) for snapshot in set(snapshots.values())}
         snapshots = {name: snapshot for name, snapshot in snapshots.items() if there[snapshot.folder]}
-        launch = Launch(lesson.folder, lesson.spec, images, plan, doors, accelerator, snapshots)
+        logins = image_folders(lesson.folder)
+        launch = Launch(lesson.folder, lesson.spec, images, logins, plan, doors, accelerator, snapshots)
         how = f", {len(snapshots)} of them from snapshots" if snapshots else ""
         workshop.emit(Event("step-started", name, "boot", f"Start {len(plan.machines)} machines{how}"))
         begun = time.monotonic()

@@ -52,7 +52,7 @@ class Work:
 @contextmanager
 def work_on(lab: Lab, lesson: Lesson, running: Session, bench: Workbench) -> Iterator[Work]:
     """Rooms for the jobs of a lab. We are in its network."""
-    images = images_of(lesson, lab.images)
+    images = images_of(lesson, lab.images, lab.logins)
     specs = {endpoint.name: endpoint for endpoint in lesson.spec.endpoints}
     endpoints = {}
     for machine in lab.machines:
@@ -105,7 +105,7 @@ def configure(work: Work, stage: int, dry_run: bool = False, limit: float = LIMI
     outcomes = configure_stage(work.stage_work(stage, dry_run, limit), work.context)
     if not all(outcome.ok for outcome in outcomes):
         work.emit("step-failed", "configure", "")
-        raise failure(outcomes)
+        raise failure(outcomes, stage=stage)
     seconds = time.monotonic() - started
     work.emit("step-finished", "configure", f"{verb} stage {stage}", outcome="ran", seconds=seconds)
     return outcomes
@@ -135,12 +135,3 @@ def verify(work: Work, stage: int) -> tuple[VerifyOutcome, ...]:
     """Run the checks of a stage. Which passed is for the caller to look at."""
     work.emit("step-started", "verify", f"Verify stage {stage}")
     return verify_stage(work.stage_work(stage), work.context)
-
-
-def outcome_facts(outcome: EndpointOutcome) -> dict[str, object]:
-    """An outcome as data."""
-    return {
-        "endpoint": outcome.endpoint, "ok": outcome.ok, "tries": outcome.tries, "seconds": round(outcome.seconds, 2),
-        "file": str(outcome.file), "difference": outcome.result.difference, "reason": outcome.result.reason,
-        "where": outcome.result.where, "skipped": outcome.result.skipped, "log": str(outcome.log),
-    }  # fmt: skip
