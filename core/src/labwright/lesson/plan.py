@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import secrets
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from labwright.errors import Cause, LabwrightError
 from labwright.lesson.images import LabImage
-from labwright.spec.lesson import LessonSpec
+from labwright.spec.lesson import Connection, LessonSpec
 from labwright.vm.ready import CLOSED_PORT
 
 SSH = 22
@@ -48,7 +48,7 @@ class End:
 
 @dataclass(frozen=True)
 class LinkPlan:
-    """A cable. name: of its ends, numbered where two have the same ends."""
+    """A cable. name: of its ends, numbered where two have the same ends; no other one of the lab has it."""
 
     name: str
     a: End
@@ -118,18 +118,33 @@ def plan_lab(spec: LessonSpec, images: Mapping[str, LabImage]) -> LabPlan:
 def _links(spec: LessonSpec) -> tuple[LinkPlan, ...]:
     """An endpoint's interfaces are used in the order of its connections."""
     used: Counter[str] = Counter()
-    named: Counter[str] = Counter()
     links = []
-    for connection in spec.connections:
+    for connection, name in zip(spec.connections, _link_names(spec.connections), strict=True):
         ends = []
-        for name in (connection.a, connection.b):
-            used[name] += 1
-            ends.append(End(name, used[name]))
-        name = f"{connection.a}--{connection.b}"
-        named[name] += 1
-        number = f"-{named[name]}" if named[name] > 1 else ""
-        links.append(LinkPlan(f"{name}{number}", ends[0], ends[1], connection.subnet or ""))
+        for endpoint in (connection.a, connection.b):
+            used[endpoint] += 1
+            ends.append(End(endpoint, used[endpoint]))
+        links.append(LinkPlan(name, ends[0], ends[1], connection.subnet or ""))
     return tuple(links)
+
+
+def _link_names(connections: Sequence[Connection]) -> list[str]:
+    """A name for each: of its ends, and from the second one of that name on with the next number that is free.
+
+    An endpoint may be called b-2, or b--c: names of other cables are passed over.
+    """
+    plain = [f"{connection.a}--{connection.b}" for connection in connections]
+    reserved, taken = set(plain), set[str]()
+    numbers: Counter[str] = Counter()
+    names = []
+    for each in plain:
+        name = each
+        while name in taken or (name != each and name in reserved):
+            numbers[each] = max(numbers[each], 1) + 1
+            name = f"{each}-{numbers[each]}"
+        taken.add(name)
+        names.append(name)
+    return names
 
 
 def _macs(count: int) -> tuple[str, ...]:
