@@ -17,6 +17,7 @@ import paramiko
 
 from labwright.errors import Cause, LabwrightError
 from labwright.host.clock import Deadline, Heartbeat
+from labwright.host.packets import BoundedTransport
 from labwright.host.text import plain
 from labwright.lesson.command import names_of
 from labwright.lesson.parcel import SCRIPT, Identity, arguments, new_identity, parcel
@@ -241,7 +242,7 @@ def _until_it_is_itself(guest: Guest, identity: Identity, watch: Watch) -> None:
 def host_key(address: str, seconds: float) -> str:
     """The key that an SSH server shows, as in known_hosts(5). Raises OSError, EOFError, paramiko.SSHException."""
     with socket.create_connection((address, SSH), seconds) as connection:
-        transport = paramiko.Transport(connection)
+        transport = BoundedTransport(connection)
         try:
             transport.banner_timeout = seconds
             transport.start_client(timeout=seconds)

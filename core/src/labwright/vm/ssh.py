@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 import paramiko
 
 from labwright.errors import Cause, LabwrightError
+from labwright.host.packets import BoundedTransport
 
 MOST_OUTPUT, MOST_ERRORS = 1 << 20, 1 << 16
 """Bytes that are read of what a command writes."""
@@ -50,6 +51,7 @@ def connect(login: Login, seconds: float) -> Iterator[paramiko.SSHClient]:
             auth_timeout=seconds,
             allow_agent=False,
             look_for_keys=False,
+            transport_factory=BoundedTransport,
         )
     except (paramiko.SSHException, OSError, EOFError) as error:
         client.close()
