@@ -22,11 +22,14 @@ CHUNK = 64 << 10
 
 @dataclass
 class Sshd:
-    """port: of the loopback. sent: bytes that somebody took, or the kernel's buffers did. over: nobody takes more."""
+    """port: of the loopback. sent: bytes that somebody took, or the kernel's buffers did. over: nobody takes more.
+    reached: a client has said its version.
+    """
 
     port: int
     sent: int = 0
     over: threading.Event = field(default_factory=threading.Event)
+    reached: threading.Event = field(default_factory=threading.Event)
 
 
 class Everybody(paramiko.ServerInterface):
@@ -43,6 +46,18 @@ class Everybody(paramiko.ServerInterface):
 def endless_greeting(connection: socket.socket, served: Sshd) -> None:
     """A first line that never ends."""
     pour(served, lambda: connection.sendall(b"x" * CHUNK))
+
+
+def silence(connection: socket.socket, served: Sshd) -> None:
+    """A greeting, and nothing after it."""
+    connection.sendall(b"SSH-2.0-x\r\n")
+    if connection.recv(4) == b"SSH-":
+        served.reached.set()
+        served.over.wait(300)
+
+
+def refusal(connection: socket.socket, served: Sshd) -> None:
+    """An end at once, as user-mode networking has it for a port where nothing listens in the guest."""
 
 
 def large_packet(connection: socket.socket, served: Sshd) -> None:
