@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from labwright.errors import Cause, LabwrightError
 from labwright.host.paths import Paths
-from labwright.lesson import budget, parcel
+from labwright.lesson import budget, files, parcel
 from labwright.lesson.command import data_seats, management, names_of, orders, wire_of
 from labwright.lesson.images import LabImage, find_image
 from labwright.lesson.keeper.frames import Conditions
@@ -263,7 +263,7 @@ def test_a_link_out_of_the_lesson_and_a_lesson_that_is_too_large_are_refused(tmp
         parcel.parcel({}, tmp_path, None, {})
     (tmp_path / "stage0").unlink()
     (tmp_path / "large").write_bytes(bytes(2000))
-    monkeypatch.setattr(parcel, "LARGEST", 1000)
+    monkeypatch.setattr(files, "LARGEST", 1000)
     with pytest.raises(LabwrightError, match="are larger than"):
         parcel.parcel({}, tmp_path, None, {})
 

@@ -9,13 +9,11 @@ from dataclasses import dataclass
 
 from labwright.errors import Cause, LabwrightError
 from labwright.lesson.images import LabImage
+from labwright.lesson.limits import MOST_INTERFACES, Excess, cables, excesses
 from labwright.spec.lesson import Connection, LessonSpec
 from labwright.vm.ready import CLOSED_PORT
 
 SSH = 22
-MOST_ENDPOINTS = 100
-MOST_INTERFACES = 24
-"""On the PCI bus of a machine, beside what else is on its 32 seats."""
 GUEST, GATEWAY = "10.0.0.15", "10.0.0.2"
 """On every management network, as in the platform's own wrapper of virtual machines."""
 TRANSLATIONS, OVERHEAD = 256, 90
@@ -82,12 +80,8 @@ class LabPlan:
 
 def plan_lab(spec: LessonSpec, images: Mapping[str, LabImage]) -> LabPlan:
     """The lab of a lesson that was read and checked. images: by slug. Raises LabwrightError (config)."""
-    if len(spec.endpoints) > MOST_ENDPOINTS:
-        raise LabwrightError(
-            f"{spec.slug} has {len(spec.endpoints)} endpoints, and a lab has at most {MOST_ENDPOINTS}",
-            cause=Cause.CONFIG,
-            hint="split the lesson",
-        )
+    for excess in excesses(spec):
+        raise _too_much(spec, excess)
     links = _links(spec)
     used = Counter(end.endpoint for link in links for end in link.ends)
     machines = []
@@ -96,11 +90,7 @@ def plan_lab(spec: LessonSpec, images: Mapping[str, LabImage]) -> LabPlan:
         # All interfaces that its author named are there, so that one snapshot serves every lesson with this image.
         data = max(len(image.interfaces), used[endpoint.name])
         if data > MOST_INTERFACES:
-            raise LabwrightError(
-                f"{spec.slug}: {endpoint.name} has {data} cables, and a machine has room for {MOST_INTERFACES}",
-                cause=Cause.CONFIG,
-                hint="put a switch between: an endpoint of its own",
-            )
+            raise _too_much(spec, cables(number - 1, endpoint.name, data))
         machines.append(
             MachinePlan(
                 name=endpoint.name,
@@ -113,6 +103,10 @@ def plan_lab(spec: LessonSpec, images: Mapping[str, LabImage]) -> LabPlan:
             )
         )
     return LabPlan(tuple(machines), links)
+
+
+def _too_much(spec: LessonSpec, excess: Excess) -> LabwrightError:
+    return LabwrightError(f"{spec.slug}: {excess.what}", cause=Cause.CONFIG, hint=excess.hint)
 
 
 def _links(spec: LessonSpec) -> tuple[LinkPlan, ...]:
