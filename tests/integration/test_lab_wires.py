@@ -16,7 +16,7 @@ import pytest
 from support.pcap import read_pcap
 
 from labwright.lesson.command import WireEnd, WirePlan
-from labwright.lesson.keeper.frames import BACKLOG, Wire
+from labwright.lesson.keeper.frames import BACKLOG, LONGEST_QUEUE, Wire
 from labwright.vm.device import socket_folder
 
 HEAD = bytes.fromhex("020000000002020000000001")
@@ -185,6 +185,64 @@ def test_a_cable_that_is_cut_carries_nothing_and_what_was_on_its_way_is_lost(end
     ends.a.put(b"mended")
     assert ends.b.recv(70_000) == b"mended"
     assert ends.call(lambda: ends.wire.there.traffic.lost) == 2
+
+
+def test_a_cable_without_its_limit_has_nothing_of_it_left(ends):
+    """At 1 kbit/s each of these frames takes 1.2 s: new ones would have come behind all of them."""
+    ends.change(rate=1)
+    for number in range(4):
+        ends.a.put(bytes([number]) * 150)
+    assert silent(ends.b)
+    ends.change(rate=0)
+    ends.a.put(b"new")
+    started = time.monotonic()
+    assert received(ends.b, 5) == [*(bytes([number]) * 150 for number in range(4)), b"new"]
+    assert time.monotonic() - started < 0.5
+
+
+def test_a_cable_that_was_cut_has_nothing_of_its_limit_left(ends):
+    ends.change(rate=1)
+    ends.a.put(bytes(60_000))
+    assert silent(ends.b)
+    ends.change(cut=True)
+    ends.change(cut=False, rate=100_000)
+    ends.a.put(b"new")
+    ends.b.settimeout(0.5)
+    assert ends.b.recv(70_000) == b"new"
+
+
+def test_a_cable_without_its_delay_gives_out_at_once_what_was_on_its_way(ends):
+    ends.change(delay=60_000)
+    ends.a.put(b"on its way")
+    assert silent(ends.b)
+    ends.change(delay=0)
+    ends.a.put(b"new")
+    ends.b.settimeout(0.5)
+    assert received(ends.b, 2) == [b"on its way", b"new"]
+
+
+def test_a_frame_that_has_gone_in_does_not_go_in_again(ends):
+    """What waits for its delay alone is not held up by a lower rate."""
+    ends.change(rate=100_000, delay=300)
+    ends.a.put(bytes(1250))
+    time.sleep(0.1)
+    started = time.monotonic()
+    ends.change(rate=1)
+    ends.b.recv(70_000)
+    assert time.monotonic() - started < 0.5
+
+
+def test_no_frame_waits_longer_for_those_before_it_than_in_a_router(ends):
+    """0.1 s for each frame: of 300 those are lost that would come out in half a minute."""
+    ends.change(rate=100)
+    for _ in range(300):
+        ends.a.put(bytes(1250))
+    wait_until = time.monotonic() + 5
+    while ends.call(lambda: ends.wire.there.traffic.frames) < 300:
+        assert time.monotonic() < wait_until
+    last = ends.call(lambda: ends.wire.there._waiting[-1].due - ends.loop.time())
+    assert LONGEST_QUEUE - 0.5 < last < LONGEST_QUEUE + 0.2
+    assert 240 <= ends.call(lambda: ends.wire.there.traffic.lost) <= 249
 
 
 def test_a_machine_that_reads_nothing_blocks_nobody_and_fills_no_memory(ends):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import threading
 import time
 from collections.abc import Iterator
 
@@ -56,6 +57,16 @@ def test_a_command_that_reads_a_byte_now_and_then_is_given_up(client):
     slowly = "while dd bs=1 count=1 status=none; do sleep 0.1; done"
     with soon(), pytest.raises(TimeoutError):
         converse(client, slowly, LIMIT, bytes(8 << 20))
+
+
+@pytest.mark.parametrize("command", [DRIPS, "sleep 60"])
+def test_who_waits_for_a_command_can_be_stopped(machine, command):
+    begun: list[paramiko.SSHClient] = []
+    login = Login(22, machine.user, machine.password, "127.0.1.1")
+    with connect(login, 20, begun.append) as client, soon():
+        threading.Timer(0.5, lambda: begun[0].get_transport().close()).start()
+        with contextlib.suppress(LabwrightError):
+            assert ask(client, command, 60).code == -1
 
 
 @pytest.mark.parametrize("command", [DRIPS, "sleep 60", "while dd bs=1 count=1 status=none; do sleep 0.1; done"])

@@ -17,11 +17,11 @@ from hypothesis import strategies as st
 
 from labwright.errors import Cause, LabwrightError
 from labwright.host.paths import Paths
-from labwright.lesson import budget, parcel
-from labwright.lesson.command import data_seats, management, names_of, orders
+from labwright.lesson import budget, files, parcel
+from labwright.lesson.command import data_seats, management, names_of, orders, wire_of
 from labwright.lesson.images import LabImage, find_image
 from labwright.lesson.keeper.frames import Conditions
-from labwright.lesson.lab import Lab, LabMachine, all_labs, find_lab, folder_of, running_lab, write_lab
+from labwright.lesson.lab import Lab, LabLink, LabMachine, all_labs, find_lab, folder_of, running_lab, write_lab
 from labwright.lesson.plan import LabPlan, plan_lab
 from labwright.spec.hardware import Hardware
 from labwright.spec.lesson import LessonSpec
@@ -69,6 +69,20 @@ def test_two_identical_pairs_are_two_links():
     plan = lab_plan([("r1", "r2"), ("r1", "r2"), ("r2", "r1")])
     assert [link.name for link in plan.links] == ["r1--r2", "r1--r2-2", "r2--r1"]
     assert len({(end.endpoint, end.interface) for link in plan.links for end in link.ends}) == 6
+
+
+@pytest.mark.parametrize(
+    ("connections", "names"),
+    [
+        ([("a", "b"), ("a", "b"), ("a", "b-2")], ["a--b", "a--b-3", "a--b-2"]),
+        ([("a", "b-2"), ("a", "b"), ("a", "b"), ("a", "b")], ["a--b-2", "a--b", "a--b-3", "a--b-4"]),
+        ([("a", "b--c"), ("a--b", "c")], ["a--b--c", "a--b--c-2"]),
+    ],
+)
+def test_no_two_links_have_one_name_whatever_endpoints_are_called(connections, names):
+    """The keeper knows a cable by its name: of two it had one, and the other's frames went nowhere."""
+    plan = lab_plan(connections, names="a b b-2 a--b b--c c")
+    assert [link.name for link in plan.links] == names
 
 
 def test_every_interface_of_a_lab_has_an_address_of_its_own_that_is_locally_administered():
@@ -179,6 +193,17 @@ def test_a_lab_on_disk_is_read_as_it_was_written_and_holds_no_password(tmp_path)
     assert caught.value.cause is Cause.HOST
 
 
+def test_a_link_is_found_by_its_own_name_before_it_is_found_the_other_way_round(tmp_path):
+    """The same two ends may have a cable each way round: the second was never found."""
+    plan = lab_plan([("r1", "r2"), ("r2", "r1"), ("r1", "r3")])
+    links = tuple(
+        LabLink(link.name, link.a.endpoint, link.a.interface, link.b.endpoint, link.b.interface, "",
+                wire_of(link, number, tmp_path)) for number, link in enumerate(plan.links)
+    )  # fmt: skip
+    lab = replace(a_lab(tmp_path), links=links)
+    assert [lab.link(name) for name in ("r1--r2", "r2--r1", "r3--r1")] == list(links)
+
+
 @given(st.binary(max_size=200))
 def test_a_damaged_state_is_an_error_that_names_its_file(damage):
     import tempfile
@@ -238,7 +263,7 @@ def test_a_link_out_of_the_lesson_and_a_lesson_that_is_too_large_are_refused(tmp
         parcel.parcel({}, tmp_path, None, {})
     (tmp_path / "stage0").unlink()
     (tmp_path / "large").write_bytes(bytes(2000))
-    monkeypatch.setattr(parcel, "LARGEST", 1000)
+    monkeypatch.setattr(files, "LARGEST", 1000)
     with pytest.raises(LabwrightError, match="are larger than"):
         parcel.parcel({}, tmp_path, None, {})
 

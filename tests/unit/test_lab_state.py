@@ -20,11 +20,13 @@ from labwright.errors import LabwrightError
 from labwright.host.paths import Paths
 from labwright.lesson.budget import check_budget
 from labwright.lesson.command import orders, wire_of
+from labwright.lesson.files import lesson_files
 from labwright.lesson.images import LabImage, find_image
 from labwright.lesson.keeper.consoles import KEPT, shorten
 from labwright.lesson.lab import Lab, LabLink, LabMachine, all_labs, find_lab, folder_of, keeper_of, write_lab
-from labwright.lesson.parcel import LARGEST, SCRIPT, lesson_files, new_identity, parcel
-from labwright.lesson.plan import MOST_INTERFACES, LabPlan, plan_lab
+from labwright.lesson.limits import LARGEST, MOST_INTERFACES
+from labwright.lesson.parcel import SCRIPT, new_identity, parcel
+from labwright.lesson.plan import LabPlan, plan_lab
 from labwright.spec.hardware import Hardware
 from labwright.spec.lesson import LessonSpec
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,8 @@ from hypothesis import strategies as st
 from support.lessons import FILES, META, line_of, write
 
 from labwright.errors import Cause, LabwrightError
+from labwright.lesson.compiler import Compiler
+from labwright.lesson.files import check_files
 from labwright.lesson.finding import Finding
 from labwright.lesson.select import present
 from labwright.lesson.validate import validate
@@ -19,12 +22,18 @@ from labwright.lesson.validate_content import (
     LARGEST,
     notebook_mistakes,
     playbook_mistakes,
-    python_mistakes,
+    templates,
     xml_mistakes,
 )
 from labwright.spec.lesson import NAPALM_DRIVERS, EndpointSpec
 
 XML = '<configuration operation="replace">\n  <system/>\n</configuration>\n'
+
+
+@pytest.fixture(scope="module")
+def python_mistakes():
+    with Compiler(1000) as compiler:
+        yield compiler.mistakes
 
 
 def said(folder: Path, finding: Finding) -> tuple[str, str, str, int]:
@@ -389,12 +398,127 @@ HOSTILE = {
 
 
 @pytest.mark.parametrize("data", HOSTILE.values(), ids=HOSTILE.keys())
-def test_a_script_that_would_break_the_compiler_is_a_finding(data):
-    assert len(python_mistakes(data, "x.py")) == 1
+def test_a_script_that_would_break_the_compiler_is_a_finding(python_mistakes, data):
+    assert len(python_mistakes(data)) == 1
 
 
-def test_a_script_is_compiled_and_not_run(tmp_path):
-    assert python_mistakes(f"open({str(tmp_path / 'ran')!r}, 'w')".encode(), "x.py") == []
+ENDLESS = {
+    "finally in finally": "".join(" " * n + "try: a\n" + " " * n + "finally:\n" for n in range(60)) + " " * 60 + "a\n",
+    "values in a string": 'f"' + "{1}" * 300_000 + '"\n',
+}
+
+
+@pytest.mark.parametrize("script", ENDLESS)
+def test_a_script_that_takes_all_time_or_memory_is_a_finding_within_seconds(tmp_path, script):
+    """A kilobyte of the first one had the machine's whole memory."""
+    started = time.monotonic()
+    with Compiler(4) as compiler:
+        took = compiler.mistakes(ENDLESS[script].encode())
+        after = compiler.mistakes(b"x = ")
+    assert time.monotonic() - started < 10
+    # A newer Python may be quick enough.
+    assert all("too much" in words or "MemoryError" in words for _, words in took)
+    assert after[0][1].startswith(("not Python 3", "not compiled: other scripts of the lesson took all of 4 s"))
+
+
+def test_a_compiler_goes_on_after_a_script_that_took_its_memory():
+    with Compiler(60) as compiler:
+        assert compiler.mistakes(b"x = 1") == []
+        assert compiler.mistakes(ENDLESS["finally in finally"].encode()) != []
+        assert compiler.mistakes(b"x = 1") == []
+        assert compiler.mistakes(b"x = ") != []
+
+
+def test_the_largest_script_that_is_looked_into_is_compiled():
+    line = b"router = connect(host, user, password)\n"
+    with Compiler(60) as compiler:
+        assert compiler.mistakes(line * (LARGEST // len(line))) == []
+
+
+@pytest.mark.parametrize("line", ["{%", "{{a", "{{ ", "{% }} ", "%}{%", "{{ a\t"])
+def test_a_file_of_half_marks_is_looked_at_in_no_time(line):
+    """A beginning of a mark that never ends: each was looked at to the end of its line."""
+    started = time.monotonic()
+    templates((line * LARGEST)[:LARGEST].encode())
+    assert time.monotonic() - started < 5
+
+
+def test_the_marks_of_a_template_are_found_wherever_they_are_in_a_line():
+    lines = [
+        "{% if x %}",
+        "a {{ b }} c",
+        "{%} {% for a in b % 2 %} {{ c }}",
+        "interfaces { ge-0 { unit 0; } }",
+        "{{ a; }}",
+        "%}{%",
+    ]
+    found = templates("\n".join(lines).encode())
+    assert [(line, text.partition(" is left")[0][:20]) for line, text in found] == [
+        (1, "{% if x %}"), (2, "{{ b }}"), (3, "{%} {% for a in b % "),
+    ]  # fmt: skip
+    assert len(templates(b"{{ a }}\n" * 10_000)) == 100
+
+
+def large(endpoints: int, connections: list[tuple[str, str]]) -> str:
+    head, rest = META.split("endpoints:\n")
+    tail = rest.partition("stages:\n")[2]
+    names = "".join(f"- {{name: endpoint{n}, image: i, additionalPorts: [22]}}\n" for n in range(endpoints))
+    cables = "".join(f"- {{a: {a}, b: {b}}}\n" for a, b in connections)
+    return f"{head}endpoints:\n{names}connections:\n{cables}stages:\n{tail}"
+
+
+def test_names_that_were_meant_are_said_of_the_first_mistakes_of_a_huge_lesson(tmp_path):
+    """Each costs milliseconds, and a file of 64 KB has place for a thousand of them."""
+    connections = [(f"endpoinx{n}", f"endpoint{n}") for n in range(600)]
+    folder = write(tmp_path, FILES | {"lesson.meta.yaml": large(700, connections)})
+    started = time.monotonic()
+    wrong = [finding for finding in validate(folder).findings if finding.kind == "connection"]
+    assert time.monotonic() - started < 10
+    hinted = [finding for finding in wrong if "did you mean" in finding.message]
+    assert len(wrong) == 600
+    assert 40 <= len(hinted) <= 50
+
+
+def test_what_up_refuses_is_found(tmp_path):
+    """validate said that the lesson can run, and up that it cannot."""
+    star = [("endpoint0", f"endpoint{n}") for n in range(1, 30)]
+    folder = write(tmp_path, FILES | {"lesson.meta.yaml": large(101, star)})
+    with (folder / "stage0/large").open("wb") as stream:
+        stream.truncate(257 << 20)
+    found = [finding for finding in validate(folder).findings if finding.kind == "size"]
+    assert {finding.level for finding in found} == {"error"}
+    assert sorted(finding.message for finding in found) == [
+        "endpoint0 has 29 cables, and a machine has room for 24",
+        "the lesson's files are larger than 256 MiB",
+        "there are 101 endpoints, and a lab has at most 100",
+    ]
+    assert not validate(folder).passes()
+
+
+def test_hidden_names_at_the_top_are_nobodys(tmp_path):
+    """A virtual environment has a link to the host's Python, and no machine gets it."""
+    folder = write(tmp_path)
+    for name in (".venv/bin", "stage0/.deeper"):
+        (folder / name).mkdir(parents=True)
+        (folder / name / "python").symlink_to("/usr/bin/python3")
+    found = validate(folder).findings
+    assert [finding.path.relative_to(folder).as_posix() for finding in found] == ["stage0/.deeper/python"]
+
+
+def test_folders_that_are_nested_without_end_are_a_finding(tmp_path):
+    folder = write(tmp_path)
+    deep = folder / "stage0"
+    for _ in range(150):
+        deep /= "d"
+        deep.mkdir()
+    (finding,) = validate(folder).findings
+    assert "nested more than 100 levels deep" in finding.message
+    with pytest.raises(LabwrightError, match="nested more than 100 levels deep"):
+        check_files(folder)
+
+
+def test_a_script_is_compiled_and_not_run(python_mistakes, tmp_path):
+    assert python_mistakes(f"open({str(tmp_path / 'ran')!r}, 'w')".encode()) == []
     assert list(tmp_path.iterdir()) == []
 
 
@@ -411,8 +535,8 @@ def test_hostile_xml_is_a_finding(data):
 
 
 @given(st.binary(max_size=200))
-def test_no_bytes_bring_a_traceback(data):
-    for look in (playbook_mistakes, xml_mistakes, notebook_mistakes, lambda each: python_mistakes(each, "x.py")):
+def test_no_bytes_bring_a_traceback(python_mistakes, data):
+    for look in (playbook_mistakes, xml_mistakes, notebook_mistakes, python_mistakes):
         assert all(line >= 1 for line, _ in look(data))
 
 

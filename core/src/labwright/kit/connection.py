@@ -14,6 +14,7 @@ import paramiko
 
 from labwright.errors import Cause
 from labwright.host.clock import Deadline
+from labwright.host.packets import BoundedTransport
 from labwright.kit.answer import Answer
 from labwright.kit.errors import KitError, last_lines
 from labwright.kit.host import Host
@@ -102,7 +103,7 @@ class SshTransport:
         try:
             self._client.connect(
                 host, port, user, password, timeout=timeout, banner_timeout=timeout, auth_timeout=timeout,
-                allow_agent=False, look_for_keys=False,
+                allow_agent=False, look_for_keys=False, transport_factory=BoundedTransport,
             )  # fmt: skip
         # Of a host that is no name and a port that is no port too.
         except (paramiko.SSHException, OSError, EOFError, ValueError, OverflowError) as error:

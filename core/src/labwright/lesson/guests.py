@@ -8,15 +8,17 @@ import shlex
 import socket
 import threading
 import time
+import weakref
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import paramiko
 
 from labwright.errors import Cause, LabwrightError
 from labwright.host.clock import Deadline, Heartbeat
+from labwright.host.packets import BoundedTransport
 from labwright.host.text import plain
 from labwright.lesson.command import names_of
 from labwright.lesson.parcel import SCRIPT, Identity, arguments, new_identity, parcel
@@ -55,6 +57,29 @@ class Ready:
     warning: str = ""
 
 
+class Connections:
+    """All that are open, for who ends them from another thread."""
+
+    def __init__(self) -> None:
+        self._open: weakref.WeakSet[paramiko.SSHClient | paramiko.Transport] = weakref.WeakSet()
+        self._lock = threading.Lock()
+
+    def add(self, connection: paramiko.SSHClient | paramiko.Transport) -> None:
+        """Note one that is being made."""
+        with self._lock:
+            self._open.add(connection)
+
+    def close(self) -> None:
+        """End them. One that has not begun yet goes on: call this until nobody waits any more."""
+        with self._lock:
+            connections = list(self._open)
+        for connection in connections:
+            # Not a client's own close(): it forgets a transport that has not begun, which nobody could end then.
+            transport = connection.get_transport() if isinstance(connection, paramiko.SSHClient) else connection
+            if transport is not None:
+                transport.close()
+
+
 @dataclass(frozen=True)
 class Watch:
     """What a wait looks at. ended: how a machine ended, in words, empty while it runs. started: of all machines."""
@@ -63,6 +88,7 @@ class Watch:
     say: Callable[[str], None]
     started: float
     over: threading.Event
+    connections: Connections = field(default_factory=Connections)
 
 
 def bring_up(
@@ -77,7 +103,13 @@ def bring_up(
 
     def one(guest: Guest) -> Ready:
         others = {name: address for name, address in names.items() if name != guest.machine.name}
-        ready = _bring_up(guest, others, lesson, watch)
+        try:
+            ready = _bring_up(guest, others, lesson, watch)
+        except Exception as error:
+            # Its connection was closed under it, which it may put in any words.
+            if watch.over.is_set() and not isinstance(error, _StoppedError):
+                raise _StoppedError from error
+            raise
         when_ready(ready)
         return ready
 
@@ -87,6 +119,9 @@ def bring_up(
             wait(futures, return_when=FIRST_EXCEPTION)
         finally:
             watch.over.set()
+            # Not only asked to stop: a guest that says nothing holds a thread for as long as it may.
+            while wait(futures, timeout=STEP).not_done:
+                watch.connections.close()
         failed = [error for error in (future.exception() for future in futures) if error]
         # Those that stopped because another failed have nothing to say.
         failed.sort(key=lambda error: isinstance(error, _StoppedError))
@@ -182,7 +217,7 @@ def _connected(guest: Guest, login: Login, limit: Deadline, watch: Watch):  # ty
     with contextlib.ExitStack() as stack:
         while True:
             try:
-                client = stack.enter_context(connect(login, LOGIN_SECONDS * guest.factor))
+                client = stack.enter_context(connect(login, LOGIN_SECONDS * guest.factor, watch.connections.add))
                 break
             except LabwrightError as error:
                 check_alive(guest, watch)
@@ -228,7 +263,7 @@ def _until_it_is_itself(guest: Guest, identity: Identity, watch: Watch) -> None:
     while True:
         check_alive(guest, watch)
         with contextlib.suppress(OSError, EOFError, paramiko.SSHException):
-            if host_key(guest.machine.address, 10 * guest.factor) in identity.public:
+            if host_key(guest.machine.address, 10 * guest.factor, watch.connections) in identity.public:
                 return
         if limit.expired:
             raise guest_failure(
@@ -238,10 +273,11 @@ def _until_it_is_itself(guest: Guest, identity: Identity, watch: Watch) -> None:
         time.sleep(STEP * 4)
 
 
-def host_key(address: str, seconds: float) -> str:
+def host_key(address: str, seconds: float, connections: Connections) -> str:
     """The key that an SSH server shows, as in known_hosts(5). Raises OSError, EOFError, paramiko.SSHException."""
     with socket.create_connection((address, SSH), seconds) as connection:
-        transport = paramiko.Transport(connection)
+        transport = BoundedTransport(connection)
+        connections.add(transport)
         try:
             transport.banner_timeout = seconds
             transport.start_client(timeout=seconds)

@@ -116,9 +116,11 @@ class Lab:
     def link(self, name: str) -> LabLink:
         """The link of this name, or with its ends the other way round. Raises LabwrightError (config)."""
         one, _, two = name.partition("--")
-        for link in self.links:
-            if link.name in {name, f"{two}--{one}"}:
-                return link
+        # The name itself first: the same two ends may have a cable each way round.
+        for wanted in (name, f"{two}--{one}"):
+            for link in self.links:
+                if link.name == wanted:
+                    return link
         known = ", ".join(link.name for link in self.links) or "none"
         raise LabwrightError(f"{self.name} has no link {name!r}", cause=Cause.CONFIG, hint=f"its links: {known}")
 

@@ -5,22 +5,19 @@ snapshot, everything that makes a copy a machine of its own. One archive and one
 from __future__ import annotations
 
 import io
-import os
 import secrets
 import tarfile
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 
-from labwright.errors import Cause, LabwrightError
+from labwright.lesson.files import lesson_files
 
 PLACE = "/antidote"
-LARGEST = 256 << 20
-"""Bytes of a lesson's files: they are put on the disk of every machine of it."""
 SEED = 512
 """Bytes for the guest's random numbers: copies of one snapshot would go on with the same ones."""
 SCRIPT = r"""
@@ -109,7 +106,7 @@ def parcel(
 ) -> bytes:
     """The archive. names: addresses of the other endpoints. addresses: MAC addresses of data interfaces, by name.
 
-    Raises LabwrightError (config) for lesson files that are too large together.
+    Raises LabwrightError (config) as lesson_files() does.
     """
     stream = io.BytesIO()
     with tarfile.open(fileobj=stream, mode="w", format=tarfile.PAX_FORMAT) as archive:
@@ -125,38 +122,6 @@ def parcel(
             for path, name in lesson_files(lesson):
                 archive.add(path, f"lesson/{name}", recursive=False, filter=_plain)
     return stream.getvalue()
-
-
-def lesson_files(lesson: Path) -> Iterator[tuple[Path, str]]:
-    """The files and folders of a lesson that machines and jobs see: all but hidden ones at the top.
-
-    Raises LabwrightError (config) for what is too large, and for a link that leads out of the lesson.
-    """
-    total, root = 0, lesson.resolve()
-    yield lesson, ""
-    for parent, folders, files in os.walk(lesson):
-        top = Path(parent) == lesson
-        folders[:] = sorted(name for name in folders if not (top and name.startswith(".")))
-        for name in (*folders, *sorted(files)):
-            path = Path(parent, name)
-            if top and name.startswith("."):
-                continue
-            # Not resolve(): up to Python 3.12 it fails for a link that leads to itself.
-            if path.is_symlink() and not Path(os.path.realpath(path)).is_relative_to(root):
-                raise LabwrightError(
-                    f"{path} is a link that leads out of the lesson",
-                    cause=Cause.CONFIG,
-                    hint="put the file itself there",
-                )
-            total += path.lstat().st_size
-            if total > LARGEST:
-                raise LabwrightError(
-                    f"the files of {lesson} are larger than {LARGEST >> 20} MiB",
-                    cause=Cause.CONFIG,
-                    hint="they are copied to every machine of the lesson: put large ones into its images",
-                )
-            if path.is_symlink() or path.is_file() or path.is_dir():
-                yield path, str(path.relative_to(lesson))
 
 
 def _plain(member: tarfile.TarInfo) -> tarfile.TarInfo:

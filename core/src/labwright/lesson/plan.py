@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import secrets
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from labwright.errors import Cause, LabwrightError
 from labwright.lesson.images import LabImage
-from labwright.spec.lesson import LessonSpec
+from labwright.lesson.limits import MOST_INTERFACES, Excess, cables, excesses
+from labwright.spec.lesson import Connection, LessonSpec
 from labwright.vm.ready import CLOSED_PORT
 
 SSH = 22
-MOST_ENDPOINTS = 100
-MOST_INTERFACES = 24
-"""On the PCI bus of a machine, beside what else is on its 32 seats."""
 GUEST, GATEWAY = "10.0.0.15", "10.0.0.2"
 """On every management network, as in the platform's own wrapper of virtual machines."""
 TRANSLATIONS, OVERHEAD = 256, 90
@@ -48,7 +46,7 @@ class End:
 
 @dataclass(frozen=True)
 class LinkPlan:
-    """A cable. name: of its ends, numbered where two have the same ends."""
+    """A cable. name: of its ends, numbered where two have the same ends; no other one of the lab has it."""
 
     name: str
     a: End
@@ -82,12 +80,8 @@ class LabPlan:
 
 def plan_lab(spec: LessonSpec, images: Mapping[str, LabImage]) -> LabPlan:
     """The lab of a lesson that was read and checked. images: by slug. Raises LabwrightError (config)."""
-    if len(spec.endpoints) > MOST_ENDPOINTS:
-        raise LabwrightError(
-            f"{spec.slug} has {len(spec.endpoints)} endpoints, and a lab has at most {MOST_ENDPOINTS}",
-            cause=Cause.CONFIG,
-            hint="split the lesson",
-        )
+    for excess in excesses(spec):
+        raise _too_much(spec, excess)
     links = _links(spec)
     used = Counter(end.endpoint for link in links for end in link.ends)
     machines = []
@@ -96,11 +90,7 @@ def plan_lab(spec: LessonSpec, images: Mapping[str, LabImage]) -> LabPlan:
         # All interfaces that its author named are there, so that one snapshot serves every lesson with this image.
         data = max(len(image.interfaces), used[endpoint.name])
         if data > MOST_INTERFACES:
-            raise LabwrightError(
-                f"{spec.slug}: {endpoint.name} has {data} cables, and a machine has room for {MOST_INTERFACES}",
-                cause=Cause.CONFIG,
-                hint="put a switch between: an endpoint of its own",
-            )
+            raise _too_much(spec, cables(number - 1, endpoint.name, data))
         machines.append(
             MachinePlan(
                 name=endpoint.name,
@@ -115,21 +105,40 @@ def plan_lab(spec: LessonSpec, images: Mapping[str, LabImage]) -> LabPlan:
     return LabPlan(tuple(machines), links)
 
 
+def _too_much(spec: LessonSpec, excess: Excess) -> LabwrightError:
+    return LabwrightError(f"{spec.slug}: {excess.what}", cause=Cause.CONFIG, hint=excess.hint)
+
+
 def _links(spec: LessonSpec) -> tuple[LinkPlan, ...]:
     """An endpoint's interfaces are used in the order of its connections."""
     used: Counter[str] = Counter()
-    named: Counter[str] = Counter()
     links = []
-    for connection in spec.connections:
+    for connection, name in zip(spec.connections, _link_names(spec.connections), strict=True):
         ends = []
-        for name in (connection.a, connection.b):
-            used[name] += 1
-            ends.append(End(name, used[name]))
-        name = f"{connection.a}--{connection.b}"
-        named[name] += 1
-        number = f"-{named[name]}" if named[name] > 1 else ""
-        links.append(LinkPlan(f"{name}{number}", ends[0], ends[1], connection.subnet or ""))
+        for endpoint in (connection.a, connection.b):
+            used[endpoint] += 1
+            ends.append(End(endpoint, used[endpoint]))
+        links.append(LinkPlan(name, ends[0], ends[1], connection.subnet or ""))
     return tuple(links)
+
+
+def _link_names(connections: Sequence[Connection]) -> list[str]:
+    """A name for each: of its ends, and from the second one of that name on with the next number that is free.
+
+    An endpoint may be called b-2, or b--c: names of other cables are passed over.
+    """
+    plain = [f"{connection.a}--{connection.b}" for connection in connections]
+    reserved, taken = set(plain), set[str]()
+    numbers: Counter[str] = Counter()
+    names = []
+    for each in plain:
+        name = each
+        while name in taken or (name != each and name in reserved):
+            numbers[each] = max(numbers[each], 1) + 1
+            name = f"{each}-{numbers[each]}"
+        taken.add(name)
+        names.append(name)
+    return names
 
 
 def _macs(count: int) -> tuple[str, ...]:

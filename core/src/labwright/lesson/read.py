@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
@@ -10,6 +9,7 @@ from pathlib import Path
 
 from labwright.errors import Cause, LabwrightError
 from labwright.lesson.finding import Finding, of_reading
+from labwright.lesson.likeness import Likeness
 from labwright.spec.document import Document, Location, examine_document
 from labwright.spec.lesson import ENDPOINT_NAME, FILE, LessonBody, LessonSpec, Stage
 
@@ -129,14 +129,14 @@ def _endpoints(lesson: Lesson) -> Iterator[Finding]:
 
 
 def _connections(lesson: Lesson) -> Iterator[Finding]:
-    names = [endpoint.name for endpoint in lesson.spec.endpoints]
+    names, likeness = {endpoint.name: None for endpoint in lesson.spec.endpoints}, Likeness()
     for index, connection in enumerate(lesson.spec.connections):
         for end, name in (("a", connection.a), ("b", connection.b)):
             if name not in names:
                 yield lesson.finding(
                     ("connections", index, end),
                     "connection",
-                    f"no endpoint is called {name!r}{meant(name, names)}",
+                    f"no endpoint is called {name!r}{likeness.meant(name, names)}",
                     "name an endpoint of this lesson",
                 )
         if connection.a == connection.b:
@@ -167,9 +167,3 @@ def _no_guide(lesson: Lesson, number: int, stage: Stage, folder: Path) -> Findin
         message += f", which guideType {stage.guide_type} means; there is {file}"
         remedy = f"write guideType: {kind}, or turn the file into {wanted}"
     return lesson.finding(("stages", number, "guideType"), "guide", message, remedy)
-
-
-def meant(name: str, known: list[str]) -> str:
-    """What a name was perhaps meant to be, as the end of a sentence."""
-    close = difflib.get_close_matches(name, known, 1, 0.6)
-    return f"; did you mean {close[0]!r}?" if close else ""

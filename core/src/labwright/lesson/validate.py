@@ -9,6 +9,7 @@ from pathlib import Path
 
 from labwright.errors import Cause, LabwrightError
 from labwright.lesson.finding import Finding
+from labwright.lesson.limits import excesses
 from labwright.lesson.read import Examined, examine_lesson, lesson_folder
 from labwright.lesson.validate_configuration import select, undeclared
 from labwright.lesson.validate_content import content_findings
@@ -79,6 +80,8 @@ def _inside(examined: Examined) -> Iterator[Finding]:
         yield from findings
         yield from undeclared(one)
         yield from content_findings(one, taken)
+        for excess in excesses(one.spec):
+            yield one.finding(excess.place, "size", excess.what, excess.hint)
         yield from picture(Document(one.file, one.spec, one.lines), "diagram", one.spec.diagram)
 
 

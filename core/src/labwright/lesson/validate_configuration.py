@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import difflib
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from labwright.errors import LabwrightError
 from labwright.lesson.finding import Finding
+from labwright.lesson.likeness import Likeness
+from labwright.lesson.limits import MOST_ENDPOINTS
 from labwright.lesson.read import Lesson
 from labwright.lesson.select import CONFIGS, candidates_for, present
 from labwright.spec.lesson import CONFIGURATION_TYPES, NAPALM_DRIVERS, EndpointSpec
@@ -19,6 +20,8 @@ LIKE = 0.75
 
 SHOWN = 4
 """Names that are said of those that were looked for."""
+MOST_UNUSED = 500
+"""Files of a stage that nothing takes and whose names are looked at."""
 
 
 @dataclass(frozen=True)
@@ -61,14 +64,15 @@ def files_of(folder: Path) -> tuple[str, ...]:
 def select(lesson: Lesson) -> tuple[tuple[Taken, ...], tuple[Finding, ...]]:
     """The files that configure endpoints, over all stages, and what is wrong with the names there."""
     taken: list[Taken] = []
-    findings = list(_drivers(lesson))
+    findings, likeness = list(_drivers(lesson)), Likeness()
     for number in range(len(lesson.spec.stages)):
         folder = lesson.stage_folder(number)
         if not folder.is_dir():
             continue
         fitting: dict[str, list[Path]] = {}
         astray: set[str] = set()
-        for index, endpoint in enumerate(lesson.spec.endpoints):
+        # Of a lesson that has more another finding says so.
+        for index, endpoint in enumerate(lesson.spec.endpoints[:MOST_ENDPOINTS]):
             try:
                 files = present(lesson.folder, names_tried(endpoint), number)
             except LabwrightError:
@@ -77,11 +81,11 @@ def select(lesson: Lesson) -> tuple[tuple[Taken, ...], tuple[Finding, ...]]:
                 continue
             fitting[endpoint.name] = files
             taken += [Taken(lesson.folder / file, endpoint, driver_of(file.name)) for file in files]
-            if said := _miscounted(folder, endpoint, sorted(file.name for file in files)):
+            if said := _miscounted(folder, endpoint, sorted(file.name for file in files), likeness):
                 findings.append(lesson.finding(_place(index), "configuration", *said))
         used = astray.union(file.name for files in fitting.values() for file in files)
         unserved = {name for name, files in fitting.items() if not files}
-        findings += _unused(folder, [name for name in files_of(folder) if name not in used], lesson, unserved)
+        findings += _unused(folder, [name for name in files_of(folder) if name not in used], lesson, unserved, likeness)
     return tuple(taken), tuple(findings)
 
 
@@ -98,15 +102,17 @@ def _drivers(lesson: Lesson) -> Iterator[Finding]:
             yield lesson.finding(_place(index), "configuration", error.what, error.hint)
 
 
-def _miscounted(folder: Path, endpoint: EndpointSpec, names: Collection[str]) -> tuple[str, str] | None:
+def _miscounted(
+    folder: Path, endpoint: EndpointSpec, names: Collection[str], likeness: Likeness
+) -> tuple[str, str] | None:
     """What is wrong where other than one file configures an endpoint in a stage, and what to do."""
     if len(names) > 1:
         what = f"{folder.name}/{CONFIGS} has {len(names)} files for {endpoint.name}: {', '.join(names)}"
         return what, "leave the one of the device's own driver there"
-    return None if names or not names_tried(endpoint) else _missing(folder, files_of(folder), endpoint)
+    return None if names or not names_tried(endpoint) else _missing(folder, files_of(folder), endpoint, likeness)
 
 
-def _missing(folder: Path, names: Collection[str], endpoint: EndpointSpec) -> tuple[str, str]:
+def _missing(folder: Path, names: Collection[str], endpoint: EndpointSpec, likeness: Likeness) -> tuple[str, str]:
     """What is missing in a stage, and what to do."""
     place, name = f"{folder.name}/configs", endpoint.name
     if endpoint.configuration_type == "napalm":
@@ -114,11 +120,10 @@ def _missing(folder: Path, names: Collection[str], endpoint: EndpointSpec) -> tu
     else:
         tried = " or ".join(f"{place}/{one}" for one in names_tried(endpoint)[:SHOWN])
     elsewhere = _elsewhere(folder, names_tried(endpoint))
-    close = [name for one in names_tried(endpoint) for name in difflib.get_close_matches(one, names, 1, LIKE)]
     if elsewhere:
         remedy = f"move {folder.name}/{elsewhere} there"
-    elif close:
-        remedy = f"is {place}/{close[0]} meant for it? then rename it"
+    elif close := next(filter(None, (likeness.closest(one, names, LIKE) for one in names_tried(endpoint))), ""):
+        remedy = f"is {place}/{close} meant for it? then rename it"
     else:
         remedy = "put it there, or leave configurationType out if nothing is to be configured"
     return f"nothing configures {name} in {folder.name}: there is no {tried}", remedy
@@ -133,13 +138,17 @@ def _elsewhere(folder: Path, tried: Collection[str]) -> str:
     return ""
 
 
-def _unused(folder: Path, names: Collection[str], lesson: Lesson, unserved: Collection[str]) -> Iterator[Finding]:
-    for name in names:
-        if said := _looks_like(name, lesson.spec.endpoints, unserved):
+def _unused(
+    folder: Path, names: Sequence[str], lesson: Lesson, unserved: Collection[str], likeness: Likeness
+) -> Iterator[Finding]:
+    for name in names[:MOST_UNUSED]:
+        if said := _looks_like(name, lesson.spec.endpoints[:MOST_ENDPOINTS], unserved, likeness):
             yield Finding(folder / CONFIGS / name, 1, "warning", "unused", *said)
 
 
-def _looks_like(name: str, endpoints: Collection[EndpointSpec], unserved: Collection[str]) -> tuple[str, str] | None:
+def _looks_like(
+    name: str, endpoints: Collection[EndpointSpec], unserved: Collection[str], likeness: Likeness
+) -> tuple[str, str] | None:
     """Why a file that no endpoint takes looks as if one should, and what to do; None where it does not.
 
     unserved: the endpoints that have no file here. What is called like an endpoint that has one may be data of its.
@@ -158,12 +167,12 @@ def _looks_like(name: str, endpoints: Collection[EndpointSpec], unserved: Collec
             continue
         likely = suffix in {".py", ".yml", ".yaml"} if endpoint.configuration_type is None else candidate in unserved
         if likely or driver or (suffix == ".py" and candidate == stem):
-            return f"no endpoint takes this file, though one is called {candidate}", _renamed(endpoint, name)
+            return f"no endpoint takes this file, though one is called {candidate}", _renamed(endpoint, name, likeness)
         return None
     wanted = stem.rpartition("-")[0] if driver else stem
     alike = [one.name for one in endpoints if suffix in suffixes(one)]
-    if close := difflib.get_close_matches(wanted, alike, 1, 0.6 if driver else LIKE):
-        best = difflib.get_close_matches(name, names_tried(by_name[close[0]]), 1, 0)[0]
+    if close := likeness.closest(wanted, alike, 0.6 if driver else LIKE):
+        best = likeness.closest(name, names_tried(by_name[close]), 0) or names_tried(by_name[close])[0]
         return f"no endpoint is called {wanted!r}: nothing takes this file; did you mean {best}?", "rename or remove it"
     if driver:
         return f"no endpoint is called {wanted!r}: nothing takes this file", "rename or remove it"
@@ -174,13 +183,13 @@ def _ends(kind: str) -> set[str]:
     return suffixes(EndpointSpec(name="any", image="any", configurationType=kind))
 
 
-def _renamed(endpoint: EndpointSpec, name: str) -> str:
+def _renamed(endpoint: EndpointSpec, name: str, likeness: Likeness) -> str:
     tried = names_tried(endpoint)
     if not tried:
         kind = next((kind for kind in CONFIGURATION_TYPES if Path(name).suffix in _ends(kind)), "")
         add = f"give {endpoint.name} configurationType: {kind}, or " if kind else ""
         return f"{add}remove the file: nothing configures {endpoint.name}"
-    best = difflib.get_close_matches(name, tried, 1, 0)[0]
+    best = likeness.closest(name, tried, 0) or tried[0]
     return f"did you mean {best}? its configurationType is {endpoint.configuration_type}"
 
 

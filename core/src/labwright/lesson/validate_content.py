@@ -6,15 +6,18 @@ import json
 import os
 import re
 import stat
-import warnings
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from xml.parsers import expat
 
 import yaml
 
 from labwright.host.text import plain
+from labwright.lesson import limits
+from labwright.lesson.compiler import Compiler
+from labwright.lesson.files import walk
 from labwright.lesson.finding import Finding
 from labwright.lesson.read import GUIDES, Lesson
 from labwright.lesson.validate_configuration import Taken
@@ -27,8 +30,10 @@ MOST_FILES = 50_000
 DEEPEST = 100
 XML_DRIVERS = ("junos", "iosxr_netconf")
 """NAPALM drivers that take a file that begins with < for XML."""
-TEMPLATE = re.compile(r"\{\{\s*[A-Za-z_][^{}\n;]*\}\}|\{%[^\n]*%\}")
-"""Jinja's marks; curly braces of Junos have a semicolon or a line's end between them."""
+VALUE = re.compile(r"\{\{\s*[A-Za-z_][^{};]*\}\}")
+"""Jinja's mark; curly braces of Junos have a semicolon or a line's end between them."""
+MOST_MARKS = 100
+"""Of a file that are said: one line is enough to see what it is."""
 FAST = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 Said = tuple[int, str]
@@ -37,18 +42,24 @@ Said = tuple[int, str]
 
 def content_findings(lesson: Lesson, taken: tuple[Taken, ...]) -> Iterator[Finding]:
     """What is wrong in guides and configuration files, and links that lead astray."""
-    yield from _links(lesson.folder)
-    for one in taken:
-        yield from _looked_at(one.path, lesson.folder, partial(_taken, one))
-    used = {one.path for one in taken}
+    yield from _files(lesson.folder)
+    with Compiler() as compiler:
+        yield from _configurations(lesson, taken, compiler)
     for number, stage in enumerate(lesson.spec.stages):
+        guide = lesson.stage_folder(number) / GUIDES[stage.guide_type]
+        yield from _looked_at(guide, lesson.folder, partial(_guide, guide))
+
+
+def _configurations(lesson: Lesson, taken: tuple[Taken, ...], compiler: Compiler) -> Iterator[Finding]:
+    for one in taken:
+        yield from _looked_at(one.path, lesson.folder, partial(_taken, one, compiler))
+    used = {one.path for one in taken}
+    for number in range(len(lesson.spec.stages)):
         folder = lesson.stage_folder(number)
         # Those that are taken may import or copy the others.
         for path in sorted(folder.glob("configs/**/*.py")):
             if path not in used and path.is_file():
-                yield from _looked_at(path, lesson.folder, partial(_not_taken, path))
-        guide = folder / GUIDES[stage.guide_type]
-        yield from _looked_at(guide, lesson.folder, partial(_guide, guide))
+                yield from _looked_at(path, lesson.folder, partial(_not_taken, path, compiler))
 
 
 def _looked_at(path: Path, folder: Path, look: Callable[[bytes], Iterable[Finding]]) -> Iterator[Finding]:
@@ -65,7 +76,7 @@ def _looked_at(path: Path, folder: Path, look: Callable[[bytes], Iterable[Findin
         return
     except (RuntimeError, OSError) as error:
         reason = (error.strerror if isinstance(error, OSError) else "") or "a link leads in a circle"
-        yield Finding(path, 1, "error", "file", f"it cannot be read: {reason}", "mend its owner and mode")
+        yield _unread(path, reason)
         return
     if len(data) > LARGEST:
         what = f"it is larger than {LARGEST >> 20} MiB, and was not looked into"
@@ -74,12 +85,12 @@ def _looked_at(path: Path, folder: Path, look: Callable[[bytes], Iterable[Findin
         yield from look(data)
 
 
-def _taken(one: Taken, data: bytes) -> Iterator[Finding]:
+def _taken(one: Taken, compiler: Compiler, data: bytes) -> Iterator[Finding]:
     kind = one.endpoint.configuration_type
     if not data.strip():
         yield Finding(one.path, 1, "warning", "empty", "the file is empty", "write it, or leave configurationType out")
     elif kind == "python":
-        for line, message in python_mistakes(data, one.path.name):
+        for line, message in compiler.mistakes(data):
             remedy = f"mend it: {one.endpoint.name} is configured by this script"
             yield Finding(one.path, line, "error", "python", message, remedy)
     elif kind == "ansible":
@@ -94,8 +105,8 @@ def _taken(one: Taken, data: bytes) -> Iterator[Finding]:
             yield Finding(one.path, line, "warning", "template", message, remedy)
 
 
-def _not_taken(path: Path, data: bytes) -> Iterator[Finding]:
-    for line, message in python_mistakes(data, path.name):
+def _not_taken(path: Path, compiler: Compiler, data: bytes) -> Iterator[Finding]:
+    for line, message in compiler.mistakes(data):
         remedy = "no endpoint takes this file: mend it if a script needs it, or remove it"
         yield Finding(path, line, "warning", "python", message, remedy)
 
@@ -106,19 +117,6 @@ def _guide(path: Path, data: bytes) -> Iterator[Finding]:
             yield Finding(path, line, "error", "guide", message, "save it from Jupyter again")
     elif not data.strip():
         yield Finding(path, 1, "warning", "guide", "the guide is empty", "write it: learners see a blank page")
-
-
-def python_mistakes(data: bytes, name: str) -> list[Said]:
-    """Why these bytes are no Python; they are compiled, never run."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            compile(data, name, "exec", dont_inherit=True)
-    except SyntaxError as error:
-        return [(max(error.lineno or 1, 1), f"not Python 3: {plain(error.msg or 'it cannot be compiled')}")]
-    except (ValueError, RecursionError, MemoryError, OverflowError, LookupError) as error:
-        return [(1, f"not Python that can be compiled: {plain(str(error)) or type(error).__name__}")]
-    return []
 
 
 def playbook_mistakes(data: bytes) -> list[Said]:
@@ -182,13 +180,21 @@ def xml_mistakes(data: bytes) -> list[Said]:
 
 
 def templates(data: bytes) -> list[Said]:
-    """Marks of a template that nobody fills in."""
+    """Marks of a template that nobody fills in; the first ones of a file that is full of them."""
     lines = data.decode("utf-8", "replace").splitlines()
-    return [
-        (number, f"{plain(found[0][:60])} is left of a template")
-        for number, line in enumerate(lines, 1)
-        if (found := TEMPLATE.search(line))
-    ]
+    marks = ((number, _mark(line)) for number, line in enumerate(lines, 1))
+    found = ((number, f"{plain(mark)} is left of a template") for number, mark in marks if mark)
+    return list(islice(found, MOST_MARKS))
+
+
+def _mark(line: str) -> str:
+    """The beginning of the first one in a line. Not all by an expression: one for {% %} looks at a line of many such
+    beginnings from each of them to its end.
+    """
+    value = VALUE.search(line)
+    at = value.start() if value else len(line)
+    statement = line.find("{%", 0, max(line.rfind("%}"), 0))
+    return line[statement:][:60] if 0 <= statement < at else value[0][:60] if value else ""
 
 
 def notebook_mistakes(data: bytes) -> list[Said]:
@@ -204,21 +210,29 @@ def notebook_mistakes(data: bytes) -> list[Said]:
     return []
 
 
-def _links(folder: Path) -> Iterator[Finding]:
-    """Links that a copy of the lesson would not have, or would have from elsewhere."""
+def _files(folder: Path) -> Iterator[Finding]:
+    """What no machine could be given: links that lead astray, what cannot be read, more than there is room for."""
     within = folder.resolve()
-    count = 0
-    for place, folders, files in os.walk(folder):
-        for name in sorted((*folders, *files)):
-            path = Path(place, name)
-            count += 1
-            if path.is_symlink():
-                yield from _link(path, within)
+    total = 0
+    for count, entry in enumerate(walk(folder), 1):
+        if entry.why:
+            yield _unread(entry.path, entry.why)
+        if entry.is_link:
+            yield from _link(entry.path, within)
+        total += entry.size
         if count > MOST_FILES:
             remedy = "keep what learners do not need elsewhere: the folder is copied for each job"
             what = f"the lesson has more than {MOST_FILES} files"
             yield Finding(folder / FILE, 1, "warning", "size", what, remedy)
-            return
+            break
+    if total > limits.LARGEST:
+        remedy = "they are copied to every machine of the lesson: put large ones into its images"
+        what = f"the lesson's files are larger than {limits.LARGEST >> 20} MiB"
+        yield Finding(folder / FILE, 1, "error", "size", what, remedy)
+
+
+def _unread(path: Path, why: str) -> Finding:
+    return Finding(path, 1, "error", "file", f"it cannot be read: {why}", "mend its owner and mode")
 
 
 def _link(path: Path, within: Path) -> Iterator[Finding]:

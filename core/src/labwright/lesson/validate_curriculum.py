@@ -11,7 +11,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from labwright.lesson.finding import Finding, of_reading
-from labwright.lesson.read import Lesson, meant
+from labwright.lesson.likeness import Likeness
+from labwright.lesson.read import Lesson
 from labwright.spec import collection, curriculum, image, lesson, platform_image
 from labwright.spec.document import Document, Model, Reading, examine_document
 
@@ -87,10 +88,12 @@ def across(lessons: tuple[Lesson, ...], unread: tuple[str, ...], around: Surroun
     slugs: dict[str, Path] = {}
     for one in lessons:
         yield from _twice(Document(one.file, one.spec, one.lines), one.spec.slug, slugs)
+    prerequisites, collections, images = Likeness(), Likeness(), Likeness()
+    known = dict.fromkeys([*slugs, *unread])
     for one in lessons:
-        yield from _prerequisites(one, [*slugs, *unread])
-        yield from _collection(one, around)
-        yield from _images(one, around)
+        yield from _prerequisites(one, known, prerequisites)
+        yield from _collection(one, around, collections)
+        yield from _images(one, around, images)
     yield from _circles({one.spec.slug: one for one in lessons})
 
 
@@ -149,21 +152,21 @@ def _image(path: Path, images: dict[str, Path]) -> Iterator[Finding]:
         yield from of_reading(examine_document(path, image.ImageSpec, absent="write it", help_=help_))
 
 
-def _prerequisites(one: Lesson, slugs: list[str]) -> Iterator[Finding]:
+def _prerequisites(one: Lesson, slugs: Mapping[str, None], likeness: Likeness) -> Iterator[Finding]:
     for index, slug in enumerate(one.spec.prereqs):
         if slug not in slugs:
-            what = f"prereqs: no lesson has the slug {slug!r}{meant(slug, slugs)}"
+            what = f"prereqs: no lesson has the slug {slug!r}{likeness.meant(slug, slugs)}"
             yield one.finding(("prereqs", index), "prerequisite", what, "name the slug of a lesson of this curriculum")
 
 
-def _collection(one: Lesson, around: Surroundings) -> Iterator[Finding]:
+def _collection(one: Lesson, around: Surroundings, likeness: Likeness) -> Iterator[Finding]:
     slug = one.spec.collection
     if slug and slug not in around.collections:
-        what = f"collection: no collection has the slug {slug!r}{meant(slug, list(around.collections))}"
+        what = f"collection: no collection has the slug {slug!r}{likeness.meant(slug, around.collections)}"
         yield one.finding(("collection",), "collection", what, f"write collections/{slug}/{collection.FILE}")
 
 
-def _images(one: Lesson, around: Surroundings) -> Iterator[Finding]:
+def _images(one: Lesson, around: Surroundings, likeness: Likeness) -> Iterator[Finding]:
     seen: set[str] = set()
     for index, endpoint in enumerate(one.spec.endpoints):
         slug, place = endpoint.image, ("endpoints", index, "image")
@@ -174,7 +177,7 @@ def _images(one: Lesson, around: Surroundings) -> Iterator[Finding]:
             what = f"the image {slug!r} has a folder, but no {platform_image.FILE} in it"
             remedy = "write it: nobody knows the image's user and password without it"
         else:
-            what = f"the image {slug!r} is not in images/{meant(slug, list(around.images))}"
+            what = f"the image {slug!r} is not in images/{likeness.meant(slug, around.images)}"
             remedy = "nothing to do if it comes from elsewhere: it must be there when the lesson starts"
         yield one.finding(place, "image", what, remedy, warning=True)
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import paramiko
 
 from labwright.errors import Cause, LabwrightError
+from labwright.host.packets import BoundedTransport
 
 MOST_OUTPUT, MOST_ERRORS = 1 << 20, 1 << 16
 """Bytes that are read of what a command writes."""
@@ -33,10 +34,20 @@ class Answer:
     text: str
 
 
+def _nothing(client: paramiko.SSHClient) -> None:
+    """Nobody else wants to close it."""
+
+
 @contextmanager
-def connect(login: Login, seconds: float) -> Iterator[paramiko.SSHClient]:
-    """A connection by password; no keys and no agent of the host are used. Raises LabwrightError (guest)."""
+def connect(
+    login: Login, seconds: float, begun: Callable[[paramiko.SSHClient], None] = _nothing
+) -> Iterator[paramiko.SSHClient]:
+    """A connection by password; no keys and no agent of the host are used. Raises LabwrightError (guest).
+
+    begun: gets it before it is made; another thread that closes it ends the wait for it, and for a command on it.
+    """
     client = paramiko.SSHClient()
+    begun(client)
     # The machine is minutes old and on loopback: there is no earlier key to compare with.
     client.set_missing_host_key_policy(paramiko.AutoAddPolicy())  # noqa: S507
     try:
@@ -50,6 +61,7 @@ def connect(login: Login, seconds: float) -> Iterator[paramiko.SSHClient]:
             auth_timeout=seconds,
             allow_agent=False,
             look_for_keys=False,
+            transport_factory=BoundedTransport,
         )
     except (paramiko.SSHException, OSError, EOFError) as error:
         client.close()

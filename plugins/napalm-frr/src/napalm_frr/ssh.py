@@ -7,6 +7,7 @@ import os
 import shlex
 import time
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import paramiko
@@ -16,12 +17,15 @@ from napalm.base.exceptions import (
     ConnectionException,
     ConnectTimeoutError,
 )
+from paramiko.packet import Packetizer
 
 from napalm_frr.errors import message
 from napalm_frr.options import Options
 from napalm_frr.transport import CHUNK, Answer, Collected, timed_out
 
 KEEPALIVE_SECONDS = 30
+LARGEST = 256 << 10
+"""Bytes of a packet, as OpenSSH has it; paramiko believes what the length says, up to 4 GiB."""
 
 
 class _TakeAnyKey(paramiko.MissingHostKeyPolicy):  # type: ignore[misc]
@@ -29,6 +33,17 @@ class _TakeAnyKey(paramiko.MissingHostKeyPolicy):  # type: ignore[misc]
 
     def missing_host_key(self, client: Any, hostname: Any, key: Any) -> None:
         """Take it, and remember nothing."""
+
+
+class _SmallPackets(Packetizer):  # type: ignore[misc]
+    """A device that announces a gigabyte does not fill our memory with it."""
+
+    def read_all(self, n: int, check_rekey: bool = False) -> bytes:
+        """So many bytes. Raises SSHException."""
+        if n > LARGEST:
+            raise paramiko.SSHException(f"a packet of {n} bytes, and {LARGEST} are allowed")
+        data: bytes = super().read_all(n, check_rekey)
+        return data
 
 
 def _path(given: str) -> str | None:
@@ -75,6 +90,7 @@ class SshTransport:
                 key_filename=_path(self.options.key_file), passphrase=self.options.passphrase or None,
                 allow_agent=self.options.allow_agent, look_for_keys=self.options.allow_agent,
                 timeout=self.timeout, banner_timeout=self.timeout, auth_timeout=self.timeout,
+                transport_factory=partial(paramiko.Transport, packetizer_class=_SmallPackets),
             )  # fmt: skip
         except paramiko.BadHostKeyException as error:
             remedy = "if the device was made anew, take its old line out of the known-hosts file"

@@ -22,6 +22,7 @@ from labwright.interfaces import Endpoint, Workbench
 from labwright.lesson.budget import check_budget
 from labwright.lesson.configure import StageWork, find_files
 from labwright.lesson.down import end_half_made, end_lab
+from labwright.lesson.files import check_files
 from labwright.lesson.images import LabImage
 from labwright.lesson.lab import Lab, find_lab, folder_of, write_lab
 from labwright.lesson.namespace import enter_new, in_new_network, inherited_doors, listening_sockets, loopback_up
@@ -65,7 +66,9 @@ def up(
 
 
 def _check(lesson: Lesson, stage: int, running: Session) -> None:
-    """Raise LabwrightError (config) where it is up already, or its files for this stage are not there."""
+    """Raise LabwrightError (config) where it is up already, its files for this stage are not there, or a machine cannot
+    be given one of its files.
+    """
     lab = find_lab(lesson.folder, running.workshop.paths)
     if lab and lab.alive:
         how = f"at stage {lab.stage}" if lab.phase == "ready" else f"and is {lab.phase}"
@@ -80,6 +83,7 @@ def _check(lesson: Lesson, stage: int, running: Session) -> None:
         end_half_made(folder_of(lesson.folder, running.workshop.paths), running.workshop.ledger)
     endpoints = {each.name: _nobody(each.name) for each in lesson.spec.endpoints}
     find_files(StageWork(lesson.folder, lesson.spec, stage, endpoints))
+    check_files(lesson.folder)
 
 
 def _bring_up(

@@ -11,7 +11,7 @@ import time
 from collections import deque
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 from labwright.lesson.command import WireEnd, WirePlan
 
@@ -20,6 +20,9 @@ LONGEST = 70_000
 AT_ONCE = 64
 BACKLOG = 1000
 """Frames that wait for a machine that does not take them, or for their delay to be over; more are lost."""
+LONGEST_QUEUE = 5.0
+"""Seconds that a frame waits for those before it where there is a rate: a router's buffer is as small, and a frame that
+comes an hour late is of use to nobody."""
 PCAP_HEADER = struct.pack("<IHHiIII", 0xA1B23C4D, 2, 4, 0, 0, LONGEST, 1)
 """Times in nanoseconds, Ethernet (the file format of libpcap, pcap-savefile(5))."""
 
@@ -73,6 +76,15 @@ class Capture:
         self._stream.close()
 
 
+class Waiting(NamedTuple):
+    """A frame on its way. due: when it comes out. sent: when all of it has gone in. spread: -1 to 1, of the jitter."""
+
+    due: float
+    sent: float
+    spread: float
+    frame: bytes
+
+
 class Direction:
     """From one end to the other."""
 
@@ -82,7 +94,7 @@ class Direction:
         self.traffic = Traffic()
         self.conditions = Conditions()
         self.capture: Capture | None = None
-        self._waiting: deque[tuple[float, bytes]] = deque()
+        self._waiting: deque[Waiting] = deque()
         self._timer: asyncio.TimerHandle | None = None
         self._blocked = self._connected = False
         self._free = 0.0
@@ -103,11 +115,24 @@ class Direction:
         self._out.close()
 
     def change(self, conditions: Conditions) -> None:
-        """From now on; frames that are on their way arrive as they would have, unless the cable is cut."""
+        """From now on, for frames that are on their way too: new ones would have to wait for them."""
         self.conditions = conditions
+        waiting = list(self._waiting)
+        self._waiting.clear()
+        self._free = now = self._loop.time()
         if conditions.cut:
-            self.traffic.lost += len(self._waiting)
-            self._waiting.clear()
+            self.traffic.lost += len(waiting)
+        else:
+            for each in waiting:
+                if each.due <= now:
+                    # It has come out, and the machine does not take it.
+                    self._waiting.append(each)
+                else:
+                    self._put(each.frame, each.spread, now, each.sent if each.sent <= now else None)
+        if self._timer:
+            self._timer.cancel()
+            self._timer = None
+        self._schedule()
 
     def _read(self) -> None:
         for _ in range(AT_ONCE):
@@ -130,24 +155,32 @@ class Direction:
         if conditions.cut or random.random() * 100 < conditions.loss or len(self._waiting) >= BACKLOG:  # noqa: S311
             self.traffic.lost += 1
             return
-        due = now
-        if conditions.rate:
-            self._free = max(self._free, now) + len(frame) * 8 / (conditions.rate * 1000)
-            due = self._free
-        due += (conditions.delay + random.uniform(-1, 1) * conditions.jitter) / 1000  # noqa: S311
-        # A cable does not let frames overtake each other.
-        due = max(due, self._waiting[-1][0]) if self._waiting else max(due, now)
-        self._waiting.append((due, frame))
+        if conditions.rate and self._free - now > LONGEST_QUEUE:
+            self.traffic.lost += 1
+            return
+        self._put(frame, random.uniform(-1, 1), now)  # noqa: S311
         self._schedule()
+
+    def _put(self, frame: bytes, spread: float, now: float, sent: float | None = None) -> None:
+        """Let a frame wait. sent: of one that has gone in already."""
+        conditions = self.conditions
+        if sent is None:
+            sent = now
+            if conditions.rate:
+                sent = self._free = max(self._free, now) + len(frame) * 8 / (conditions.rate * 1000)
+        due = sent + (conditions.delay + spread * conditions.jitter) / 1000
+        # A cable does not let frames overtake each other.
+        due = max(due, self._waiting[-1].due if self._waiting else now)
+        self._waiting.append(Waiting(due, sent, spread, frame))
 
     def _schedule(self) -> None:
         if self._timer is None and self._waiting and not self._blocked:
-            self._timer = self._loop.call_at(self._waiting[0][0], self._release)
+            self._timer = self._loop.call_at(self._waiting[0].due, self._release)
 
     def _release(self) -> None:
         self._timer = None
-        while self._waiting and self._waiting[0][0] <= self._loop.time() + 0.0005 and not self._blocked:
-            self._pass(self._waiting.popleft()[1])
+        while self._waiting and self._waiting[0].due <= self._loop.time() + 0.0005 and not self._blocked:
+            self._pass(self._waiting.popleft().frame)
         self._schedule()
 
     def _pass(self, frame: bytes) -> None:
@@ -158,7 +191,7 @@ class Direction:
             self._out.send(frame)
         except (BlockingIOError, InterruptedError):
             # The machine is busy: wait until it takes frames again, in their order.
-            self._waiting.appendleft((0.0, frame))
+            self._waiting.appendleft(Waiting(0.0, 0.0, 0.0, frame))
             if not self._blocked:
                 self._blocked = True
                 # A connected socket counts as writable only where its peer has room (unix(7) of Linux 4.4 and later).
