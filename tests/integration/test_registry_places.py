@@ -15,6 +15,7 @@ from labwright.errors import Cause, LabwrightError
 from labwright.registry.blob import Blob
 from labwright.registry.client import Registry
 from labwright.registry.manifest import described
+from labwright.registry.reference import Reference
 
 BLOB = Blob.of(b"content" * 1000)
 MB = 1 << 20
@@ -126,3 +127,28 @@ def test_a_length_of_thousands_of_digits_is_an_error_and_no_bug(fake, tmp_path):
     leading_there(fake, lambda request: request.answer(200, b"x", Content_Length="9" * 5000, Connection="close"))
     with Registry(fake.host, access()) as registry, pytest.raises(LabwrightError):
         registry.pull_blob("a", described(BLOB, "x"), tmp_path / "back")
+
+
+@pytest.mark.parametrize("what", ["the size of a part", "what follows the last part"])
+@pytest.mark.parametrize("large", [False, True])
+def test_what_is_no_part_of_an_answer_has_an_end_as_well(what, large, fake, tmp_path):
+    def answer(request: Any) -> None:
+        request.send_response(200)
+        request.send_header("Transfer-Encoding", "chunked")
+        request.end_headers()
+        request.wfile.write(b"1;x=" if what == "the size of a part" else b"1\r\nx\r\n0\r\nX: y")
+        for count in range(400):
+            request.wfile.write(b"x" if count % 20 or what == "the size of a part" else b"\r\nX: y")
+            request.wfile.flush()
+            time.sleep(0.1)
+
+    leading_there(fake, answer)
+    hasty = access(patience=type(IMPATIENT)(connect=5, read=0.5, answer=0.5, standstill=0.5, pauses=(0.1,)))
+    started = time.monotonic()
+    with Registry(fake.host, hasty) as registry, pytest.raises(LabwrightError, match="the answer has no end") as caught:
+        if large:
+            registry.pull_blob("a", described(BLOB, "x"), tmp_path / "back")
+        else:
+            registry.get(Reference(fake.host, "a", "b"))
+    assert caught.value.cause == Cause.NETWORK
+    assert time.monotonic() - started < 12

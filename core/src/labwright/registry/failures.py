@@ -38,6 +38,10 @@ class Busy(Broken):
     """An answer that may be another one later: the connection held."""
 
 
+class Endless(TimeoutError):
+    """An answer that we ended, since it did not end by itself."""
+
+
 class Refused(LabwrightError):
     """An answer that is not what was asked for, and will not be another time. code: of HTTP."""
 
@@ -107,6 +111,9 @@ def connection_error(error: Exception, doing: str) -> LabwrightError:
     causes = inside(error)
     words = line(str(causes[-1]) or type(causes[-1]).__name__)
     for cause in causes:
+        if isinstance(cause, Endless):
+            # Not the words of what broke by it.
+            return Broken(f"{doing}: {cause}")
         if isinstance(cause, ssl.SSLCertVerificationError):
             return LabwrightError(
                 f"{doing}: the certificate of {_asked(error)} does not hold: {line(cause.verify_message)}",

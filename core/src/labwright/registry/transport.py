@@ -19,7 +19,7 @@ from labwright import __version__
 from labwright.errors import Cause, LabwrightError
 from labwright.registry.authorities import all_authorities, own_authorities
 from labwright.registry.challenge import Challenge, parse_challenges, read_token, token_url
-from labwright.registry.connection import Adapter, Session
+from labwright.registry.connection import Adapter, Session, watched
 from labwright.registry.credentials import Sought, find_credentials
 from labwright.registry.failures import Answer, Broken, connection_error, inside, line, refusal, speaks_plain
 from labwright.registry.location import resolve
@@ -167,15 +167,17 @@ class Transport:
     def read(self, response: requests.Response, doing: str) -> Iterator[bytes]:
         """A long answer, part by part. Raises Broken where it comes too slowly or ends too early."""
         since, count = time.monotonic(), 0
-        # Not iter_content: that waits for a whole part, however slowly it comes.
-        while data := response.raw.read1(1 << 18, decode_content=False):
-            yield data
-            count += len(data)
-            now = time.monotonic()
-            if now - since > self.patience.standstill:
-                if count / (now - since) < self.patience.slowest:
-                    raise Broken(f"{doing}: less than {self.patience.slowest:g} bytes come a second")
-                since, count = now, 0
+        with watched(response, self.patience.read + self.patience.standstill) as going_on:
+            # Not iter_content: that waits for a whole part, however slowly it comes.
+            while data := response.raw.read1(1 << 18, decode_content=False):
+                yield data
+                going_on()
+                count += len(data)
+                now = time.monotonic()
+                if now - since > self.patience.standstill:
+                    if count / (now - since) < self.patience.slowest:
+                        raise Broken(f"{doing}: less than {self.patience.slowest:g} bytes come a second")
+                    since, count = now, 0
 
     def whole(self, response: requests.Response, doing: str, largest: int, fine: bool) -> bytes:
         """A short answer. fine: whether it is an error that it has more than `largest` bytes; else they are left out.
@@ -184,10 +186,11 @@ class Transport:
         """
         until = time.monotonic() + self.patience.answer
         data = bytearray()
-        while len(data) <= largest and (part := response.raw.read1(1 << 16, decode_content=False)):
-            data += part
-            if time.monotonic() > until:
-                raise Broken(f"{doing}: the answer has no end")
+        with watched(response, self.patience.answer):
+            while len(data) <= largest and (part := response.raw.read1(1 << 16, decode_content=False)):
+                data += part
+                if time.monotonic() > until:
+                    raise Broken(f"{doing}: the answer has no end")
         if len(data) > largest and fine:
             raise LabwrightError(
                 f"{doing}: the registry's answer has more than {largest} bytes", cause=Cause.CONFIG,
