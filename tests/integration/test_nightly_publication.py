@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 
@@ -19,7 +20,8 @@ from labwright.nightly.places import Places
 from labwright.nightly.publication import Destination, RegistryPublisher, publish_night, tag_of
 from labwright.pipeline.workshop import Workshop
 from labwright.plugins import hook_manager
-from labwright.publish.verify import verify_published
+from labwright.publish.verify import holds, verify_published
+from labwright.registry.client import Registry
 from labwright.registry.reference import parse_reference
 from labwright.trust.keys import load_public_key
 
@@ -44,8 +46,7 @@ def night(root: Path, destination: Destination, revision: str, cache: Path) -> t
     book.save(finished=True)
     (image,) = book.night.images
     assert image.publish_failures == ()
-    (published,) = image.published
-    return book.night, published
+    return book.night, image.published[0]
 
 
 def test_a_registry_gets_what_it_lost_and_a_key_that_came_later_signs_what_is_there(tmp_path):
@@ -74,3 +75,40 @@ def test_a_registry_gets_what_it_lost_and_a_key_that_came_later_signs_what_is_th
         _, kept = night(root, signing, "two", cache)
         assert kept.reference == signed.reference
         assert tag_of(first) != tag_of(last)
+
+
+def test_signature_statements_and_blobs_that_a_registry_lost_are_there_again_after_the_next_night(tmp_path):
+    root, cache = tmp_path / "nights", tmp_path / "cache"
+    key, public = signing_key(tmp_path)
+    with real_registry(tmp_path / "registry") as server:
+        destination = Destination(f"{server.host}/school", ("artifact", "containerdisk"), key, access())
+        latest = parse_reference(f"{server.host}/school/leaf:latest")
+        _, sent = night(root, destination, "one", cache)
+
+        repository = server.data / "docker/registry/v2/repositories/school/leaf"
+        for place in (repository / "_manifests/tags").glob("sha256-*"):
+            shutil.rmtree(place)
+        disk = json.loads(server.raw(f"school/leaf/manifests/{sent.digest}"))["layers"][0]
+        shutil.rmtree(repository / "_layers/sha256" / disk["digest"].removeprefix("sha256:"))
+        assert not holds(verify_published(latest, load_public_key(public), False, access(), print))
+
+        last, again = night(root, destination, "one", cache)
+        assert holds(verify_published(latest, load_public_key(public), True, access(), print))
+        assert (again.digest, again.uploaded) == (sent.digest, disk["size"])
+        assert again.reference == f"{server.host}/school/leaf:{tag_of(last)}", "that it went there is of this night"
+        assert again.signed
+
+        _, kept = night(root, destination, "one", cache)
+        assert (kept.reference, kept.uploaded) == (again.reference, 0)
+
+
+def test_a_tag_of_a_night_that_a_registry_took_away_is_not_what_the_next_record_names(tmp_path):
+    root, cache = tmp_path / "nights", tmp_path / "cache"
+    with real_registry(tmp_path / "registry") as server:
+        destination = Destination(f"{server.host}/school", ("artifact",), access=access())
+        first, sent = night(root, destination, "one", cache)
+        shutil.rmtree(server.data / "docker/registry/v2/repositories/school/leaf/_manifests/tags" / tag_of(first))
+        _, again = night(root, destination, "one", cache)
+        assert (again.digest, again.uploaded) == (sent.digest, 0)
+        with Registry(server.host, access()) as registry:
+            assert registry.digest(parse_reference(again.reference)) == again.digest

@@ -20,6 +20,7 @@ from labwright.nightly.places import Places
 from labwright.nightly.publication import Destination, publish_night, tag_of
 from labwright.publish.publish import Published as RegistryPublished
 from labwright.registry.reference import Reference
+from labwright.trust.keys import PublicKey
 
 TWO = [Candidate("frr", Path("/images/frr")), Candidate("tools", Path("/images/tools"))]
 WHERE = Destination("registry.example/labs", ("artifact", "containerdisk"))
@@ -29,13 +30,14 @@ WHERE = Destination("registry.example/labs", ("artifact", "containerdisk"))
 class FakePublisher:
     """faults: raised in turn for an image, instead of its publication. there: digests by tag, kept between nights.
 
-    unheard: raised in turn when it is asked what is there.
+    unheard: raised in turn when it is asked what is there. lost: what it lacks of an image, by slug.
     """
 
-    faults: dict[str, list[LabwrightError]] = field(default_factory=dict)
+    faults: dict[str, list[Exception]] = field(default_factory=dict)
     sent: list[tuple[str, bool]] = field(default_factory=list)
     there: dict[str, str] = field(default_factory=dict)
     unheard: list[LabwrightError] = field(default_factory=list)
+    lost: dict[str, str] = field(default_factory=dict)
     key: str = ""
 
     def __call__(self, image: Path, place: Reference, kind: str, force: bool) -> Published:
@@ -46,10 +48,12 @@ class FakePublisher:
         digest = self.there[str(place)] = "sha256:" + hashlib.sha256(image.read_bytes()).hexdigest()
         return Published(kind, str(place), digest, 7, 7, bool(self.key))
 
-    def digest(self, place: Reference) -> str | None:
+    def lacks(self, latest: Reference, kept: Published, key: PublicKey | None) -> str:
         if self.unheard:
             raise self.unheard.pop(0)
-        return self.there.get(str(place))
+        assert bool(key) == bool(self.key)
+        same = self.there.get(str(latest)) == kept.digest
+        return self.lost.pop(latest.repository.rpartition("/")[2], "") if same else f"{latest} is not there"
 
 
 def night(
@@ -154,6 +158,29 @@ def test_a_registry_that_lost_what_it_had_or_shows_another_gets_it_again(tmp_pat
     assert [place for place, _ in publisher.sent] == [
         f"registry.example/labs/{slug}:{tag}" for slug in ("frr", "tools") for tag in (tag_of(done), "latest")
     ]  # fmt: skip
+
+
+def test_an_image_of_which_a_registry_lost_a_part_goes_there_again_and_the_night_says_why(tmp_path):
+    publisher, told = FakePublisher(), []
+    night(tmp_path, publisher)
+    publisher.sent.clear()
+    publisher.lost = {"tools": "no signed provenance of it"}
+    where = Destination(WHERE.prefix, ("artifact",))
+    done = night(tmp_path, publisher, where=where, listener=Listener(told.append))
+    assert [place for place, _ in publisher.sent] == [
+        f"registry.example/labs/tools:{tag}" for tag in (tag_of(done), "latest")]  # fmt: skip
+    assert tag_of(done) in done.images[1].published[0].reference
+    assert [(one.image, one.text) for one in told if one.kind == "warning"] == [
+        ("tools", "published again, as artifact: no signed provenance of it")]  # fmt: skip
+
+
+def test_a_bug_with_one_image_is_a_finding_of_it_and_the_others_are_published(tmp_path):
+    publisher = FakePublisher({"frr": [ValueError("Invalid\nIPv6 URL")]})
+    done = night(tmp_path, publisher, where=Destination(WHERE.prefix, ("artifact",)))
+    (failure,) = done.images[0].publish_failures
+    assert (failure.what, failure.cause) == ("publishing it failed: ValueError: Invalid IPv6 URL", "internal")
+    assert len(done.images[1].published) == 1
+    assert done.finished
 
 
 def test_a_registry_that_does_not_say_what_it_has_is_a_finding_and_is_forgotten_by_the_next_night(tmp_path):

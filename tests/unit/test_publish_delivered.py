@@ -122,7 +122,7 @@ def test_a_report_has_the_hash_of_the_list_of_files_and_of_each_file_of_the_kern
 
 @pytest.mark.parametrize("name", ["leaf.img", "Leaf.qcow2", ".qcow2", "no-such.qcow2"])
 def test_what_is_no_image_of_a_build_is_refused(name, tmp_path):
-    with pytest.raises(LabwrightError, match="is not published"):
+    with pytest.raises(LabwrightError, match="is no image that labwright build delivered"):
         read_delivered(tmp_path / name)
 
 

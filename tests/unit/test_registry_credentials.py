@@ -59,6 +59,21 @@ def test_the_entry_that_says_most_of_a_repository_counts_and_no_other_host_gets_
     assert user_of("r.example:443", "a", auth_file=file) == ""
 
 
+@pytest.mark.parametrize("host", ["docker.io", "index.docker.io", "registry-1.docker.io"])
+def test_docker_hub_is_known_by_each_of_its_names(host, tmp_path):
+    # What `docker login` writes; then podman and skopeo; then one by the name of a repository.
+    for name in ("https://index.docker.io/v1/", "docker.io", "docker.io/team", "docker.io/team/frr"):
+        file = written(tmp_path / name.replace("/", "-"), {"auths": {name: entry("hub"), "evil.io": entry("evil")}})
+        assert user_of(host, "team/frr", auth_file=file) == "hub"
+        for other in ("evil-docker.io", "docker.io.evil", "hub.docker.io"):
+            assert user_of(other, "team/frr", auth_file=file) == ""
+    both = {"auths": {"docker.io": entry("all"), "docker.io/team": entry("team"), host: entry("own")}}
+    assert user_of(host, "other/frr", auth_file=written(tmp_path / "both", both)) == "own"
+    assert user_of(host, "team/frr", auth_file=tmp_path / "both") == "team"
+    helper = written(tmp_path / "helper", {"credHelpers": {"https://index.docker.io/v1/": "pass"}})
+    assert "credential helper" in find_credentials(host, "team/frr", auth_file=helper).in_words
+
+
 def test_a_helper_is_named_since_it_is_not_run(tmp_path):
     written(tmp_path / ".docker/config.json", {"credsStore": "desktop", "auths": {"r.example": {}}})
     found = find_credentials("r.example", "a", environ={"HOME": str(tmp_path)})

@@ -28,3 +28,9 @@ def test_a_file_that_holds_no_authority_is_refused_before_anything_is_asked(tmp_
         with pytest.raises(LabwrightError, match="holds no certificate of an authority") as caught:
             Transport("r.example", Access(authorities=place))
         assert caught.value.cause == Cause.CONFIG
+
+
+@pytest.mark.parametrize("host", ["docker.io", "index.docker.io", "registry-1.docker.io"])
+def test_docker_hub_is_asked_where_its_registry_is(host):
+    assert Transport(host, Access(environ={})).base == "https://registry-1.docker.io"
+    assert Transport("docker.io.example", Access(environ={})).base == "https://docker.io.example"

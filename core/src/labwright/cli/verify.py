@@ -11,7 +11,6 @@ import typer
 from labwright.cli.registry_options import AuthFile, Authorities, PublicKeyFile, access
 from labwright.cli.session import Json, failures, out, print_json
 from labwright.errors import Cause
-from labwright.host.text import plain
 from labwright.publish.verify import holds, verify_delivered, verify_published
 from labwright.registry.reference import parse_reference
 from labwright.trust.keys import load_public_key
@@ -38,6 +37,6 @@ def verify(
             print_json({"image": image, "holds": good, "findings": [asdict(one) for one in found]})
         else:
             for one in found:
-                out.print(plain(str(one)), markup=False, highlight=False, soft_wrap=True)
+                out.print(str(one), markup=False, highlight=False, soft_wrap=True)
         if not good:
             raise typer.Exit(Cause.SIGNATURE.exit_code)

@@ -12,7 +12,7 @@ from typing import Protocol
 from labwright.errors import Cause, LabwrightError, os_error
 from labwright.hooks import Event
 from labwright.nightly import record
-from labwright.nightly.failures import failure_of
+from labwright.nightly.failures import failure, failure_of
 from labwright.nightly.model import KEPT_STATES, Failure, ImageNight, Night, Published
 from labwright.nightly.night import Book
 from labwright.nightly.retries import PAUSES, Tried, again
@@ -21,13 +21,15 @@ from labwright.pipeline.workshop import Workshop
 from labwright.publish.delivered import read_delivered
 from labwright.publish.kinds import kind_named
 from labwright.publish.labels import Origin
+from labwright.publish.presence import lacks
 from labwright.publish.publish import PublishOptions, publish
 from labwright.registry.client import Registry
 from labwright.registry.reference import Reference, parse_reference
 from labwright.registry.transport import Access
-from labwright.trust.keys import load_private_key
+from labwright.trust.keys import PublicKey, load_private_key
 
 LATEST = "latest"
+BUG = "this is a bug of labwright: please report it"
 
 
 @dataclass(frozen=True)
@@ -59,7 +61,12 @@ class Destination:
 
     def signer(self, nights: Path) -> str:
         """The identifier of the key; empty for none. Raises LabwrightError (config)."""
-        return load_private_key(self.key, "--key", nights).public.identifier if self.key else ""
+        public = self.public(nights)
+        return public.identifier if public else ""
+
+    def public(self, nights: Path) -> PublicKey | None:
+        """The public half of the key. Raises LabwrightError (config)."""
+        return load_private_key(self.key, "--key", nights).public if self.key else None
 
 
 class Publisher(Protocol):
@@ -68,8 +75,8 @@ class Publisher(Protocol):
     def __call__(self, image: Path, place: Reference, kind: str, force: bool) -> Published:
         """Bring one image to its reference, replacing what is there where `force` is set."""
 
-    def digest(self, place: Reference) -> str | None:
-        """Of what is there under this name; None where there is nothing."""
+    def lacks(self, latest: Reference, kept: Published, key: PublicKey | None) -> str:
+        """What the registry has no more of what it was given and `key` signed, in words; empty where it has all."""
 
 
 def tag_of(night: Night) -> str:
@@ -102,6 +109,9 @@ def publish_night(
                 if error.cause is Cause.NETWORK:
                     # A registry that was waited for once is not waited for again with each image.
                     retries = 0
+            except Exception as error:  # the others are to be published, and the night is to end
+                what = f"publishing it failed: {type(error).__name__}: {error}"
+                failed.append(failure(what, Cause.INTERNAL.value, BUG))
         if (tuple(done), tuple(failed)) != (image.published, image.publish_failures):
             book.put(replace(book.image(image.slug), published=tuple(done), publish_failures=tuple(failed)))
 
@@ -162,10 +172,14 @@ def _brought(
     """What was there already, signed by the key of today and still in the registry, or what is sent now."""
     latest = destination.place(image.slug, kind, LATEST)
     place = f"{latest.host}/{latest.repository}"
-    signer = destination.signer(book.places.root)
+    key = destination.public(book.places.root)
+    signer = key.identifier if key else ""
     kept = next((one for one in known if one.kind == kind and _repository(one) == place), None)
-    if kept and (not signer or kept.signer == signer) and publisher.digest(latest) == kept.digest:
-        return kept
+    if kept and (not signer or kept.signer == signer):
+        lacking = publisher.lacks(latest, kept, key)
+        if not lacking:
+            return kept
+        book.listener.event(Event("warning", image.slug, text=f"published again, as {kind}: {lacking}"))
     published = _both_tags(book, image, destination, publisher, kind)
     return replace(published, signer=signer if published.signed else "")
 
@@ -205,7 +219,8 @@ class RegistryPublisher:
             raise os_error(error, f"{image.stem} cannot be published") from error
         return Published(**asdict(done))
 
-    def digest(self, place: Reference) -> str | None:
-        """See Publisher."""
-        with Registry(place.host, self.destination.access) as registry:
-            return registry.digest(place)
+    def lacks(self, latest: Reference, kept: Published, key: PublicKey | None) -> str:
+        """See Publisher. The tag of the night that sent it is asked for, too: the record and its page name that."""
+        names = (latest, parse_reference(kept.reference))
+        with Registry(latest.host, self.destination.access) as registry:
+            return lacks(registry, names, kept.digest, key, with_papers=not kept.warnings)

@@ -55,7 +55,7 @@ def unpack(pulled: Pulled, folder: Path, _bench: Workbench) -> None:
     for title in titles:
         if not re.fullmatch(r"[a-z0-9][a-z0-9-]*", slug) or not allowed.fullmatch(title) or titles.count(title) > 1:
             raise LabwrightError(
-                f"{pulled.source} is refused: no build gives a file the name {title!r}, or not twice",
+                f"{pulled.source} is refused: no build gives a file the name {title[:100]!r}, or not twice",
                 cause=Cause.CONFIG,
                 hint="it was not made by labwright publish",
             )

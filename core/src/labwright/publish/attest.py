@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any
 
 from labwright.host.text import plain
@@ -122,7 +123,10 @@ def signed_by(registry: Registry, repository: str, digest: str, key: PublicKey) 
     """Why a key has not signed a manifest; nothing where it has."""
     findings: list[str] = []
     for layer in _layers(registry, repository, signature_tag(digest), SIMPLE_SIGNING):
-        payload = registry.small_blob(repository, layer)
+        payload = _payload(registry, repository, layer)
+        if payload is None:
+            findings.append("the registry has lost the payload of a signature")
+            continue
         found = check_manifest(payload, layer.annotations.get(SIGNATURE_ANNOTATION, ""), digest, key)
         if not found:
             return ()
@@ -146,7 +150,11 @@ def stated_by(registry: Registry, repository: str, digest: str, key: PublicKey) 
     lacking = {BILL_PREDICATE: "bill of materials", PREDICATE: "provenance"}
     findings: list[str] = []
     for layer in _layers(registry, repository, statements_tag(digest), DSSE):
-        checked = check_envelope(registry.small_blob(repository, layer), key)
+        envelope = _payload(registry, repository, layer)
+        if envelope is None:
+            findings.append("the registry has lost a statement")
+            continue
+        checked = check_envelope(envelope, key)
         if checked.statement is None:
             findings += checked.findings
         elif not _is_about(checked.statement, digest):
@@ -175,11 +183,26 @@ def _layers(registry: Registry, repository: str, tag: str, media_type: str) -> l
     return [one for one in layers if one.media_type == media_type and one.size <= LARGEST][:MOST]
 
 
+def _payload(registry: Registry, repository: str, layer: Descriptor) -> bytes | None:
+    """What is signed; None where the registry has lost it."""
+    try:
+        return registry.small_blob(repository, layer)
+    except Refused as error:
+        if error.code != HTTPStatus.NOT_FOUND:
+            raise
+        return None
+
+
 def _append(registry: Registry, place: Reference, layers: Iterable[Layer]) -> None:
-    """Add to what a tag of cosign's has."""
+    """Add to what a tag of cosign's has. A registry takes no manifest whose blobs it has lost: those are left out."""
     new = tuple(layers)
+    added = {layer.descriptor.digest for layer in new}
     before = registry.find(place)
-    all_layers = (*(before.layers if before else ()), *(layer.descriptor for layer in new))
+    kept = [
+        one for one in (before.layers if before else ())
+        if one.digest in added or registry.blob_size(place.repository, one.digest) is not None
+    ]  # fmt: skip
+    all_layers = (*kept, *(layer.descriptor for layer in new))
     config = empty_image(all_layers)
     _push(registry, place.repository, (config, *new))
     registry.put(place, make_manifest(config.descriptor, all_layers, {}))

@@ -54,6 +54,8 @@ class Delivered:
 def read_delivered(image: Path) -> Delivered:
     """A built image by its qcow2, with every hash that its report has compared.
 
+    Errors say nothing of what was to become of it: it is read for many ends.
+
     A list of files and a kernel that the report does not name are another build's, and not part of it.
 
     Raises LabwrightError: config for what is no output of a build; signature for a file that is not what the build
@@ -63,7 +65,7 @@ def read_delivered(image: Path) -> Delivered:
     if image.suffix != ".qcow2" or not SLUG.fullmatch(slug):
         raise refused(image, "its name is not <slug>.qcow2")
     if not image.is_file():
-        raise refused(image, "it is not there")
+        raise refused(image, "it is not there", "check its name and folder")
     facts = _report(image)
     _check(image, facts, "bytes", "sha256")
     disks = {}
@@ -156,8 +158,6 @@ def _other(path: Path) -> LabwrightError:
     )
 
 
-def refused(path: Path, why: str) -> LabwrightError:
+def refused(path: Path, why: str, remedy: str = "build it again: labwright build IMAGE_DIR") -> LabwrightError:
     """The error for what is no output of a build."""
-    return LabwrightError(
-        f"{path} is not published: {why}", cause=Cause.CONFIG, hint="build it again: labwright build IMAGE_DIR"
-    )
+    return LabwrightError(f"{path} is no image that labwright build delivered: {why}", cause=Cause.CONFIG, hint=remedy)

@@ -10,8 +10,10 @@ from pathlib import Path
 from labwright.errors import Cause, LabwrightError
 from labwright.host.files import file_digest, has_content, sync
 from labwright.publish.delivered import SLUG, beside_disk
+from labwright.trust.checksums import SIGNATURE, SUMS
 
 LARGEST_REPORT = 16 << 20
+LARGEST_SUMS = 4 << 20
 PAPERS = (".cdx.json", ".spdx.json", ".intoto.json")
 
 
@@ -65,11 +67,25 @@ def _older(folder: Path, slug: str) -> Iterator[Path]:
         yield folder / name
     for ending in PAPERS:
         yield folder / f"{slug}{ending}"
+    if _lists(folder / SUMS, f"{slug}.qcow2"):
+        # Of what was there; a list that does not name the disk is that of another image.
+        yield folder / SUMS
+        yield folder / SIGNATURE
     for name in _disks(folder / f"{slug}.json"):
         disk = folder / f"{slug}-{name}.qcow2"
         # One with a report of its own is an image whose name begins like this one's.
         if not disk.with_suffix(".json").exists():
             yield disk
+
+
+def _lists(sums: Path, name: str) -> bool:
+    """Whether a list of hashes names a file."""
+    try:
+        if not sums.is_file() or sums.stat().st_size > LARGEST_SUMS:
+            return False
+        return any(line[64:] in {f"  {name}", f" *{name}"} for line in sums.read_text("utf-8", "replace").splitlines())
+    except OSError:
+        return False
 
 
 def _disks(report: Path) -> tuple[str, ...]:

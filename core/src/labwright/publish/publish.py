@@ -95,7 +95,11 @@ def publish(
         missing = [place for place, digest in named.items() if not digest]
         # What has a name keeps its form, whatever the registry has come to take meanwhile.
         kept = [digests[digest] for digest in named.values() if digest][:1]
-        form, uploaded = _bring(registry, reference, kept or forms, options.mount, bench) if missing else (kept[0], 0)
+        if missing:
+            form, uploaded = _bring(registry, reference, kept or forms, options.mount, bench)
+        else:
+            # A manifest can be there without its blobs: a disk loses them, and rules of retention do.
+            form, uploaded = kept[0], _upload(registry, reference, kept[0].content, options.mount)
         found = papers(delivered, reference, form.digest, options.origin, content.runtime)
         warnings = attach_papers(registry, reference.repository, form.manifest.descriptor, found, delivered)
         if key is not None:

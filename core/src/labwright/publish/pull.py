@@ -109,7 +109,7 @@ def _check(aside: Path, slug: str, source: str) -> None:
     """Raise LabwrightError (config) for disks that reach for other files, or are not those of the report."""
     disks = sorted(aside.glob("*.qcow2"))
     if not SLUG.fullmatch(slug) or not (aside / f"{slug}.qcow2").is_file():
-        raise _refused(source, f"there is no disk of {slug!r} in it")
+        raise _refused(source, f"there is no disk of {slug[:100]!r} in it")
     if other := [path.name for path in aside.iterdir() if not re.fullmatch(rf"{slug}([.-].*)?", path.name)]:
         raise _refused(source, f"{other[0]} is of another image")
     for disk in disks:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,12 +12,19 @@ from labwright.publish.attest import other_name, signed_by, stated_by
 from labwright.publish.delivered import read_delivered
 from labwright.publish.kinds import kind_of
 from labwright.registry.client import Registry
+from labwright.registry.failures import line
 from labwright.registry.manifest import Descriptor, Manifest
 from labwright.registry.reference import Reference
 from labwright.registry.transport import Access
 from labwright.registry.upload import UNKNOWN_SIZE
 from labwright.trust.checksums import SUMS, check_checksums
 from labwright.trust.keys import PublicKey
+
+LONGEST = 2000
+"""Characters of what is said of one thing."""
+UNSIGNED = "it is not there, so nothing here says who signed; what pull brought has none: verify the reference instead"
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+/-]{0,99}")
+"""Of a layer or its type, as it may stand beside words of ours."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +41,8 @@ class Finding:
     def __str__(self) -> str:
         """One line for people."""
         state = {True: "ok", False: "NOT OK", None: "-"}[self.holds]
-        return f"{state}: {self.subject}: {self.said}"
+        # The registry has chosen some of the words: with line feeds in them it would write findings of its own.
+        return f"{state}: {line(self.subject)}: {line(self.said, LONGEST)}"
 
 
 def holds(found: Iterable[Finding]) -> bool:
@@ -61,7 +70,8 @@ def verify_published(
 
 def _blobs(registry: Registry, repository: str, manifest: Manifest, deep: bool) -> Iterator[Finding]:
     for blob in manifest.blobs:
-        subject = blob.annotations.get("org.opencontainers.image.title", "") or blob.media_type
+        name = blob.annotations.get("org.opencontainers.image.title", "") or blob.media_type
+        subject = name if NAME.fullmatch(name) else repr(line(name)[:100])
         yield Finding(f"{subject} {blob.digest[:19]}", *_blob(registry, repository, blob, deep))
 
 
@@ -110,7 +120,11 @@ def verify_delivered(image: Path, key: PublicKey | None) -> tuple[Finding, ...]:
             raise
         return (Finding(image.name, False, error.what),)
     found = [Finding(path.name, True, "as its report says") for path in (image, *delivered.disks.values())]
-    if (image.parent / SUMS).exists() or key is not None:
+    if not (image.parent / SUMS).exists():
+        if key is not None:
+            # A key is asked for: without what it has signed, nothing is as it should be.
+            found.append(Finding(SUMS, False, UNSIGNED))
+    else:
         findings = check_checksums(image.parent, key)
         signed = "the hashes hold" + (", signed by this key" if key else "; not asked who signed: no --key")
         found.append(Finding(SUMS, not findings, "; ".join(findings) or signed))

@@ -10,6 +10,7 @@ from urllib.parse import urlencode, urlsplit
 
 from labwright.errors import Cause, LabwrightError
 from labwright.host.text import plain
+from labwright.registry.location import resolve
 from labwright.registry.reference import is_loopback
 
 TOKEN = r"[A-Za-z0-9!#$%&'*+.^_`|~-]+"  # noqa: S105 - a grammar
@@ -49,9 +50,9 @@ def token_url(challenge: Challenge, scopes: tuple[str, ...], registry: str) -> s
     """
     realm = challenge.parameters.get("realm", "")
     try:
-        parts = urlsplit(realm)
+        parts = urlsplit(resolve("", realm, registry))
         host = parts.netloc
-    except ValueError:
+    except LabwrightError:
         parts, host = urlsplit(""), ""
     at_home = parts.scheme == "http" and is_loopback(host) and is_loopback(registry)
     if not host or "@" in host or not (parts.scheme == "https" or at_home):

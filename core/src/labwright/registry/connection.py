@@ -5,15 +5,30 @@ from __future__ import annotations
 import contextlib
 import socket
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from typing import Any
 
+import requests
 from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
+from labwright.registry.failures import Endless
+
 AT_ONCE = 1 << 17
 """Bytes that are given to the kernel at a time: each has the time limit of a connection to itself."""
+
+
+class Session(requests.Session):
+    """A session that never looks where an answer leads.
+
+    Told not to follow it, requests would prepare the next request all the same, and read the answer to its end for
+    that: however long it is, whatever it unpacks to, however slowly it comes.
+    """
+
+    def get_redirect_target(self, resp: requests.Response) -> None:
+        """Nowhere."""
 
 
 class Adapter(HTTPAdapter):
@@ -38,13 +53,11 @@ class Adapter(HTTPAdapter):
 def _pools(head: float) -> dict[str, type[HTTPConnectionPool]]:
     class Plain(HTTPConnection):
         def getresponse(self) -> Any:
-            with _ended_after(self.sock, head):
-                return super().getresponse()
+            return _answer(self.sock, head, super().getresponse)
 
     class Secure(HTTPSConnection):
         def getresponse(self) -> Any:
-            with _ended_after(self.sock, head):
-                return super().getresponse()
+            return _answer(self.sock, head, super().getresponse)
 
     class PlainPool(HTTPConnectionPool):
         ConnectionCls = Plain
@@ -55,23 +68,53 @@ def _pools(head: float) -> dict[str, type[HTTPConnectionPool]]:
     return {"http": PlainPool, "https": SecurePool}
 
 
+def _answer(connection: socket.socket, head: float, take: Callable[[], Any]) -> Any:
+    """The head of an answer, and with it the connection that the rest comes by."""
+    with _watched(connection, head, "the head of the answer has no end"):
+        response = take()
+    response.labwright_connection = connection
+    return response
+
+
 @contextlib.contextmanager
-def _ended_after(connection: socket.socket, seconds: float) -> Iterator[None]:
-    """Raises TimeoutError where the body took longer: a head that ends early passes for a short one."""
-    ended = threading.Event()
+def watched(response: requests.Response, seconds: float) -> Iterator[Callable[[], None]]:
+    """While an answer is read: raises Endless where `seconds` pass without a call of what it gives.
 
-    def end() -> None:
-        ended.set()
-        with contextlib.suppress(OSError):
-            # Of the socket itself: of one with TLS it would wait for what the thread that reads has in hand.
-            socket.socket.shutdown(connection, socket.SHUT_RDWR)
+    What stands between the parts of an answer (sizes, what follows the last part) is read without a limit otherwise.
+    """
+    with _watched(response.raw.labwright_connection, seconds, "the answer has no end") as going_on:
+        yield going_on
 
-    timer = threading.Timer(seconds, end)
-    timer.daemon = True
-    timer.start()
+
+@contextlib.contextmanager
+def _watched(connection: socket.socket, seconds: float, why: str) -> Iterator[Callable[[], None]]:
+    """Ends the connection; what is read of it then passes for a short answer, hence the error."""
+    done, ended = threading.Event(), threading.Event()
+    until = [time.monotonic() + seconds]
+
+    def going_on() -> None:
+        until[0] = time.monotonic() + seconds
+
+    def watch() -> None:
+        while not done.wait(max(0.0, until[0] - time.monotonic())):
+            if time.monotonic() >= until[0]:
+                ended.set()
+                with contextlib.suppress(OSError):
+                    # Of the socket itself: of one with TLS it would wait for what the thread that reads has in hand.
+                    socket.socket.shutdown(connection, socket.SHUT_RDWR)
+                return
+
+    watcher = threading.Thread(target=watch, daemon=True)
+    watcher.start()
     try:
-        yield
+        yield going_on
+    except Exception as error:
+        if ended.is_set():
+            raise Endless(why) from error
+        raise
     finally:
-        timer.cancel()
+        done.set()
+        # A connection that goes back to be used again is not ended late.
+        watcher.join()
     if ended.is_set():
-        raise TimeoutError("the head of the answer has no end")
+        raise Endless(why)

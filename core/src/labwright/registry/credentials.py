@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from labwright.errors import Cause, LabwrightError
+from labwright.registry.reference import names_of
 
 LARGEST = 1 << 20
 
@@ -99,8 +100,9 @@ def _of_host(facts: Mapping[str, Any], host: str, repository: str, path: Path) -
     """The entry that says most of the repository's name, as containers-auth.json(5) has it."""
     known = facts.get("auths", {})
     parts = repository.split("/")
-    names = [f"{host}/{'/'.join(parts[:count])}" for count in range(len(parts), 0, -1)]
-    names += [host, f"https://{host}", f"https://{host}/", f"https://{host}/v1/", f"https://{host}/v2/"]
+    hosts = names_of(host)
+    names = [f"{one}/{'/'.join(parts[:count])}" for count in range(len(parts), 0, -1) for one in hosts]
+    names += [name for one in hosts for name in _whole(one)]
     entry = next((known[name] for name in names if name in known), None)
     if not isinstance(entry, dict):
         return None
@@ -121,10 +123,16 @@ def _of_host(facts: Mapping[str, Any], host: str, repository: str, path: Path) -
     return Credentials(user, password.rstrip("\0"), str(path))
 
 
+def _whole(host: str) -> tuple[str, ...]:
+    """How a registry is named where all of it is meant; `docker login` has URLs of some."""
+    return host, f"https://{host}", f"https://{host}/", f"https://{host}/v1/", f"https://{host}/v2/"
+
+
 def _helper(facts: Mapping[str, Any], host: str) -> str:
     """Said where the credentials may be somewhere that we do not look."""
     helpers = facts.get("credHelpers")
-    if facts.get("credsStore") or (isinstance(helpers, dict) and host in helpers):
+    names = {name for one in names_of(host) for name in _whole(one)}
+    if facts.get("credsStore") or (isinstance(helpers, dict) and names & helpers.keys()):
         return " (names a credential helper, which labwright does not run)"
     return ""
 

@@ -99,7 +99,8 @@ class _Download:
         if self._there < self._wanted.size:
             # Where the registry says itself that there is no more, asking again brings none.
             length = response.headers.get("Content-Length", "")
-            if response.status_code == 200 and length.isdecimal() and int(length) < self._wanted.size:
+            known = length.isdecimal() and len(length) < 16
+            if response.status_code == 200 and known and int(length) < self._wanted.size:
                 raise self._other(f"it has {length} bytes, not {self._wanted.size}")
             raise Broken(f"{self._doing}: it broke off after {self._there} of {self._wanted.size} bytes")
 
@@ -111,7 +112,7 @@ class _Download:
                 return
             raise Broken(f"{self._doing}: the registry goes on somewhere else")
         if response.status_code != 200:
-            data = response.raw.read(1 << 14, decode_content=False)
+            data = self._transport.whole(response, self._doing, 1 << 14, False)
             told = {name.lower(): value for name, value in response.headers.items()}
             who = self._transport.who(self._scopes)
             raise refusal(Answer(response.status_code, told, data), self._doing, who)

@@ -19,6 +19,11 @@ LONGEST = 300
 CHECK_NETWORK = "check its name, this machine's network and whether the registry runs; then run the same command again"
 
 
+def line(text: object, longest: int = LONGEST) -> str:
+    """What a registry says in one line of bounded length: with more it could write lines of ours."""
+    return plain(" ".join(str(text).split()))[:longest]
+
+
 class Broken(LabwrightError):
     """A failure that may pass: worth trying again. after: seconds that the registry asks us to wait."""
 
@@ -31,6 +36,10 @@ class Broken(LabwrightError):
 
 class Busy(Broken):
     """An answer that may be another one later: the connection held."""
+
+
+class Endless(TimeoutError):
+    """An answer that we ended, since it did not end by itself."""
 
 
 class Refused(LabwrightError):
@@ -60,7 +69,7 @@ class Answer:
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             kind = self.headers.get("content-type", "")
             lines = [self.data[:LONGEST].decode("utf-8", "replace")] if kind.startswith("text/plain") else []
-        return tuple(line for line in (" ".join(plain(line).split())[:LONGEST] for line in lines) if line)
+        return tuple(cleaned for cleaned in map(line, lines) if cleaned)
 
 
 def _detail(detail: object) -> str:
@@ -100,11 +109,14 @@ def _seconds(value: str) -> float:
 def connection_error(error: Exception, doing: str) -> LabwrightError:
     """The error for a connection that could not be made, or broke."""
     causes = inside(error)
-    words = plain(str(causes[-1]) or type(causes[-1]).__name__)[:LONGEST]
+    words = line(str(causes[-1]) or type(causes[-1]).__name__)
     for cause in causes:
+        if isinstance(cause, Endless):
+            # Not the words of what broke by it.
+            return Broken(f"{doing}: {cause}")
         if isinstance(cause, ssl.SSLCertVerificationError):
             return LabwrightError(
-                f"{doing}: the certificate of {_asked(error)} does not hold: {plain(cause.verify_message)[:LONGEST]}",
+                f"{doing}: the certificate of {_asked(error)} does not hold: {line(cause.verify_message)}",
                 cause=Cause.SIGNATURE,
                 hint="name the authority that signed it: --ca FILE.pem; or check the host's name and this clock",
             )
@@ -128,7 +140,7 @@ def connection_error(error: Exception, doing: str) -> LabwrightError:
 def _asked(error: Exception) -> str:
     """Which host it was: a registry sends to others for tokens and blobs."""
     request = getattr(error, "request", None)
-    return plain(urlsplit(getattr(request, "url", None) or "").netloc.rpartition("@")[2])[:LONGEST] or "the registry"
+    return line(urlsplit(getattr(request, "url", None) or "").netloc.rpartition("@")[2]) or "the registry"
 
 
 def speaks_plain(error: ssl.SSLError) -> bool:

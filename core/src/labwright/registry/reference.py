@@ -15,6 +15,8 @@ REPOSITORY = re.compile(rf"{COMPONENT}(?:/{COMPONENT})*")
 TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
 DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 """Distribution specification 1.1, Pulling manifests; of digests only the hash that every registry knows."""
+DOCKER_HUB = ("docker.io", "index.docker.io", "registry-1.docker.io")
+"""Docker Hub's names: what people write, what `docker login` writes down, and where its registry is."""
 HOST = re.compile(r"(?:\[[0-9A-Fa-f:.]{2,45}\]|[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?)(?::[0-9]{1,5})?")
 
 
@@ -75,6 +77,16 @@ def parse_reference(text: str) -> Reference:
     if not tag and not digest:
         raise refused(text, "it names no tag and no digest", "add one, for instance :nightly")
     return Reference(host, repository, tag, digest)
+
+
+def names_of(host: str) -> tuple[str, ...]:
+    """All names of a registry, its own first."""
+    return (host, *(name for name in DOCKER_HUB if name != host)) if host in DOCKER_HUB else (host,)
+
+
+def api_host(host: str) -> str:
+    """Where a registry answers."""
+    return DOCKER_HUB[-1] if host in DOCKER_HUB else host
 
 
 def is_loopback(host: str) -> bool:

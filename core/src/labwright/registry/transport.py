@@ -10,20 +10,20 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urlsplit
 
 import requests
 import urllib3
 
 from labwright import __version__
 from labwright.errors import Cause, LabwrightError
-from labwright.host.text import plain
 from labwright.registry.authorities import all_authorities, own_authorities
 from labwright.registry.challenge import Challenge, parse_challenges, read_token, token_url
-from labwright.registry.connection import Adapter
+from labwright.registry.connection import Adapter, Session, watched
 from labwright.registry.credentials import Sought, find_credentials
-from labwright.registry.failures import Answer, Broken, connection_error, inside, refusal, speaks_plain
-from labwright.registry.reference import is_loopback
+from labwright.registry.failures import Answer, Broken, connection_error, inside, line, refusal, speaks_plain
+from labwright.registry.location import resolve
+from labwright.registry.reference import api_host, is_loopback
 
 LARGEST_ANSWER = 1 << 16
 REDIRECTS = 5
@@ -77,7 +77,7 @@ class Transport:
         self._verify = own_authorities(access.authorities)
         self._bundle = contextlib.ExitStack()
         self._elsewhere: str | bool = ""
-        self._session = requests.Session()
+        self._session = Session()
         # Without .netrc, which would have a password for hosts that a registry leads to.
         self._session.trust_env = False
         adapter = Adapter(access.patience.read + access.patience.answer)
@@ -97,7 +97,7 @@ class Transport:
     def base(self) -> str:
         """The registry's URL: HTTPS; plain HTTP only on this machine, and only where nobody speaks TLS."""
         if not self._base:
-            self._base = f"https://{self.host}"
+            self._base = f"https://{api_host(self.host)}"
             if is_loopback(self.host):
                 self._base = self._at_home()
         return self._base
@@ -137,7 +137,7 @@ class Transport:
             answer = Answer(
                 response.status_code,
                 {name.lower(): value for name, value in response.headers.items()},
-                self._whole(response, doing, largest if fine else LARGEST_ANSWER, fine),
+                self.whole(response, doing, largest if fine else LARGEST_ANSWER, fine),
             )
         if not fine:
             raise refusal(answer, doing, self.who(scopes))
@@ -155,31 +155,42 @@ class Transport:
     ) -> Iterator[requests.Response]:
         """An answer that is still to be read, whatever its code; who we are is said if the registry wants to know."""
         try:
-            with self._follow(method, urljoin(self.base, place), doing, scopes, headers or {}, body) as response:
+            with self._follow(method, self.resolve(place, doing), doing, scopes, headers or {}, body) as response:
                 yield response
         except BREAKS as error:
             raise connection_error(error, doing) from error
 
+    def resolve(self, place: str, doing: str) -> str:
+        """A path, or a place that the registry named, as a whole URL. Raises LabwrightError (config)."""
+        return resolve(self.base, place, doing)
+
     def read(self, response: requests.Response, doing: str) -> Iterator[bytes]:
         """A long answer, part by part. Raises Broken where it comes too slowly or ends too early."""
         since, count = time.monotonic(), 0
-        # Not iter_content: that waits for a whole part, however slowly it comes.
-        while data := response.raw.read1(1 << 18, decode_content=False):
-            yield data
-            count += len(data)
-            now = time.monotonic()
-            if now - since > self.patience.standstill:
-                if count / (now - since) < self.patience.slowest:
-                    raise Broken(f"{doing}: less than {self.patience.slowest:g} bytes come a second")
-                since, count = now, 0
+        with watched(response, self.patience.read + self.patience.standstill) as going_on:
+            # Not iter_content: that waits for a whole part, however slowly it comes.
+            while data := response.raw.read1(1 << 18, decode_content=False):
+                yield data
+                going_on()
+                count += len(data)
+                now = time.monotonic()
+                if now - since > self.patience.standstill:
+                    if count / (now - since) < self.patience.slowest:
+                        raise Broken(f"{doing}: less than {self.patience.slowest:g} bytes come a second")
+                    since, count = now, 0
 
-    def _whole(self, response: requests.Response, doing: str, largest: int, fine: bool) -> bytes:
+    def whole(self, response: requests.Response, doing: str, largest: int, fine: bool) -> bytes:
+        """A short answer. fine: whether it is an error that it has more than `largest` bytes; else they are left out.
+
+        Raises Broken where it comes too slowly, and LabwrightError (config).
+        """
         until = time.monotonic() + self.patience.answer
         data = bytearray()
-        while len(data) <= largest and (part := response.raw.read1(1 << 16, decode_content=False)):
-            data += part
-            if time.monotonic() > until:
-                raise Broken(f"{doing}: the answer has no end")
+        with watched(response, self.patience.answer):
+            while len(data) <= largest and (part := response.raw.read1(1 << 16, decode_content=False)):
+                data += part
+                if time.monotonic() > until:
+                    raise Broken(f"{doing}: the answer has no end")
         if len(data) > largest and fine:
             raise LabwrightError(
                 f"{doing}: the registry's answer has more than {largest} bytes", cause=Cause.CONFIG,
@@ -203,7 +214,7 @@ class Transport:
                         continue
                 leads = response.headers.get("Location", "")
                 if response.status_code in MOVED and leads and method in {"GET", "HEAD"}:
-                    url = urljoin(url, leads)
+                    url = resolve(url, leads, doing)
                     continue
                 yield response
                 return
@@ -238,7 +249,7 @@ class Transport:
         parts = urlsplit(url)
         at_home = parts.scheme == "http" and is_loopback(parts.netloc) and is_loopback(self.host)
         if not (parts.scheme == "https" or at_home) or "@" in parts.netloc:
-            where = plain(f"{parts.scheme[:20]}://{parts.netloc.rpartition('@')[2][:100]}")
+            where = line(f"{parts.scheme[:20]}://{parts.netloc.rpartition('@')[2][:100]}")
             raise LabwrightError(
                 f"{doing}: it leads to {where}, not by HTTPS",
                 cause=Cause.CONFIG,
@@ -261,7 +272,7 @@ class Transport:
         url = token_url(challenge, scopes, self.host)
         headers = {"Authorization": sought.found.basic} if sought.found else {}
         with self._send("GET", url, headers, None) as response:
-            data = self._whole(response, doing, LARGEST_ANSWER, response.status_code == 200)
+            data = self.whole(response, doing, LARGEST_ANSWER, response.status_code == 200)
             if response.status_code != 200:
                 told = {name.lower(): value for name, value in response.headers.items()}
                 raise refusal(Answer(response.status_code, told, data), f"{doing}: no token", self.who(scopes))

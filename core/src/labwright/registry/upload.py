@@ -221,8 +221,8 @@ class Upload:
         )
 
     def _take(self, answer: Answer) -> None:
-        location = answer.headers.get("location", "")
-        self.location = location or self.location
+        if location := answer.headers.get("location", ""):
+            self.location = self.transport.resolve(location, self.doing)
         if not self.location:
             raise Broken(f"{self.doing}: the registry does not say where to")
 
