@@ -22,6 +22,7 @@ from labwright.pipeline.build import Wish
 from labwright.pipeline.outlook import outlook, report_of
 from labwright.pipeline.prune import prune
 from labwright.pipeline.workshop import Workshop
+from labwright.trust.revision import revision_of
 
 PAGE_EVERY = 5.0
 """Seconds between two versions of the page of a night that is at work."""
@@ -71,7 +72,7 @@ def nightly(
         if closed := record.close_stale(places):
             say(f"night {closed.name} was not finished, and is too long ago to go on with")
         _mend_page(places, say)
-        night = record.begin(places, candidates, record.revision_of(wanted.images))
+        night = record.begin(places, candidates, revision_of(wanted.images, say))
         pages = Pages(places, listener, say)
         book = Book(places, night, replace(listener, changed=pages.changed, tick=pages.tick))
         book.save()
