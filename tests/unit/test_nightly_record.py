@@ -392,3 +392,34 @@ def test_a_night_says_when_the_revision_of_its_images_cannot_be_noted(tmp_path):
     night = whole.nightly(wanted, Places(tmp_path / "nights"), workshop, FakeExecutor, ContentLooker({}), listener)
     assert night.revision == ""
     assert [text for text in told if text.startswith(f"the revision of {tmp_path}/images is not noted: ")]
+
+
+@pytest.mark.parametrize(
+    ("file", "said", "remedy"),
+    [
+        ("night.txt", "names end in .prom", "name it {}/night.prom"),
+        ("labwright.prom.gz", "names end in .prom", "name it {}/labwright.prom"),
+        ("gone/night.prom", "nothing can be written in {}/gone: No such file or directory", "ReadWritePaths="),
+        # Nobody writes there, whatever the mode says, as on a file system that a unit sees read-only.
+        ("/proc/night.prom", "nothing can be written in /proc: ", "ReadWritePaths="),
+    ],
+)
+def test_metrics_that_could_not_be_written_or_read_are_refused_before_anything_is_built(tmp_path, file, said, remedy):
+    (tmp_path / "images/frr").mkdir(parents=True)
+    (tmp_path / "images/frr/image.meta.yaml").write_text("slug: frr\ndescription: x\nbuild:\n  type: debian\n")
+    workshop, executor = Workshop(Paths(tmp_path / "cache"), hook_manager()[0]), FakeExecutor()
+    places = Places(tmp_path / "nights")
+
+    def run(metrics: Path) -> Night:
+        wanted = whole.Wanted(tmp_path / "images", metrics=metrics)
+        return whole.nightly(wanted, places, workshop, lambda: executor, ContentLooker({}), Listener())
+
+    with pytest.raises(LabwrightError) as caught:
+        run(tmp_path / file)
+    assert caught.value.cause is Cause.CONFIG
+    assert said.format(tmp_path) in caught.value.what
+    assert remedy.format(tmp_path) in caught.value.hint
+    assert (executor.order(), record.numbers(places)) == ([], [])
+    # Below the folder of nights, which is made by the first one.
+    run(places.root / "labwright.prom")
+    assert "labwright_night_number 1" in (places.root / "labwright.prom").read_text()

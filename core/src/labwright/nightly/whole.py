@@ -17,7 +17,7 @@ from labwright.nightly.model import ImageNight, Night
 from labwright.nightly.night import Book, Listener, Look, Looker, Rules, run_night
 from labwright.nightly.places import PAGE, Places
 from labwright.nightly.prune import Keep, prune_nights
-from labwright.nightly.report import write_metrics, write_page
+from labwright.nightly.report import check_metrics, write_metrics, write_page
 from labwright.pipeline.build import Wish
 from labwright.pipeline.outlook import outlook, report_of
 from labwright.pipeline.prune import prune
@@ -64,6 +64,9 @@ def nightly(
         listener.event(Event("warning", "", text=text))
 
     with alone(places):
+        if wanted.metrics:
+            # Before hours are spent: what is wrong with them at the end is a line in a log.
+            check_metrics(wanted.metrics)
         candidates = find_images(wanted.images, wanted.only, wanted.without)
         _clear(places, workshop, say)
         if before := record.last(places):
