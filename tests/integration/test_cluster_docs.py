@@ -20,6 +20,7 @@ from support.builds import REPOSITORY
 from support.certificates import Authority, certificate
 from support.clusters import Cluster, cluster
 from support.registry import RealRegistry, access, real_registry
+from support.registry_images import made_up_image
 
 from labwright.errors import Cause, LabwrightError
 from labwright.host.paths import Paths
@@ -30,6 +31,8 @@ from labwright.nightly.cluster_staging import Staging
 from labwright.nightly.executor import Job
 from labwright.pipeline.workshop import Workshop
 from labwright.plugins import hook_manager
+from labwright.registry.client import Registry
+from labwright.registry.reference import parse_reference
 
 PAGE = (REPOSITORY / "docs/cluster.md").read_text()
 COMMANDS = [line[4:] for line in PAGE.splitlines() if line.startswith("    ") and not line.startswith("     ")]
@@ -135,6 +138,25 @@ def test_our_certificate_that_expired_while_we_worked_is_named(secure, registry,
     with pytest.raises(LabwrightError, match=r"node.pem \(--tls-cert\) expired on ") as caught:
         raise running._unreachable(OSError("Timed out"))
     assert caught.value.cause is Cause.NETWORK
+
+
+def test_the_page_s_command_takes_replaced_images_out_of_the_staging_registry(registry, tmp_path):
+    staging = Staging(f"{registry.host}/staging", Workshop(Paths(tmp_path / "cache"), hook_manager()[0]), access())
+    first, second = (
+        staging.push(made_up_image(tmp_path / name).parent, "leaf", lambda _: None) for name in ("first", "second")
+    )
+    before = sum(path.stat().st_size for path in registry.data.rglob("data"))
+    (line,) = commands("docker-registry")
+    for command, left in ((line.replace(" --delete-untagged", ""), True), (line, False)):
+        registry.stop()
+        words = shlex.split(command)
+        subprocess.run([*words[:-1], registry.folder / "config.yml"], check=True, capture_output=True)
+        registry.start()
+        with Registry(registry.host, access()) as asked:
+            assert (asked.digest(parse_reference(first)) is not None) is left, command
+            assert asked.digest(parse_reference(second)), "what has a tag stays"
+    assert sum(path.stat().st_size for path in registry.data.rglob("data")) < before * 0.6
+    staging.fetch("leaf", second.partition("@")[2], tmp_path / "fetched", lambda _: None)
 
 
 def test_the_page_s_commands_for_one_machine_work_together(registry, tmp_path, cli):
