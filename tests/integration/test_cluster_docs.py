@@ -6,6 +6,7 @@ Ports of the page are replaced by free ones.
 from __future__ import annotations
 
 import json
+import os
 import re
 import shlex
 import signal
@@ -16,17 +17,22 @@ from pathlib import Path
 import pytest
 from support import clusters
 from support.builds import REPOSITORY
+from support.certificates import Authority, certificate
 from support.clusters import Cluster, cluster
 from support.registry import RealRegistry, access, real_registry
+from support.registry_images import made_up_image
 
 from labwright.errors import Cause, LabwrightError
 from labwright.host.paths import Paths
+from labwright.nightly import worker
 from labwright.nightly.cluster import ClusterExecutor, Rules
 from labwright.nightly.cluster_link import Link
 from labwright.nightly.cluster_staging import Staging
 from labwright.nightly.executor import Job
 from labwright.pipeline.workshop import Workshop
 from labwright.plugins import hook_manager
+from labwright.registry.client import Registry
+from labwright.registry.reference import parse_reference
 
 PAGE = (REPOSITORY / "docs/cluster.md").read_text()
 COMMANDS = [line[4:] for line in PAGE.splitlines() if line.startswith("    ") and not line.startswith("     ")]
@@ -101,6 +107,56 @@ def test_an_image_is_built_by_tls_with_the_page_s_certificates_and_strangers_are
     mine = [line for line in listening.splitlines() if any(f"pid={number}," in line for number in ids)]
     assert mine
     assert not [line for line in mine if not re.search(r"\s(127\.[0-9.]+|\[::1\]):\d+\s", line)]
+
+
+def test_a_scheduler_whose_certificate_has_expired_is_not_just_no_scheduler(registry, tmp_path):
+    authority = Authority.new()
+    ours = authority.files(tmp_path / "ours")
+    theirs = authority.files(tmp_path / "theirs", begins=-365, ends=-1)
+    words = [word for option, place in zip(("ca-file", "cert", "key"), theirs, strict=True)
+             for word in (f"--tls-{option}", str(place))]  # fmt: skip
+    with cluster(tmp_path / "cluster", *words) as made:
+        with pytest.raises(LabwrightError, match="certificate has expired") as caught:
+            executor(made, ours, registry, tmp_path).__enter__()
+        assert caught.value.what.startswith(f"there is no scheduler at {made.address}: its certificate does not hold")
+        said: list[str] = []
+
+        def hear(text: str) -> None:
+            said.append(text)
+            os.kill(os.getpid(), signal.SIGTERM)
+
+        worker.serve(Link(made.address, *ours), worker.Offer(1, 1, root=True, kvm=False), access(), tmp_path, hear)
+        assert "certificate has expired (docs/cluster.md, When a certificate ends)" in said[0]
+
+
+def test_our_certificate_that_expired_while_we_worked_is_named(secure, registry, tmp_path):
+    """It held when it was checked, and a year later there is "no scheduler"."""
+    tls = tmp_path / "tls"
+    mine = (tls / "ca.pem", tls / "node.pem", tls / "node.key")
+    running = executor(secure, mine, registry, tmp_path)
+    (tls / "node.pem").write_bytes(certificate(-365, -1))
+    with pytest.raises(LabwrightError, match=r"node.pem \(--tls-cert\) expired on ") as caught:
+        raise running._unreachable(OSError("Timed out"))
+    assert caught.value.cause is Cause.NETWORK
+
+
+def test_the_page_s_command_takes_replaced_images_out_of_the_staging_registry(registry, tmp_path):
+    staging = Staging(f"{registry.host}/staging", Workshop(Paths(tmp_path / "cache"), hook_manager()[0]), access())
+    first, second = (
+        staging.push(made_up_image(tmp_path / name).parent, "leaf", lambda _: None) for name in ("first", "second")
+    )
+    before = sum(path.stat().st_size for path in registry.data.rglob("data"))
+    (line,) = commands("docker-registry")
+    for command, left in ((line.replace(" --delete-untagged", ""), True), (line, False)):
+        registry.stop()
+        words = shlex.split(command)
+        subprocess.run([*words[:-1], registry.folder / "config.yml"], check=True, capture_output=True)
+        registry.start()
+        with Registry(registry.host, access()) as asked:
+            assert (asked.digest(parse_reference(first)) is not None) is left, command
+            assert asked.digest(parse_reference(second)), "what has a tag stays"
+    assert sum(path.stat().st_size for path in registry.data.rglob("data")) < before * 0.6
+    staging.fetch("leaf", second.partition("@")[2], tmp_path / "fetched", lambda _: None)
 
 
 def test_the_page_s_commands_for_one_machine_work_together(registry, tmp_path, cli):

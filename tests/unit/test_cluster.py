@@ -10,10 +10,12 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.builds import REPOSITORY
+from support.certificates import certificate
 
 from labwright.cli.cluster_options import check_effect
 from labwright.errors import Cause, LabwrightError
-from labwright.nightly.cluster_link import Link, check_link
+from labwright.nightly.cluster_link import Link, check_link, soon
 from labwright.nightly.cluster_parcel import LARGEST, Parcel, pack, unpack
 from labwright.nightly.cluster_room import Needs, Room, lacking, rooms_of
 from labwright.pipeline.stage2 import folder_digest
@@ -53,11 +55,53 @@ def test_tls_needs_all_three_files_and_a_key_that_nobody_else_may_use(tmp_path):
             check_link(Link("tls://lab:8786", *files[:number]))
         with pytest.raises(LabwrightError, match=f"{option}: there is no file"):
             check_link(Link("tls://lab:8786", *files))
-        files[number].touch(0o600)
+        if option == "--tls-key":
+            files[number].touch(0o600)
+        else:
+            files[number].write_bytes(certificate())
     assert check_link(Link("tls://lab:8786", *files)).tls
     files[2].chmod(0o644)
     with pytest.raises(LabwrightError, match="others than its owner may use"):
         check_link(Link("tls://lab:8786", *files))
+
+
+def secure_link(folder: Path, **days: tuple[float, float]) -> Link:
+    """days: from when until when each certificate holds, from today."""
+    for name in ("ca", "cert"):
+        (folder / name).write_bytes(certificate(*days.get(name, (-1, 365))))
+    (folder / "key").touch(0o600)
+    return Link("tls://lab:8786", folder / "ca", folder / "cert", folder / "key")
+
+
+@pytest.mark.parametrize(
+    ("name", "days", "said"),
+    [
+        ("cert", (-366, -1), r"/cert \(--tls-cert\) expired on \d{4}-\d\d-\d\d$"),
+        ("ca", (-3651, -0.01), r"/ca \(--tls-ca\) expired on "),
+        ("cert", (1, 365), r"/cert \(--tls-cert\) holds from \S+ on, and this machine's clock says "),
+    ],
+)
+def test_a_certificate_that_does_not_hold_is_said_before_anything_is_reached(tmp_path, name, days, said):
+    with pytest.raises(LabwrightError, match=said) as caught:
+        check_link(secure_link(tmp_path, **{name: days}))
+    assert caught.value.cause is Cause.CONFIG
+    assert "docs/cluster.md" in caught.value.hint
+    assert f"## {caught.value.hint.partition(', ')[2]}" in (REPOSITORY / "docs/cluster.md").read_text()
+
+
+@pytest.mark.parametrize(("left", "named"), [(29.9, True), (30.1, False)])
+def test_a_certificate_that_will_soon_expire_is_said_a_month_before(tmp_path, left, named):
+    link = secure_link(tmp_path, cert=(-300, left))
+    assert check_link(link) is link
+    assert ["/cert (--tls-cert) expires on " in words for words in soon(link)] == [True] * named
+
+
+def test_a_file_without_a_certificate_is_no_certificate(tmp_path):
+    link = secure_link(tmp_path)
+    for content in (b"", b"not PEM", (tmp_path / "cert").read_bytes()[:200]):
+        (tmp_path / "cert").write_bytes(content)
+        with pytest.raises(LabwrightError, match=r"--tls-cert: .* there is no certificate in it"):
+            check_link(link)
 
 
 def test_certificates_without_tls_are_a_mistake_that_is_said(tmp_path):

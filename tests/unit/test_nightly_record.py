@@ -165,23 +165,6 @@ def test_two_nights_at_once_are_refused_with_the_first_one_s_process_and_time(tm
         pass
 
 
-def test_the_revision_is_git_s_and_says_when_files_were_changed_since(tmp_path):
-    def git(*words: str) -> str:
-        return subprocess.run(["git", "-C", tmp_path, "-c", "user.name=x", "-c", "user.email=x@x", *words], check=True,
-                              capture_output=True, text=True).stdout.strip()  # fmt: skip
-
-    assert record.revision_of(tmp_path) == ""
-    git("init", "--quiet")
-    (tmp_path / "images").mkdir()
-    (tmp_path / "images/file").write_text("x")
-    git("add", ".")
-    git("commit", "--quiet", "-m", "x")
-    commit = git("rev-parse", "HEAD")
-    assert record.revision_of(tmp_path / "images") == commit
-    (tmp_path / "images/file").write_text("y")
-    assert record.revision_of(tmp_path / "images") == f"{commit}+"
-
-
 def test_a_change_soon_after_a_page_is_on_the_next_one_though_nothing_changes_any_more(tmp_path, monkeypatch):
     now = [100.0]
     monkeypatch.setattr(whole, "time", SimpleNamespace(monotonic=lambda: now[0]))
@@ -312,3 +295,46 @@ def test_a_page_that_its_night_had_no_time_to_write_is_written_by_the_next_one(t
     os.utime(page, (0, 0))
     whole._mend_page(places, print)
     assert "frr" in page.read_text()
+
+
+def test_a_night_says_when_the_revision_of_its_images_cannot_be_noted(tmp_path):
+    subprocess.run(["git", "init", "--quiet", tmp_path], check=True)
+    (tmp_path / "images/frr").mkdir(parents=True)
+    (tmp_path / "images/frr/image.meta.yaml").write_text("slug: frr\ndescription: x\nbuild:\n  type: debian\n")
+    told: list[str] = []
+    workshop = Workshop(Paths(tmp_path / "cache"), hook_manager()[0])
+    wanted, listener = whole.Wanted(tmp_path / "images"), Listener(lambda event: told.append(event.text))
+    night = whole.nightly(wanted, Places(tmp_path / "nights"), workshop, FakeExecutor, ContentLooker({}), listener)
+    assert night.revision == ""
+    assert [text for text in told if text.startswith(f"the revision of {tmp_path}/images is not noted: ")]
+
+
+@pytest.mark.parametrize(
+    ("file", "said", "remedy"),
+    [
+        ("night.txt", "names end in .prom", "name it {}/night.prom"),
+        ("labwright.prom.gz", "names end in .prom", "name it {}/labwright.prom"),
+        ("gone/night.prom", "nothing can be written in {}/gone: No such file or directory", "ReadWritePaths="),
+        # Nobody writes there, whatever the mode says, as on a file system that a unit sees read-only.
+        ("/proc/night.prom", "nothing can be written in /proc: ", "ReadWritePaths="),
+    ],
+)
+def test_metrics_that_could_not_be_written_or_read_are_refused_before_anything_is_built(tmp_path, file, said, remedy):
+    (tmp_path / "images/frr").mkdir(parents=True)
+    (tmp_path / "images/frr/image.meta.yaml").write_text("slug: frr\ndescription: x\nbuild:\n  type: debian\n")
+    workshop, executor = Workshop(Paths(tmp_path / "cache"), hook_manager()[0]), FakeExecutor()
+    places = Places(tmp_path / "nights")
+
+    def run(metrics: Path) -> Night:
+        wanted = whole.Wanted(tmp_path / "images", metrics=metrics)
+        return whole.nightly(wanted, places, workshop, lambda: executor, ContentLooker({}), Listener())
+
+    with pytest.raises(LabwrightError) as caught:
+        run(tmp_path / file)
+    assert caught.value.cause is Cause.CONFIG
+    assert said.format(tmp_path) in caught.value.what
+    assert remedy.format(tmp_path) in caught.value.hint
+    assert (executor.order(), record.numbers(places)) == ([], [])
+    # Below the folder of nights, which is made by the first one.
+    run(places.root / "labwright.prom")
+    assert "labwright_night_number 1" in (places.root / "labwright.prom").read_text()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 from jsonschema import Draft202012Validator
 from support import reports
@@ -18,6 +19,7 @@ DESCRIPTOR = {
         "name": {"type": "string"}, "uri": {"type": "string", "pattern": "^[a-z][a-z0-9+.-]*:"},
         "downloadLocation": {"type": "string", "pattern": "^https?://"},
         "digest": {"type": "object", "minProperties": 1, "additionalProperties": {"type": "string"}},
+        "annotations": {"type": "object"},
     },
     "additionalProperties": False,
 }  # fmt: skip
@@ -61,7 +63,7 @@ NIGHT = Invocation("https://lab.example.org/nightly", "ab" * 20, 1793624159.7, 1
 
 def test_it_has_the_shape_that_slsa_asks_for():
     for report in (reports.debian(), reports.customized(), reports.foreign("Junos")):
-        for run in (None, NIGHT):
+        for run in (None, NIGHT, replace(NIGHT, revision=f"{NIGHT.revision}-dirty")):
             Draft202012Validator(SCHEMA).validate(provenance(report, run))
 
 

@@ -17,9 +17,9 @@ from labwright.cli.places import folder_place
 from labwright.cli.registry_options import AuthFile, Authorities, access
 from labwright.cli.session import Json, as_root, failures, out, usable_hooks
 from labwright.errors import Cause
-from labwright.hooks import NightFinished
+from labwright.hooks import Event, NightFinished
 from labwright.host.paths import Paths
-from labwright.nightly.cluster_link import Link
+from labwright.nightly.cluster_link import Link, soon
 from labwright.nightly.executor import Executor
 from labwright.nightly.local import LocalExecutor, budget
 from labwright.nightly.model import ImageNight, Night
@@ -151,6 +151,8 @@ def nightly(
         if scheduler:
             link = Link(scheduler, tls_ca, tls_cert, tls_key)
             make = executor_of(link, staging, access(authorities, auth_file), running.workshop)
+            for words in soon(link):
+                running.workshop.emit(Event("warning", "", text=words))
 
         def afterwards(book: Book) -> None:
             if publish:

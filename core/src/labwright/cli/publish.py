@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from collections.abc import Callable
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Annotated
 
@@ -11,9 +12,7 @@ from rich.markup import escape
 
 from labwright.cli.registry_options import AuthFile, Authorities, access, teller
 from labwright.cli.session import Json, session
-from labwright.host.environment import has_tool
 from labwright.host.quantities import size
-from labwright.host.run import run
 from labwright.pipeline.runner import scratch_folder
 from labwright.publish.delivered import read_delivered
 from labwright.publish.kinds import KINDS, kind_named
@@ -22,6 +21,7 @@ from labwright.publish.publish import Published, PublishOptions
 from labwright.publish.publish import publish as publish_image
 from labwright.registry.reference import parse_reference
 from labwright.spec.load import load_image
+from labwright.trust.revision import revision_of
 
 
 def publish(
@@ -46,8 +46,10 @@ def publish(
     with session(json_lines, root=False) as running:
         wanted = kind_named(kind)
         place = parse_reference(reference)
+        warnings: list[str] = []
+        origin = origin_of(source, warnings.append)
         options = PublishOptions(
-            access(authorities, auth_file), force, tuple(tag or ()), tuple(mount or ()), origin_of(source), key
+            access(authorities, auth_file), force, tuple(tag or ()), tuple(mount or ()), origin, key
         )
         workshop = running.workshop
         workshop.paths.ensure()
@@ -56,6 +58,7 @@ def publish(
             say("reading what was built")
             bench = workshop.runner(image.stem).workbench(scratch, say, scratch / "log")
             published = publish_image(read_delivered(image), place, wanted, options, bench)
+        published = replace(published, warnings=(*warnings, *published.warnings))
         running.result(escape(in_words(published)), **facts(published))
 
 
@@ -73,20 +76,8 @@ def facts(published: Published) -> dict[str, object]:
     return {"as": found.pop("kind"), **found}
 
 
-def origin_of(folder: Path | None) -> Origin:
+def origin_of(folder: Path | None, warn: Callable[[str], None]) -> Origin:
     """Of an image's folder: its description, and its git revision with -dirty where something is not committed."""
     if folder is None:
         return Origin()
-    description = load_image(folder).description
-    return Origin(_revision(folder) if has_tool("git") else "", description=description)
-
-
-def _revision(folder: Path) -> str:
-    # A repository may name a program to be run by git status.
-    git: list[str | Path] = ["git", "-c", "core.fsmonitor=false", "-C", folder]
-    asked = {"accept": range(256), "what": f"the revision of {folder} cannot be found", "timeout": 30}
-    found = run([*git, "rev-parse", "HEAD"], **asked)  # type: ignore[arg-type]
-    if found.code:
-        return ""
-    changed = run([*git, "status", "--porcelain", "--", "."], **asked)  # type: ignore[arg-type]
-    return found.output.strip() + ("-dirty" if changed.code or changed.output.strip() else "")
+    return Origin(revision_of(folder, warn), description=load_image(folder).description)

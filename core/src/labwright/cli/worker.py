@@ -12,7 +12,7 @@ from labwright.cli.cluster_options import SCHEDULER, TlsCa, TlsCert, TlsKey
 from labwright.cli.registry_options import AuthFile, Authorities, access
 from labwright.cli.session import Json, failures, out, print_json, workshop
 from labwright.host.text import plain
-from labwright.nightly.cluster_link import Link, check_link, with_dask
+from labwright.nightly.cluster_link import Link, check_link, soon, with_dask
 from labwright.pipeline.prune import parse_size
 from labwright.pipeline.runner import scratch_folder
 from labwright.ui.views import JsonView
@@ -37,12 +37,13 @@ def worker(
         link = check_link(Link(scheduler, tls_ca, tls_cert, tls_key))
         dask_worker = with_dask("labwright.nightly.worker")
         offered = dask_worker.offer(workshop(), slots, parse_size(memory) if memory else None)
-        facts = {"resources": offered.resources, "lacking": list(offered.why)}
+        warnings = soon(link)
+        facts = {"resources": offered.resources, "lacking": list(offered.why), "warnings": list(warnings)}
         if show and json_wanted:
             print_json(facts)
             return
         say = _in_lines(facts) if json_wanted else _say
-        for line in () if json_wanted else offered.why:
+        for line in () if json_wanted else (*offered.why, *warnings):
             say(line)
         if show:
             say(dask_worker.in_words(offered))

@@ -23,7 +23,7 @@ from labwright.errors import Cause, LabwrightError
 from labwright.hooks import Event
 from labwright.nightly.child import event_of
 from labwright.nightly.cluster_answer import ANSWER, Answer, broken_off, given_up
-from labwright.nightly.cluster_link import Link, check_link
+from labwright.nightly.cluster_link import Link, check_link, trouble
 from labwright.nightly.cluster_parcel import pack
 from labwright.nightly.cluster_room import Needs, Room, lacking, rooms_of
 from labwright.nightly.cluster_staging import Staging
@@ -179,8 +179,9 @@ class ClusterExecutor(Executor):
         return self._unreachable(error)
 
     def _unreachable(self, error: Exception | None) -> LabwrightError:
+        words = trouble(self._link, error)
         return LabwrightError(
-            f"there is no scheduler at {self._link.address}",
+            f"there is no scheduler at {self._link.address}" + (f": {words}" if words else ""),
             cause=Cause.NETWORK,
             details=[line(error)] if error else (),
             hint="start it (docs/cluster.md), check address and certificates; what is built stays, and the next run "

@@ -5,11 +5,13 @@ from __future__ import annotations
 import importlib
 import re
 import stat
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 
 from labwright.errors import Cause, LabwrightError
+from labwright.nightly.cluster_certificates import Validity, check_validity, refused_by, validity
 from labwright.registry.reference import is_loopback
 
 ADDRESS = re.compile(r"(tcp|tls)://(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.-]+):([0-9]{1,5})")
@@ -58,9 +60,34 @@ def check_link(link: Link) -> Link:
             raise _unfit(f"{link.address} needs {option}", "docs/cluster.md makes the files with openssl")
         if not path.is_file():
             raise _unfit(f"{option}: there is no file {path}", "docs/cluster.md makes the files with openssl")
+    for one in validities(link):
+        check_validity(one)
     if link.key is not None and stat.S_IMODE(link.key.stat().st_mode) & (stat.S_IWGRP | stat.S_IRWXO):
         raise _unfit(f"--tls-key: others than its owner may use {link.key}", f"chmod 600 {link.key}")
     return link
+
+
+def validities(link: Link) -> tuple[Validity, ...]:
+    """Of the certificates of a link; none without TLS. Raises LabwrightError (config) for files that hold none."""
+    files = {"--tls-ca": link.ca, "--tls-cert": link.certificate}
+    return tuple(validity(option, path) for option, path in files.items() if path is not None)
+
+
+def soon(link: Link) -> tuple[str, ...]:
+    """Which of its certificates will soon be none any more, in words."""
+    return tuple(words for one in validities(link) if (words := one.soon(time.time())))
+
+
+def trouble(link: Link, error: Exception | None) -> str:
+    """What about certificates kept a scheduler from us, in words; empty where nothing did.
+
+    They are read again: one may have expired while this machine worked, or have been replaced.
+    """
+    try:
+        own = next((words for one in validities(link) if (words := one.trouble(time.time()))), "")
+    except LabwrightError as unfit:
+        own = unfit.what
+    return own or (refused_by(error) if error else "")
 
 
 def with_dask(module: str) -> ModuleType:

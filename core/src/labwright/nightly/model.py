@@ -78,9 +78,9 @@ class ImageNight:
     """One image in one night.
 
     why: why it was built or not, in words. needs: the slugs of images that it starts from. attempts: how often it was
-    tried. crashes: how often the night died, without a word, while it was built. started: seconds since 1970, 0 where
-    it was not. seconds: of all attempts. delivered: what is in service at the end of the night, also after a failure;
-    None where there never was one. worker: the machine that built it.
+    tried. crashes: how often nights died, without a word, while it was built, since one brought it into service.
+    started: seconds since 1970, 0 where it was not. seconds: of all attempts. delivered: what is in service at the end
+    of the night, also after a failure; None where there never was one. worker: the machine that built it.
     """
 
     slug: str

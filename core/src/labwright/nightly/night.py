@@ -16,7 +16,7 @@ from labwright.host.teardown import remove_folder
 from labwright.nightly import record, service
 from labwright.nightly.executor import Executor, Job, JobResult
 from labwright.nightly.failures import failure, failure_of, keep_log
-from labwright.nightly.graph import priorities
+from labwright.nightly.graph import priorities, with_dependents
 from labwright.nightly.images import Candidate
 from labwright.nightly.model import KEPT_STATES, Failure, ImageNight, Night, encodable
 from labwright.nightly.places import Places
@@ -147,6 +147,11 @@ class _Run:
         self._book, self._executor, self._looker, self._rules = book, executor, looker, rules
         self._ways = {one.slug: Way(one) for one in candidates}
         self._needs = {one.slug: () if one.failure else one.needs for one in candidates}
+        self._suspects = {one.slug for one in book.night.images if one.crashes and one.state == "waiting"}
+        for slug in self._suspects & self._ways.keys():
+            # What was being built beside the one that brought the machine down is not to be suspected again.
+            self._ways[slug].alone = True
+        self._held = with_dependents(self._needs, self._suspects)
         self._expected = expected
         self._building: dict[str, Way] = {}
         self._events: queue.SimpleQueue[Event] = queue.SimpleQueue()
@@ -178,11 +183,13 @@ class _Run:
             self._book.save(images=back)
 
     def _waiting(self) -> list[Way]:
-        """The images whose turn may come, the most urgent first."""
+        """The images whose turn may come, the most urgent first, those that may bring the machine down last."""
         ways = [way for slug, way in self._ways.items() if self._state(slug) == "waiting"]
         seconds = {slug: self._seconds(way) for slug, way in self._ways.items()}
         urgency = priorities(self._needs, seconds)
-        return sorted(ways, key=lambda way: (-urgency[way.candidate.slug], way.candidate.slug))
+        crashes = {image.slug: image.crashes for image in self._book.night.images}
+        turns = {slug: (crashes[slug], -urgency[slug], slug) for slug in urgency}
+        return sorted(ways, key=lambda way: turns[way.candidate.slug])
 
     def _seconds(self, way: Way) -> float:
         return way.look.seconds if way.look else self._expected.get(way.candidate.slug) or UNKNOWN
@@ -260,7 +267,7 @@ class _Run:
 
     def _start(self) -> None:
         for way in self._waiting():
-            if way.look is None or way.not_before > time.monotonic():
+            if way.look is None or way.not_before > time.monotonic() or self._comes_last(way):
                 continue
             if any(one.alone for one in self._building.values()):
                 return
@@ -268,6 +275,11 @@ class _Run:
             if not (not self._building if way.alone else self._executor.admits(job)):
                 continue
             self._begin(way, job)
+
+    def _comes_last(self, way: Way) -> bool:
+        """What may bring the machine down, while there is anything else that can be made before."""
+        suspect = way.candidate.slug in self._suspects
+        return suspect and any(one.candidate.slug not in self._held for one in self._waiting())
 
     def _begin(self, way: Way, job: Job) -> None:
         slug = way.candidate.slug
@@ -325,7 +337,7 @@ class _Run:
         image = self._book.image(way.candidate.slug)
         retry = again(failed.cause, way.tried, self._rules.retries, self._rules.pauses)
         if retry is not None:
-            way.tried, way.alone = retry.tried, retry.alone
+            way.tried, way.alone = retry.tried, retry.alone or image.slug in self._suspects
             way.not_before = time.monotonic() + retry.pause
             how = "with nothing beside it" if retry.alone else f"in {retry.pause:.0f} s" if retry.pause else "now"
             self._event(Event("warning", image.slug, text=f"{failed.what}; tried again {how}"))
@@ -363,6 +375,8 @@ class _Run:
 
     def _may_go_on(self, way: Way) -> bool:
         bases = self._needs[way.candidate.slug]
+        if way.look is not None and self._comes_last(way):
+            return False
         return way.not_before <= time.monotonic() and all(self._state(one) in {*KEPT_STATES, *LOST} for one in bases)
 
     def _event(self, event: Event) -> None:

@@ -17,11 +17,12 @@ from labwright.nightly.model import ImageNight, Night
 from labwright.nightly.night import Book, Listener, Look, Looker, Rules, run_night
 from labwright.nightly.places import PAGE, Places
 from labwright.nightly.prune import Keep, prune_nights
-from labwright.nightly.report import write_metrics, write_page
+from labwright.nightly.report import check_metrics, write_metrics, write_page
 from labwright.pipeline.build import Wish
 from labwright.pipeline.outlook import outlook, report_of
 from labwright.pipeline.prune import prune
 from labwright.pipeline.workshop import Workshop
+from labwright.trust.revision import revision_of
 
 PAGE_EVERY = 5.0
 """Seconds between two versions of the page of a night that is at work."""
@@ -63,6 +64,9 @@ def nightly(
         listener.event(Event("warning", "", text=text))
 
     with alone(places):
+        if wanted.metrics:
+            # Before hours are spent: what is wrong with them at the end is a line in a log.
+            check_metrics(wanted.metrics)
         candidates = find_images(wanted.images, wanted.only, wanted.without)
         _clear(places, workshop, say)
         if before := record.last(places):
@@ -71,7 +75,7 @@ def nightly(
         if closed := record.close_stale(places):
             say(f"night {closed.name} was not finished, and is too long ago to go on with")
         _mend_page(places, say)
-        night = record.begin(places, candidates, record.revision_of(wanted.images))
+        night = record.begin(places, candidates, revision_of(wanted.images, say))
         pages = Pages(places, listener, say)
         book = Book(places, night, replace(listener, changed=pages.changed, tick=pages.tick))
         book.save()

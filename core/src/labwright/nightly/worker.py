@@ -17,7 +17,7 @@ from distributed import Security, Worker
 from labwright.errors import LabwrightError
 from labwright.host import namespace
 from labwright.host.usage import available_memory
-from labwright.nightly.cluster_link import Link, check_link
+from labwright.nightly.cluster_link import Link, check_link, trouble
 from labwright.nightly.cluster_room import KVM, MEMORY, ROOT, SLOT
 from labwright.nightly.failures import line
 from labwright.nightly.worker_clean import give_back
@@ -135,6 +135,8 @@ async def _serve(link: Link, offered: Offer, access: Access, scratch: Path, say:
 def _refusal(link: Link, error: Exception) -> str:
     """Why no work came to be: Dask wraps what it does not expect into an error without words."""
     reason = error.__cause__ or error
+    if words := trouble(link, error):
+        return f"no scheduler at {link.address}: {words} (docs/cluster.md, When a certificate ends)"
     if isinstance(reason, (OSError, TimeoutError)):
         return f"no scheduler at {link.address} ({reason.__class__.__name__})"
     return f"the scheduler at {link.address} does not take this worker ({line(reason)})"

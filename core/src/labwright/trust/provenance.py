@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from labwright.spec.pins import Package, Pins
 from labwright.trust.purl import Vendor, generic_url, package_url, vendor_of
 from labwright.trust.report import Report, read_report
+from labwright.trust.revision import REVISION
 from labwright.trust.runtime import Runtime
 from labwright.trust.sbom import timestamp
 
@@ -19,7 +20,6 @@ PREDICATE = "https://slsa.dev/provenance/v1"
 BUILD_TYPE = "urn:labwright:build:1"
 """Names the meaning of the parameters below; docs/trust.md explains them."""
 BUILDER = "urn:labwright:builder"
-COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 SHA256 = re.compile(r"[0-9a-f]{64}")
 STEP_DIGEST = "labwright-step-v1"
 """The algorithm of a step's digest: SHA-256 over names and hashes of its files, so that it is no file's hash."""
@@ -29,8 +29,8 @@ STEP_DIGEST = "labwright-step-v1"
 class Invocation:
     """What a report does not say of its build. builder: a URI for who builds, as those who check are to know it.
 
-    revision: the commit of the images' folder. started, finished: seconds since 1970, 0 where they are not known.
-    identifier: of the run, such as the number of a night.
+    revision: of the images' folder, as trust.revision says it. started, finished: seconds since 1970, 0 where they are
+    not known. identifier: of the run, such as the number of a night.
     """
 
     builder: str = BUILDER
@@ -97,8 +97,9 @@ def subjects(report: Report) -> list[dict[str, Any]]:
 
 
 def _dependencies(report: Report, run: Invocation) -> Iterator[dict[str, Any]]:
-    if COMMIT.fullmatch(run.revision):
-        yield {"name": "images", "digest": {"gitCommit": run.revision}}
+    if known := REVISION.fullmatch(run.revision):
+        images: dict[str, Any] = {"name": "images", "digest": {"gitCommit": known["commit"]}}
+        yield images | ({"annotations": {"dirty": True}} if known["changed"] else {})
     for name in ("tree", "base", "device"):
         digest = report.steps[name].inputs.get("source", "") if name in report.steps else ""
         # An image that starts from nothing has no source; one of a folder has words there until that is made.
