@@ -294,15 +294,16 @@ def bench_for(
     folder = copies.folder / name
     copy, scratch, downloads = folder / "lesson", folder / "scratch", folder / "downloads"
     try:
-        for place in (folder, scratch, downloads):
-            place.mkdir(mode=0o700)
+        try:
+            for place in (folder, scratch, downloads):
+                place.mkdir(mode=0o700)
+        except OSError as error:
+            raise os_error(error, "the job's folder cannot be made") from error
         copies.survey.copy_to(copy)
         for path in copies.survey.left_out:
             note(log, f"not copied: {path}")
         run = stoppable(context.run_for(copy), stop)
         yield copy, Workbench(run, scratch, downloads, context.ledger, voice.say, 0, 1, log)
-    except OSError as error:
-        raise os_error(error, "the job's folder cannot be made") from error
     finally:
         remove_folder(folder)
 
