@@ -187,3 +187,39 @@ def test_the_same_for_an_ordinary_user(listening):
                   "env", f"HOME={user.pw_dir}", "unshare", "--user", "--map-root-user", "--net"]  # fmt: skip
         said = asked(python, repository / "core/src", place, listening / "socket", *before)
         assert said[:2] == ["Connection refused"] * 2
+
+
+STAGE = """
+import functools, sys
+from pathlib import Path
+sys.path.insert(0, sys.argv[2])
+from support.endpoints import stage
+from labwright.host.ledger import Ledger
+from labwright.interfaces import Endpoint
+from labwright.lesson.configure import configure_stage
+from labwright.lesson.room import open_rooms
+base = Path(sys.argv[1])
+script = "import os; facts = os.statvfs('/antidote'); print(facts.f_blocks * facts.f_frsize >> 20)"
+made = stage(base, {"stage0/configs/r1.py": script}, [Endpoint("r1", "127.0.0.1", 22, "u", "p")])
+with open_rooms({}, base / "rooms", Ledger(base / "entries")) as rooms:
+    run_for = lambda copy: functools.partial(rooms.run, lesson=copy)
+    (outcome,) = configure_stage(made.work(), made.context(run_for=run_for, seen_at=Path("/antidote")))
+print(outcome.ok, outcome.result.output, made.left())
+"""
+
+
+@root_only
+def test_a_copy_of_the_lesson_has_a_size_for_an_ordinary_user_too():
+    """Whose mount namespace is the host's: only in the thread of a job it is one of ours."""
+    with users.ordinary_user() as user, users.readable_repository() as repository:
+        place = Path(user.pw_dir) / "work"
+        place.mkdir()
+        os.chown(place, user.pw_uid, user.pw_gid)
+        python = repository / Path(sys.executable).relative_to(builds.REPOSITORY)
+        done = subprocess.run(
+            ["setpriv", f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}", "--init-groups", "--",
+             "env", f"HOME={user.pw_dir}", "unshare", "--user", "--map-root-user", "--net", python, "-c", STAGE, place,
+             repository / "tests"], capture_output=True, text=True, timeout=120, check=False,
+            env=os.environ | {"PYTHONPATH": str(repository / "core/src")},
+        )  # fmt: skip
+        assert (done.stdout, done.stderr) == ("True 1024 []\n", "")
