@@ -114,6 +114,26 @@ assert (pathlib.Path(os.environ["LABWRIGHT_LESSON"]) / "lesson.meta.yaml").read_
     assert run_one(one, lab).ok
 
 
+@pytest.mark.parametrize(
+    "ending",
+    ["", "os.mkfifo(__file__)", "os.symlink('/dev/zero', __file__)", "os.mkdir(__file__)",
+     "open(__file__, 'w').write('# nothing')"],
+    ids=["nothing", "a pipe", "an endless device", "a folder", "comments"],
+)  # fmt: skip
+def test_a_script_that_puts_something_in_its_own_place_is_judged_by_what_its_author_wrote(tmp_path, lab, ending):
+    """On a machine that does not answer: a script of comments alone would have failed there."""
+    one = python(tmp_path, lab, f"import os\nos.remove(__file__)\n{ending}\n", port=2222)
+    started = time.monotonic()
+    outcome = run_one(one, lab, limit=20.0)
+    assert outcome.ok and outcome.tries == 1, outcome
+    assert time.monotonic() - started < 10
+
+
+def test_a_script_of_comments_fails_where_the_machine_does_not_answer(tmp_path, lab):
+    assert not run_one(python(tmp_path / "a", lab, "# nothing yet\n", port=2222), lab).ok
+    assert run_one(python(tmp_path / "b", lab, "# nothing yet\n"), lab).ok
+
+
 def test_a_script_that_raises_is_shown_with_its_innermost_line_in_the_lesson(tmp_path, lab):
     script = "import sys, os\nsys.path.insert(0, os.path.dirname(__file__))\nimport helper\n\nhelper.work()\n"
     one = python(tmp_path, lab, script)

@@ -19,6 +19,14 @@ from support.endpoints import Machines, Stage, machines, own_network, stage
 
 from labwright.errors import Cause
 from labwright.host.ledger import Ledger
+from labwright.interfaces import (
+    ConfigurationJob,
+    ConfigurationResult,
+    DriverFacts,
+    Endpoint,
+    LessonConfigurator,
+    Workbench,
+)
 from labwright.lesson.configure import configure_stage
 from labwright.lesson.outcome import EndpointOutcome, failure
 from labwright.lesson.room import open_rooms
@@ -172,6 +180,66 @@ with open("/tmp/full", "wb") as stream:
     assert outcome.tries == 3
     assert not Path("/tmp/full").exists()
     assert (before - os.statvfs("/tmp").f_bavail) * os.statvfs("/tmp").f_frsize < 500 * MEBIBYTE
+
+
+def used(place: str) -> int:
+    facts = os.statvfs(place)
+    return (facts.f_blocks - facts.f_bfree) * facts.f_frsize
+
+
+def test_a_job_that_fills_the_lessons_copy_fails_and_fills_nothing_of_the_hosts(tmp_path, lab, run_for):
+    places = [str(tmp_path), "/dev/shm"]
+    before = [used(place) for place in places]
+    seen: list[list[int]] = []
+
+    def watched(copy: Path) -> Any:
+        def run(*argv: Any, **options: Any) -> Any:
+            try:
+                return run_for(copy)(*argv, **options)
+            finally:
+                seen.append([used(place) for place in places])
+
+        return run
+
+    script = "with open('/antidote/full', 'wb') as stream:\n    while True:\n        stream.write(bytes(1 << 22))\n"
+    outcome = configured(python(tmp_path, lab, script), watched, lab)
+    assert outcome.result.reason == "OSError: [Errno 28] No space left on device"
+    assert outcome.result.where == "stage0/configs/r1.py:3"
+    assert len(seen) == outcome.tries == 3
+    for after in seen:
+        assert all(late - early < 500 * MEBIBYTE for early, late in zip(before, after, strict=True))
+
+
+@pytest.mark.parametrize("in_memory", [True, False], ids=["in memory", "on the disk"])
+def test_folders_nested_beyond_measure_go_with_the_job(tmp_path, lab, run_for, monkeypatch, in_memory):
+    monkeypatch.setattr("labwright.lesson.configure.fit_memory", lambda *_: in_memory)
+    script = "import os\nfor _ in range(3000):\n    os.mkdir('d')\n    os.chdir('d')\n"
+    outcome = configured(python(tmp_path, lab, script), run_for, lab)
+    assert outcome.ok, outcome
+    assert outcome.tries == 1
+
+
+def test_a_copy_is_the_same_for_all_that_a_job_runs_and_for_its_driver(tmp_path, lab, run_for):
+    """Drivers of third parties start several commands, and look at what they have left."""
+
+    class Driver(LessonConfigurator):
+        interface_version = 5
+        facts = DriverFacts("several commands")
+
+        def candidates(self, endpoint: Endpoint) -> tuple[str, ...]:
+            return (f"{endpoint.name}.py",)
+
+        def configure(self, job: ConfigurationJob, bench: Workbench) -> ConfigurationResult:
+            (job.lesson / "by-driver").write_text("one")
+            bench.run(["sh", "-c", "cat by-driver > by-job"], cwd=job.folder)
+            bench.run(["sh", "-c", "echo -n two >> by-job"], cwd=job.folder)
+            return ConfigurationResult(True, (job.lesson / "by-job").read_text())
+
+    one = python(tmp_path, lab, "")
+    context = one.context(run_for=run_for, seen_at=Path("/antidote"), driver=lambda _: Driver())
+    (outcome,) = configure_stage(one.work(), context)
+    assert outcome.result.output == "onetwo", outcome
+    assert one.left() == []
 
 
 @pytest.mark.parametrize("line", ["y", "y" * 5000], ids=["of short lines", "of long lines"])

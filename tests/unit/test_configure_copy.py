@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import os
 import stat
+import subprocess
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from labwright.lesson import configure_place
 from labwright.lesson.configure_copy import LARGEST_IN_MEMORY, MEMORY, Item, Survey, place_for_copies, survey_lesson
 
 SEEN_AT = Path("/antidote")
@@ -131,3 +136,40 @@ def test_many_large_copies_are_not_put_into_memory(tmp_path):
     large = Survey(tmp_path, (Item("x", "file", size=LARGEST_IN_MEMORY // 100),), ())
     assert place_for_copies(large, 101, tmp_path) == tmp_path
     assert place_for_copies(Survey(tmp_path, (), ()), 1, tmp_path) in {MEMORY, tmp_path}
+
+
+def test_copies_are_in_memory_where_they_are_small_beside_it(monkeypatch):
+    survey = Survey(Path("/"), (Item("file", "file", size=100 << 20),), ())
+    monkeypatch.setattr(configure_place, "LARGEST", 350 << 20)
+    assert configure_place.fit_memory(survey, 3)
+    assert not configure_place.fit_memory(survey, 4)
+    assert not configure_place.fit_memory(replace(survey, items=(Item("file", "file", size=1 << 50),)), 1)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root: mounts")
+def test_a_file_system_of_a_jobs_own_is_seen_by_its_thread_alone_and_goes_with_it(tmp_path):
+    place, survey, said = tmp_path / "own", Survey(tmp_path, (), ()), {}
+    place.mkdir()
+
+    def work() -> None:
+        with configure_place.own_file_system(place, survey):
+            (place / "file").write_bytes(bytes(100))
+            said["size"] = os.statvfs(place).f_blocks * os.statvfs(place).f_frsize
+            said["child"] = subprocess.run(["ls", place], capture_output=True, text=True, check=True).stdout
+            host.submit(lambda: said.update(outside=list(place.iterdir()))).result()
+        said["after"] = list(place.iterdir())
+
+    with ThreadPoolExecutor(1) as host:
+        host.submit(int).result()
+        thread = threading.Thread(target=work)
+        thread.start()
+        thread.join()
+    assert said == {"size": configure_place.ROOM, "child": "file\n", "outside": [], "after": []}
+
+
+def test_the_main_thread_gets_no_mounts_and_goes_on_with_the_folder(tmp_path):
+    before = Path("/proc/thread-self/ns/mnt").readlink()
+    with configure_place.own_file_system(tmp_path, Survey(tmp_path, (), ())):
+        (tmp_path / "file").touch()
+    assert Path("/proc/thread-self/ns/mnt").readlink() == before
+    assert (tmp_path / "file").exists()

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import textwrap
 import time
 from pathlib import Path
@@ -18,7 +19,7 @@ from support.builds import loop_devices
 
 from labwright.errors import LabwrightError
 from labwright.host.ledger import Ledger, parse_entry
-from labwright.host.teardown import is_mounted, marked_processes, mount_points, process_start, real_place
+from labwright.host.teardown import is_mounted, marked_processes, mount_points, process_start, real_place, remove_folder
 
 
 def test_an_entry_is_on_disk_while_the_thing_is_held_and_gone_afterwards(tmp_path):
@@ -280,3 +281,83 @@ def test_process_start_of_nobody_is_zero():
     assert process_start(2**22 + 5) == 0
     assert process_start(os.getpid()) > 0
     assert Path("/proc/self").exists()
+
+
+def nested(place: Path, depth: int) -> None:
+    """Folders in folders, deeper than a path may be long."""
+    place.mkdir()
+    folder = os.open(place, os.O_RDONLY)
+    for _ in range(depth):
+        os.mkdir("d", dir_fd=folder)
+        inner = os.open("d", os.O_RDONLY, dir_fd=folder)
+        os.close(os.open("file", os.O_CREAT | os.O_WRONLY, dir_fd=inner))
+        os.close(folder)
+        folder = inner
+    os.close(folder)
+
+
+def test_a_folder_that_is_nested_deeper_than_python_calls_itself_and_paths_go_is_removed(tmp_path):
+    ledger = Ledger(tmp_path / "ledger")
+    work = tmp_path / "work"
+    entry = ledger.write("folder", str(work))
+    nested(work, 3000)
+    ledger.release(entry)
+    assert not work.exists()
+    assert ledger.entries() == []
+
+
+def test_links_in_a_folder_are_removed_and_not_followed(tmp_path):
+    precious, work = tmp_path / "precious", tmp_path / "work"
+    (precious / "inner").mkdir(parents=True)
+    (precious / "file").touch()
+    (work / "a/b").mkdir(parents=True)
+    for place in (work, work / "a", work / "a/b"):
+        (place / "link").symlink_to(precious)
+        (place / "file").symlink_to(precious / "file")
+        os.mkfifo(place / "pipe")
+    remove_folder(work)
+    assert not work.exists()
+    assert sorted(path.name for path in precious.iterdir()) == ["file", "inner"]
+
+
+def test_folders_without_permissions_are_removed_by_their_owner(tmp_path):
+    """As an ordinary user: root may do without."""
+    script = """
+        import os, sys
+        from pathlib import Path
+        from labwright.host.teardown import remove_folder
+        work = Path(sys.argv[1]) / "work"
+        if os.geteuid() == 0:
+            os.chown(sys.argv[1], 65534, 65534)
+            os.setgroups([])
+            os.setresgid(65534, 65534, 65534)
+            os.setresuid(65534, 65534, 65534)
+        (work / "a/b/c").mkdir(parents=True)
+        (work / "a/b/file").touch()
+        for place, mode in (("a/b/c", 0), ("a/b", 0o555), ("a", 0), ("", 0o500)):
+            (work / place).chmod(mode)
+        remove_folder(work)
+    """
+    place = Path(tempfile.mkdtemp(prefix="labwright-", dir="/var/tmp"))
+    try:
+        subprocess.run([sys.executable, "-c", textwrap.dedent(script), place], check=True)
+        assert list(place.iterdir()) == []
+    finally:
+        place.rmdir()
+
+
+def test_an_entry_that_brings_an_error_of_another_kind_does_not_stop_the_others(tmp_path):
+    """A path with a zero byte, which no call of the kernel takes, is a ValueError."""
+    ledger = Ledger(tmp_path / "ledger")
+    abandon(ledger, ledger.write("file", str(tmp_path / "odd")))
+    (path,) = ledger.folder.iterdir()
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"what": f"{tmp_path}/o\0dd"}))
+    part = tmp_path / "part"
+    part.touch()
+    abandon(ledger, ledger.write("file", str(part)))
+    cleaned = ledger.clean()
+    assert not part.exists()
+    assert [entry.what for entry in cleaned.undone] == [str(part)]
+    (failure,) = cleaned.failures
+    assert "cannot be given back: ValueError" in failure.what
+    assert len(ledger.entries()) == 1

@@ -121,6 +121,9 @@ class Ledger:
                 self.release(entry)
             except LabwrightError as error:
                 failures.append(error)
+            except Exception as error:
+                # Whatever one entry brings, the others are not to stay for it.
+                failures.append(_unexpected(entry, error))
             else:
                 undone.append(entry)
         return Cleaned(tuple(undone), tuple(failures))
@@ -144,6 +147,14 @@ class Ledger:
                     )
                 )
         return sorted(found, key=lambda entry: entry.created), failures
+
+
+def _unexpected(entry: Entry, error: Exception) -> LabwrightError:
+    return LabwrightError(
+        f"the {entry.kind} {entry.what} cannot be given back: {type(error).__name__}: {error}",
+        cause=Cause.HOST,
+        hint="undo that by hand, then run: labwright clean",
+    )
 
 
 def copy_whole(source: Path, destination: Path, ledger: Ledger, secret: bool = False) -> None:

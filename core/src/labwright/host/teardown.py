@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import contextlib
+import errno
+import itertools
 import os
 import re
 import shutil
 import signal
 import subprocess
 import time
+import uuid
+from collections import deque
+from collections.abc import Iterator
 from pathlib import Path
 
 from labwright.errors import Cause, LabwrightError
@@ -22,6 +27,7 @@ PATIENCE = 5.0
 """Seconds between SIGTERM and SIGKILL."""
 KERNEL_THREAD = 0x00200000
 """In a process's flags (proc(5), field 9): PF_KTHREAD of include/linux/sched.h."""
+FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 EXEC_LOOKS, EXEC_PAUSE = 10, 0.01
 """How often, and after how many seconds, the environment of a process that is just being started is read again."""
 
@@ -108,28 +114,90 @@ def remove_folder(folder: Path) -> None:
     if not place.exists():
         return
     try:
-        _make_removable(place)
-        shutil.rmtree(place)
-    except OSError as error:
+        try:
+            shutil.rmtree(place)
+        except (OSError, RecursionError):
+            _remove_odd_tree(place)
+    except (OSError, RecursionError) as error:
         if not place.exists():
             # Somebody else was removing it too.
             return
         raise LabwrightError(
-            f"{place} cannot be removed: {error.strerror} ({error.filename})",
+            f"{place} cannot be removed: {_words(error)}",
             cause=Cause.HOST,
             hint="mend its owner and mode, or run as its owner: labwright clean",
         ) from error
 
 
-def _make_removable(folder: Path) -> None:
-    """A tree may hold folders without write permission; an ordinary user could not remove what is in them."""
-    if os.geteuid() == 0:
-        return
-    for parent, folders, _ in os.walk(folder):
-        for name in folders:
-            path = Path(parent, name)
-            if not path.is_symlink():
-                path.chmod(0o700)
+def _words(error: OSError | RecursionError) -> str:
+    return f"{error.strerror} ({error.filename})" if isinstance(error, OSError) else "it is nested too deeply"
+
+
+def _remove_odd_tree(place: Path) -> None:
+    """Every folder is moved to the top before it is emptied: jobs can nest them deeper than a path may be long, than we
+    may have files open, and than Python calls itself. That takes half as long again as to go down into them.
+    """
+    _permit(place)
+    top = os.open(place, FOLDER)
+    try:
+        names = (f".labwright-{uuid.uuid4().hex[:12]}-{number}" for number in itertools.count())
+        waiting = deque(_remove_files(top))
+        while waiting:
+            name = waiting.popleft()
+            try:
+                _permit(name, top)
+                folder = os.open(name, FOLDER, dir_fd=top)
+                try:
+                    waiting += _move_up(folder, top, names)
+                finally:
+                    os.close(folder)
+                os.rmdir(name, dir_fd=top)
+            except FileNotFoundError:
+                continue
+    finally:
+        os.close(top)
+    place.rmdir()
+
+
+def _remove_files(folder: int) -> list[str]:
+    """Remove all but the folders that are in a folder; returns their names."""
+    folders = []
+    with os.scandir(folder) as entries:
+        found = list(entries)
+    for entry in found:
+        if entry.is_dir(follow_symlinks=False):
+            folders.append(entry.name)
+            continue
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(entry.name, dir_fd=folder)
+    return folders
+
+
+def _move_up(folder: int, top: int, names: Iterator[str]) -> list[str]:
+    """Empty a folder; returns the names that what was in it has at the top."""
+    moved = []
+    for name in _remove_files(folder):
+        # Whose '..' changes must be writable itself.
+        _permit(name, folder)
+        new = next(names)
+        try:
+            os.rename(name, new, src_dir_fd=folder, dst_dir_fd=top)
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            if error.errno != errno.EXDEV:
+                raise
+            # A subvolume of btrfs, which anybody may make, is moved whole, and nothing out of it.
+            shutil.rmtree(name, dir_fd=folder)
+        else:
+            moved.append(new)
+    return moved
+
+
+def _permit(folder: str | Path, beside: int | None = None) -> None:
+    """A tree may hold folders without permissions; an ordinary user could not remove what is in them."""
+    if os.geteuid() != 0:
+        os.chmod(folder, 0o700, dir_fd=beside)
 
 
 def remove_file(path: Path) -> None:

@@ -23,6 +23,7 @@ from labwright.host.teardown import remove_folder
 from labwright.host.text import plain
 from labwright.interfaces import ConfigurationJob, ConfigurationResult, Endpoint, LessonConfigurator, Workbench
 from labwright.lesson.configure_copy import Survey, place_for_copies, survey_lesson
+from labwright.lesson.configure_place import fit_memory, own_file_system
 from labwright.lesson.configure_record import Voice
 from labwright.lesson.outcome import EndpointOutcome
 from labwright.lesson.select import candidates_of, file_for
@@ -152,10 +153,11 @@ def fresh_log(context: ConfigureContext, name: str) -> Path:
 
 @dataclass(frozen=True)
 class Copies:
-    """Where the copies of a stage's jobs are made, and what a copy has."""
+    """Where the copies of a stage's jobs are made, and what a copy has. in_memory: each in a file system of its own."""
 
     folder: Path
     survey: Survey
+    in_memory: bool
 
 
 @contextlib.contextmanager
@@ -169,7 +171,7 @@ def stage_copies(work: StageWork, context: ConfigureContext, count: int) -> Iter
     folder = place / f"labwright-stage-{uuid.uuid4().hex[:12]}"
     with context.ledger.hold("folder", folder):
         folder.mkdir(mode=0o700, parents=True)
-        yield Copies(folder, survey)
+        yield Copies(folder, survey, fit_memory(survey, count))
 
 
 def all_at_once(
@@ -292,17 +294,22 @@ def bench_for(
 ) -> Iterator[tuple[Path, Workbench]]:
     """A fresh copy of the lesson, and the workbench of the job of this name that works on it; both gone at the end."""
     folder = copies.folder / name
-    copy, scratch, downloads = folder / "lesson", folder / "scratch", folder / "downloads"
+    own, scratch, downloads = folder / "own", folder / "scratch", folder / "downloads"
+    copy = own / "lesson"
     try:
-        for place in (folder, scratch, downloads):
-            place.mkdir(mode=0o700)
-        copies.survey.copy_to(copy)
-        for path in copies.survey.left_out:
-            note(log, f"not copied: {path}")
-        run = stoppable(context.run_for(copy), stop)
-        yield copy, Workbench(run, scratch, downloads, context.ledger, voice.say, 0, 1, log)
-    except OSError as error:
-        raise os_error(error, "the job's folder cannot be made") from error
+        with contextlib.ExitStack() as stack:
+            try:
+                for place in (folder, own, scratch, downloads):
+                    place.mkdir(mode=0o700)
+                if copies.in_memory:
+                    stack.enter_context(own_file_system(own, copies.survey))
+            except OSError as error:
+                raise os_error(error, "the job's folder cannot be made") from error
+            copies.survey.copy_to(copy)
+            for path in copies.survey.left_out:
+                note(log, f"not copied: {path}")
+            run = stoppable(context.run_for(copy), stop)
+            yield copy, Workbench(run, scratch, downloads, context.ledger, voice.say, 0, 1, log)
     finally:
         remove_folder(folder)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import ClassVar
@@ -19,6 +20,8 @@ from labwright.interfaces import (
 from labwright_configurators.reach import silence
 
 RUNNER = Path(__file__).parent / "runner/script.py"
+LARGEST = 1 << 20
+"""Bytes of a script that is looked at for whether it does anything."""
 DRY = "a script cannot be tried without effect: it was not run"
 
 
@@ -36,6 +39,8 @@ class PythonConfigurator(LessonConfigurator):
         """Run it. Raises LabwrightError for what is no fault of the script's."""
         if job.dry_run:
             return ConfigurationResult(True, DRY, skipped=True)
+        # Before it runs: afterwards what lies there is what the script has put there, a pipe or a link, say.
+        idle = says_nothing(job.lesson / job.file)
         mask = mask_for(job.endpoint)
         ran = run_job(
             [sys.executable, RUNNER, job.script],
@@ -49,7 +54,7 @@ class PythonConfigurator(LessonConfigurator):
         )
         if ran.code == 0:
             # One that says nothing and does nothing would be fine on a machine that is down.
-            quiet = silence(job.endpoint) if says_nothing(job.lesson / job.file) else ""
+            quiet = silence(job.endpoint) if idle else ""
             return ConfigurationResult(not quiet, ran.text or quiet, reason=quiet, where=str(job.file) if quiet else "")
         failure = failure_of(ran, job.folder, job.file, job.limit)
         quiet = silence(job.endpoint)
@@ -60,6 +65,16 @@ class PythonConfigurator(LessonConfigurator):
 
 
 def says_nothing(script: Path) -> bool:
-    """Whether a script has nothing but comments."""
-    lines = script.read_bytes().splitlines()
-    return all(not line.strip() or line.lstrip().startswith(b"#") for line in lines)
+    """Whether a script has nothing but comments. One that cannot be read as a file is for Python to speak about."""
+    try:
+        with open(script, "rb", opener=_opened) as stream:
+            text = stream.read(LARGEST + 1)
+    except OSError:
+        return False
+    return len(text) <= LARGEST and all(
+        not line.strip() or line.lstrip().startswith(b"#") for line in text.splitlines()
+    )
+
+
+def _opened(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NONBLOCK | os.O_NOFOLLOW)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -116,19 +116,31 @@ def configured(work: Work, stage: int, limit: float = LIMIT) -> tuple[Lab, tuple
     # What is not there is said before the lab is anything else than it was.
     find_files(work.stage_work(stage))
     me = os.getpid()
-    write_lab(replace(work.lab, phase="configuring", stage=stage, creator=me, creator_start=process_start(me)))
+    _note(replace(work.lab, phase="configuring", stage=stage, creator=me, creator_start=process_start(me)))
     try:
         outcomes = configure(work, stage, limit=limit)
         if work.lesson.spec.ready_delay:
             work.emit("step-started", "delay", f"Wait {work.lesson.spec.ready_delay} s, as readyDelay says")
             time.sleep(work.lesson.spec.ready_delay)
-    except LabwrightError as error:
-        write_lab(replace(work.lab, phase="failed", stage=stage, problem=error.what))
+    except BaseException as error:
+        problem = error.what if isinstance(error, LabwrightError) else "the configuration was stopped"
+        # Why it failed is what people are to read, also where the lab is gone by now.
+        with suppress(FileNotFoundError):
+            write_lab(replace(work.lab, phase="failed", stage=stage, problem=problem))
         raise
-    except BaseException:
-        write_lab(replace(work.lab, phase="failed", stage=stage, problem="the configuration was stopped"))
-        raise
-    return write_lab(replace(work.lab, phase="ready", stage=stage, problem="")), outcomes
+    return _note(replace(work.lab, phase="ready", stage=stage, problem="")), outcomes
+
+
+def _note(lab: Lab) -> Lab:
+    """Write a lab down. Raises LabwrightError (interrupted) where somebody has ended it meanwhile."""
+    try:
+        return write_lab(lab)
+    except FileNotFoundError as error:
+        raise LabwrightError(
+            f"the lab {lab.name} was ended meanwhile",
+            cause=Cause.INTERRUPTED,
+            hint=f"labwright lesson up {lab.lesson} starts it again",
+        ) from error
 
 
 def verify(work: Work, stage: int) -> tuple[VerifyOutcome, ...]:

@@ -8,14 +8,21 @@ import os
 import resource
 import signal
 import socket
-from pathlib import Path
+import time
+from dataclasses import asdict
 
-from labwright.lesson.room import kernel, root
+from labwright.lesson.room import kernel, root, watch
 from labwright.lesson.room.interpreter import Script, script_of
+from labwright.lesson.room.root import LESSON
 from labwright.lesson.room.wire import Layout, Request, receive, reply
 
-STATUS = 3
-"""The descriptor of the channel to the caller, after the three streams."""
+STATUS, TREE = 3, 4
+"""The descriptors of the channel to the caller, after the three streams, and of the lesson's folder."""
+MEBIBYTE = 1 << 20
+LIMITS = {resource.RLIMIT_CORE: 0, resource.RLIMIT_FSIZE: 2048 * MEBIBYTE, resource.RLIMIT_DATA: 2048 * MEBIBYTE}
+"""Of each process. Not of its addresses: they cost nothing, and some runtimes reserve a great many."""
+LOOKING = 0.5
+"""Seconds between two looks at what a room holds."""
 CAPABILITIES = sum(1 << number for number in (0, 1, 3, 4, 5, 6, 7, 10, 13))
 """chown, dac_override, fowner, fsetid, kill, setgid, setuid, net_bind_service, net_raw: what root had in the platform's
 pods, but for those that reach beyond a room (linux/capability.h)."""
@@ -32,7 +39,9 @@ def start(layout: Layout, descriptors: list[int]) -> Script | None:
     try:
         status = _take_streams(descriptors, status)
         request = Request(**receive(status))
-        root.enter(layout, Path(request.lesson))
+        root.enter(layout, request.lesson, TREE)
+        os.close(TREE)
+        start = watch.beginning(LESSON)
         child = os.fork()
     except EOFError:
         os._exit(REFUSED)
@@ -41,41 +50,58 @@ def start(layout: Layout, descriptors: list[int]) -> Script | None:
         os._exit(REFUSED)
     if child == 0:
         return _become(request, status)
-    _be_first(child, status)
+    _be_first(child, status, start)
     return None
 
 
 def _take_streams(descriptors: list[int], status: socket.socket) -> socket.socket:
-    """Make the four descriptors 0 to 3, and close all others: they are the server's."""
+    """Make the descriptors 0 to 4, and close all others: they are the server's."""
     # Out of the way first: one of them may be another's new number.
-    high = [fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, STATUS + 1) for descriptor in descriptors]
+    high = [fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, TREE + 1) for descriptor in descriptors]
     for number, descriptor in enumerate(high):
-        os.dup2(descriptor, number, inheritable=number != STATUS)
+        os.dup2(descriptor, number, inheritable=number < STATUS)
     # One by one: where Python was built without close_range(2), os.closerange() tries each up to the limit.
     for descriptor in map(int, os.listdir("/proc/self/fd")):  # noqa: PTH208
-        if descriptor > STATUS:
+        if descriptor > TREE:
             with contextlib.suppress(OSError):
                 os.close(descriptor)
     status.detach()
     return socket.socket(fileno=STATUS)
 
 
-def _be_first(child: int, status: socket.socket) -> None:
+def _be_first(child: int, status: socket.socket, start: watch.Start) -> None:
     """Process 1: reap orphans until the job ends. What is left of it then, the kernel ends with this process.
 
     It keeps its capabilities: a job, which has fewer, cannot look into it (ptrace(2), access mode checking).
     """
     # Process 1 does not see signals from inside for which it has no handler (pid_namespaces(7)).
     signal.signal(signal.SIGINT, signal.SIG_DFL)
+    # A child that ends before we wait must end the wait that comes then.
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGCHLD])
     os.closerange(0, STATUS)
-    while True:
-        process, outcome = os.wait()
-        if process == child:
-            break
+    look = time.monotonic() + LOOKING
     try:
+        while (outcome := _reaped(child)) is None:
+            signal.sigtimedwait([signal.SIGCHLD], max(0.0, look - time.monotonic()))
+            # By the clock: orphans that end one after the other would put it off for ever.
+            if time.monotonic() >= look:
+                if found := watch.excess(LESSON, start):
+                    reply(status, **asdict(found))
+                    return
+                look = time.monotonic() + LOOKING
         reply(status, code=os.waitstatus_to_exitcode(outcome))
     finally:
         os._exit(0)
+
+
+def _reaped(child: int) -> int | None:
+    """How the job ended; None while it runs. Orphans that have ended are gone afterwards."""
+    found = None
+    with contextlib.suppress(ChildProcessError):
+        while (ended := os.waitpid(-1, os.WNOHANG)) != (0, 0):
+            if ended[0] == child:
+                found = ended[1]
+    return found
 
 
 def _become(request: Request, status: socket.socket) -> Script:
@@ -86,7 +112,13 @@ def _become(request: Request, status: socket.socket) -> Script:
         signal.pthread_sigmask(signal.SIG_SETMASK, [])
         os.setsid()
         os.umask(0o022)
-        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        for kind, most in LIMITS.items():
+            hard = resource.getrlimit(kind)[1]
+            least = most if hard == resource.RLIM_INFINITY else min(most, hard)
+            resource.setrlimit(kind, (least, least))
+        # What a group may reach on the host is no job's. In a user namespace none can be given up (user_namespaces(7)).
+        with contextlib.suppress(PermissionError):
+            os.setgroups([])
         kernel.forbid_new_privileges()
         # Without new privileges no program has more than this one: the bounding set need not be touched.
         kernel.keep_capabilities(CAPABILITIES)

@@ -20,6 +20,9 @@ CAPABILITY_VERSION_3 = 0x20080522
 
 SYS_MOUNT_SETATTR = 442
 """The same on every architecture but alpha (arch/*/kernel/syscalls, since 5.12)."""
+SYS_OPEN_TREE, SYS_MOVE_MOUNT = 428, 429
+"""Likewise, since 5.2."""
+OPEN_TREE_CLONE, OPEN_TREE_CLOEXEC, MOVE_MOUNT_F_EMPTY_PATH = 1, os.O_CLOEXEC, 4
 SYS_PIVOT_ROOT = {"x86_64": 155, "aarch64": 41, "riscv64": 41, "ppc64le": 203, "s390x": 217}
 
 libc = ctypes.CDLL(None, use_errno=True)
@@ -59,6 +62,25 @@ def set_attributes(target: Path, attributes: int, recursive: bool = True) -> Non
         libc.syscall(SYS_MOUNT_SETATTR, AT_FDCWD, os.fsencode(target), flags, ctypes.byref(wanted),
                      ctypes.c_size_t(ctypes.sizeof(wanted))), target
     )  # fmt: skip
+
+
+def clone(place: Path) -> int:
+    """A descriptor of what is mounted at a place, as a mount that is nowhere yet: open_tree(2)."""
+    flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE
+    tree = libc.syscall(SYS_OPEN_TREE, AT_FDCWD, os.fsencode(place), flags)
+    _checked(min(tree, 0), place)
+    return int(tree)
+
+
+def attach(tree: int, target: Path, attributes: int) -> None:
+    """Mount what clone() gave, in whatever mount namespace we are: move_mount(2)."""
+    _checked(libc.syscall(SYS_MOVE_MOUNT, tree, b"", AT_FDCWD, os.fsencode(target), MOVE_MOUNT_F_EMPTY_PATH), target)
+    set_attributes(target, attributes)
+
+
+def detach(place: Path) -> None:
+    """Unmount, and what is still in use once it is not: umount2(2)."""
+    _checked(libc.umount2(os.fsencode(place), MNT_DETACH), place)
 
 
 def change_root(root: Path) -> None:

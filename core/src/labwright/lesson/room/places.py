@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import site
 import sys
@@ -12,8 +13,11 @@ import labwright
 
 OWN = {"/tmp": 0o1777, "/var/tmp": 0o1777, "/run": 0o755, "/root": 0o700}  # noqa: S108
 """Empty folders of each room, with their modes. /root is HOME: what reads the table of users goes there too."""
-HIDDEN = ("/home", "/media", "/mnt")
-"""Homes, and disks that users put in; under /mnt, Windows's own (WSL)."""
+HIDDEN = ("/home", "/media", "/mnt", "/var/snap", "/var/spool", "/var/lib/incus", "/var/lib/lxd")
+"""Homes, and disks that users put in; under /mnt, Windows's own (WSL). Folders of daemons that bind their sockets by
+relative names, or give whoever reaches them the rights of root."""
+SOCKETS = ("/proc/1/net/unix", "/proc/self/net/unix")
+"""The named sockets (proc(5)) of the host's network, where daemons are, and of the one that we are in."""
 SECRET = ("/etc/shadow", "/etc/shadow-", "/etc/gshadow", "/etc/gshadow-", "/etc/sudoers", "/etc/ssl/private",
           "/etc/ssh/ssh_host_rsa_key", "/etc/ssh/ssh_host_ecdsa_key", "/etc/ssh/ssh_host_ed25519_key")  # fmt: skip
 """What root of the host could read in a room; in a user namespace, where labs belong, nobody can. It covers what was
@@ -35,6 +39,22 @@ def hidden(scratch: Path) -> list[Path]:
 def _holds_system(place: Path) -> bool:
     """A home of / or /usr, as daemons have them, is no place of secrets, and hiding it would hide everything."""
     return any(Path(path).is_relative_to(place) for path in ("/usr", "/etc", "/var/tmp", "/dev", "/proc"))  # noqa: S108
+
+
+def sockets(covers: Iterable[Path]) -> list[Path]:
+    """The named sockets of the host that a room would reach: to be read-only keeps nobody from connecting to one."""
+    covers = [*covers, *own(), Path("/dev"), Path("/proc")]
+    found = {}
+    for table in map(Path, SOCKETS):
+        # Where others' processes are hidden (hidepid of proc(5)) the first cannot be read.
+        with contextlib.suppress(OSError):
+            for line in table.read_bytes().splitlines():
+                name = os.fsdecode(line.split(maxsplit=7)[-1])
+                with contextlib.suppress(OSError, RuntimeError, ValueError):
+                    place = Path(name).resolve()
+                    if name.startswith("/") and place.is_socket() and not _in_any(place, covers):
+                        found[place] = True
+    return sorted(found)
 
 
 def visible(covers: Iterable[Path]) -> list[Path]:

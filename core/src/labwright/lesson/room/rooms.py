@@ -27,7 +27,7 @@ from labwright.host.run import Completed, contained_prefix, failure, out_of_time
 from labwright.host.streams import Pipes, Streams
 from labwright.host.teardown import MARK_VARIABLE
 from labwright.host.text import plain
-from labwright.lesson.room import places
+from labwright.lesson.room import kernel, places
 from labwright.lesson.room.root import HOST_NAME, LESSON
 from labwright.lesson.room.wire import Layout, Request, receive_descriptors, replies, send, send_descriptors
 
@@ -46,10 +46,13 @@ REMEDY = ("rooms take Linux 5.12 or later, with user and process namespaces; in 
 
 @dataclass(frozen=True)
 class _Job:
-    """One running job. room: a pidfd of its process 1; channel: what that says; ours: our ends of the streams."""
+    """One running job. room: a pidfd of its process 1; channel: what that says; lesson: of its request; pipes: our ends
+    of the streams.
+    """
 
     room: int
     channel: socket.socket
+    lesson: str
     pipes: Pipes
 
 
@@ -90,11 +93,11 @@ class Rooms:
         subject = what or f"{Path(words[0]).name} failed"
         if not lesson.is_dir():
             raise LabwrightError(f"{subject}: {lesson} is not a folder", cause=Cause.CONFIG, hint="name the lesson's")
-        request = Request(words, room_environment() | dict(env or {}), str(lesson.resolve()), str(cwd or LESSON))
         data = stdin.encode() if isinstance(stdin, str) else stdin
         started = time.monotonic()
         with Streams(log, subject, on_line) as streams:
-            job = self._launch(subject, data is not None)
+            job = self._launch(subject, data is not None, lesson)
+            request = Request(words, room_environment() | dict(env or {}), job.lesson, str(cwd or LESSON))
             try:
                 # Whatever happened to the room meanwhile, its end says it.
                 with contextlib.suppress(OSError):
@@ -113,7 +116,7 @@ class Rooms:
             raise failure(done, subject, cause, hint, log)
         return done
 
-    def _launch(self, subject: str, with_stdin: bool) -> _Job:
+    def _launch(self, subject: str, with_stdin: bool, lesson: Path) -> _Job:
         """Hand the ends of streams and of a channel to the server, and take the room that it makes."""
         with contextlib.ExitStack() as theirs, contextlib.ExitStack() as ours:
             with self._lock:
@@ -123,7 +126,9 @@ class Rooms:
                     theirs.callback(other.close)
                     stdin = _pipe_in(ours, theirs) if with_stdin else (None, _nothing(theirs))
                     stdout, stderr = _pipe_out(ours, theirs), _pipe_out(ours, theirs)
-                    descriptors = [stdin[1], stdout[1], stderr[1], other.fileno()]
+                    folder, tree = _tree_of(lesson)
+                    theirs.callback(os.close, tree)
+                    descriptors = [stdin[1], stdout[1], stderr[1], other.fileno(), tree]
                 except OSError as error:
                     raise os_error(error, subject) from error
                 try:
@@ -142,7 +147,7 @@ class Rooms:
                 raise self._dead(subject)
             room = rooms[0]
             ours.pop_all()
-        return _Job(room, channel, Pipes(stdin[0], stdout[0], stderr[0], end=lambda: _kill(room)))
+        return _Job(room, channel, folder, Pipes(stdin[0], stdout[0], stderr[0], end=lambda: _kill(room)))
 
     def _end(self, job: _Job, subject: str) -> bytes:
         """End the room if it is still there, wait until the kernel has ended all that was in it, and hear its words."""
@@ -170,6 +175,12 @@ class Rooms:
                 raise _no_room(f"{subject}: no room can be made for it ({plain(line['refused'])})")
             if "missing" in line:
                 raise LabwrightError(f"{subject}: {plain(line['missing'])}", cause=cause, hint=hint)
+            if "excess" in line:
+                raise LabwrightError(
+                    f"{subject}: {plain(line['excess'])}, so it was ended",
+                    cause=Cause.DISK_FULL if line["disk"] else cause,
+                    hint="does it repeat itself? docs/configure.md has what a job may take",
+                )
             return int(line["code"])
         if by_itself and self._server_ended():
             raise self._dead(subject)
@@ -201,7 +212,7 @@ def open_rooms(hosts: Mapping[str, str], scratch: Path, ledger: Ledger, warm: Se
     """Rooms in the current network namespace, for root of the host or of a user namespace.
 
     hosts: address by name, which every room resolves. scratch: a folder of ours; jobs do not see it, lessons may lie in
-    it. warm: modules that Python scripts find loaded. Lessons must be on file systems that are mounted by now.
+    it. warm: modules that Python scripts find loaded.
     Raises LabwrightError (host) where rooms cannot be made. At its end nothing that ran in them is left.
     """
     folder, mark = scratch / f"room-{uuid.uuid4().hex[:12]}", uuid.uuid4().hex
@@ -215,7 +226,7 @@ def open_rooms(hosts: Mapping[str, str], scratch: Path, ledger: Ledger, warm: Se
         hidden = places.hidden(scratch)
         visible = places.visible([*hidden, *places.own()])
         layout = Layout(str((folder / "root").resolve()), text, tuple(map(str, hidden)), tuple(map(str, visible)),
-                        tuple(warm))  # fmt: skip
+                        tuple(map(str, places.sockets(hidden))), tuple(warm))  # fmt: skip
         with _server(folder, mark, errors) as (server, control):
             _await_ready(control, layout, errors)
             rooms = Rooms(server, control, errors)
@@ -325,6 +336,18 @@ def _ended(room: int, seconds: float | None) -> bool:
 def _kill(room: int) -> None:
     with contextlib.suppress(ProcessLookupError):
         signal.pidfd_send_signal(room, signal.SIGKILL)
+
+
+def _tree_of(lesson: Path) -> tuple[str, int]:
+    """A lesson's folder for a room: a descriptor, and a path where that is no mount of its own.
+
+    A mount is found by whoever has the descriptor, whatever was mounted after the server's start and for whom; only
+    whose mount namespace belongs to another user cannot make one.
+    """
+    try:
+        return "", kernel.clone(lesson)
+    except PermissionError:
+        return str(lesson.resolve()), os.open(lesson, os.O_PATH | os.O_CLOEXEC)
 
 
 def _pipe_in(ours: contextlib.ExitStack, theirs: contextlib.ExitStack) -> tuple[IO[bytes], int]:

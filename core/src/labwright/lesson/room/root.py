@@ -22,11 +22,12 @@ LESSON = "/antidote"
 """Where the platform's jobs have the lesson."""
 SPECIAL = frozenset({"antidote", "dev", "proc", "root", "run", "tmp"})
 """Top-level folders that are not the host's."""
+SHARED = Path("/dev/shm")  # noqa: S108 - a room's own
 HOST_NAME = "labwright"
-OWN_SIZE = "1g"
-"""Of each folder that is a room's own: it is memory."""
-HOSTS, EMPTY = ".hosts", ".empty"
-"""Files in a room's root that lie over others."""
+OWN_BYTES, OWN_FILES = 1 << 30, 1 << 18
+"""Of all folders that are a room's own, together: they are memory."""
+OWN, HOSTS, EMPTY = ".own", ".hosts", ".empty"
+"""In a room's root: where its own folders are made, and files that lie over others."""
 MOST_LINKS = 40
 """As many as the kernel follows (path_resolution(7))."""
 
@@ -43,9 +44,12 @@ def prepare(layout: Layout) -> None:
     for name in SPECIAL - {"dev"}:
         (root / name).mkdir(exist_ok=True)
     _make_devices(root)
+    (root / OWN).mkdir()
     (root / HOSTS).write_text(layout.hosts)
     (root / EMPTY).touch()
     _hide(root, layout)
+    for socket in layout.sockets:
+        _cover(_at(root, Path(socket)), root / EMPTY)
     kernel.set_attributes(root, kernel.READ_ONLY, recursive=False)
 
 
@@ -140,25 +144,46 @@ def _replace(root: Path, name: str, place: str) -> None:
     """Put a file of ours over the host's, if the host has it where a room sees it: not so in its own /run."""
     target = inside(root, place)
     if target.is_file():
-        # Gone this very moment is as good as hidden. Read-only it is by the root that it comes from.
-        with contextlib.suppress(FileNotFoundError):
-            kernel.mount(root / name, target, flags=MS_BIND)
+        _cover(target, root / name)
 
 
-def enter(layout: Layout, lesson: Path) -> None:
-    """Make the room of the current process, which has a process namespace of its own, and go in."""
+def _cover(target: Path, ours: Path) -> None:
+    # Gone this very moment is as good as hidden. Read-only it is by the root that it comes from.
+    with contextlib.suppress(FileNotFoundError):
+        kernel.mount(ours, target, flags=MS_BIND)
+
+
+def enter(layout: Layout, lesson: str, tree: int) -> None:
+    """Make the room of the current process, which has a process namespace of its own, and go in.
+
+    lesson: the folder that is /antidote; empty where `tree` is a mount of it (kernel.clone).
+    """
     root = Path(layout.root)
     kernel.unshare(kernel.CLONE_NEWNS | kernel.CLONE_NEWIPC | kernel.CLONE_NEWUTS)
     kernel.libc.sethostname(HOST_NAME.encode(), len(HOST_NAME))
     # A nested mount namespace copies propagation as it is: private, as prepare() made it.
-    for place in places.own():
-        mode = places.OWN.get(str(place), 0o755)
-        kernel.mount("own", _at(root, place), "tmpfs", MS_NOSUID | MS_NODEV, f"mode={mode:o},size={OWN_SIZE}")
-        _show(root, place, layout.visible)
+    _make_own(root, layout)
     _replace_files(root)
-    kernel.mount("own", root / "dev/shm", "tmpfs", MS_NOSUID | MS_NODEV, f"mode=1777,size={OWN_SIZE}")
     kernel.mount("own", root / "dev/pts", "devpts", MS_NOSUID | MS_NOEXEC, "newinstance,ptmxmode=0666,mode=620")
-    kernel.bind(lesson, _at(root, Path(LESSON)), kernel.MOUNT_ATTR_NOSUID | kernel.MOUNT_ATTR_NODEV)
+    attributes = kernel.MOUNT_ATTR_NOSUID | kernel.MOUNT_ATTR_NODEV
+    if lesson:
+        kernel.bind(Path(lesson), _at(root, Path(LESSON)), attributes)
+    else:
+        kernel.attach(tree, _at(root, Path(LESSON)), attributes)
     # Root of the host may write settings of the kernel in there without any capability, as their owner.
     kernel.mount("proc", root / "proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_RDONLY)
     kernel.change_root(root)
+
+
+def _make_own(root: Path, layout: Layout) -> None:
+    """All that a job may fill is one file system, so that its size is the room's."""
+    made = root / OWN
+    kernel.mount("own", made, "tmpfs", MS_NOSUID | MS_NODEV, f"mode=755,size={OWN_BYTES},nr_inodes={OWN_FILES}")
+    modes = {place: places.OWN.get(str(place), 0o755) for place in places.own()} | {SHARED: 0o1777}
+    for number, (place, mode) in enumerate(modes.items()):
+        folder = made / str(number)
+        folder.mkdir()
+        folder.chmod(mode)
+        kernel.mount(folder, _at(root, place), flags=MS_BIND)
+        _show(root, place, layout.visible)
+    kernel.detach(made)

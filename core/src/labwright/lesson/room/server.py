@@ -17,8 +17,8 @@ import sys
 from labwright.lesson.room import interpreter, job, kernel, root
 from labwright.lesson.room.wire import Layout, receive, receive_descriptors, reply, send_descriptors
 
-JOB_DESCRIPTORS = 4
-"""Standard input, output and error, and the channel to the caller."""
+JOB_DESCRIPTORS = 5
+"""Standard input, output and error, the channel to the caller, and the lesson's folder."""
 
 
 def main(ending: interpreter.Ending) -> interpreter.Script | None:
@@ -74,7 +74,7 @@ def _serve(control: socket.socket, owner: int, layout: Layout) -> interpreter.Sc
             if process == 0:
                 control.detach()
                 return job.start(layout, descriptors)
-            if process > 0 and (watched := _hand_over(descriptors[-1], process)) is not None:
+            if process > 0 and (watched := _hand_over(descriptors[job.STATUS], process)) is not None:
                 rooms[watched] = process
                 events.register(watched, select.POLLIN)
             for descriptor in descriptors:

@@ -16,18 +16,22 @@ LARGEST_REPLY = 64 * 1024
 
 @dataclass(frozen=True)
 class Layout:
-    """What all rooms of a server have in common. root: where a room's root is made; visible: see places.py."""
+    """What all rooms of a server have in common. root: where a room's root is made; the rest: see places.py."""
 
     root: str
     hosts: str
     hidden: tuple[str, ...]
     visible: tuple[str, ...]
+    sockets: tuple[str, ...]
     warm: tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class Request:
-    """One job. It goes to the job's own process and not to the server: its environment holds passwords."""
+    """One job. It goes to the job's own process and not to the server: its environment holds passwords.
+
+    lesson: its folder, where the descriptor that came along is no mount of it.
+    """
 
     argv: tuple[str, ...]
     env: dict[str, str]
