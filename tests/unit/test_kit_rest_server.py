@@ -180,6 +180,32 @@ def test_a_redirection_of_a_post_is_an_error_and_not_a_get_that_looks_like_succe
         ensure(service)
 
 
+def test_a_get_is_followed_and_what_else_the_answer_says_is_not_read(service):
+    ensure(service)
+    service.leads["/people"] = "/users"
+    found = rest.request("GET", f"{service.url}/people", auth=("admin", service.password), timeout=5.0)
+    assert [each["name"] for each in found] == ["jane"]
+
+
+@pytest.mark.parametrize("auth", ["token", "password"])
+def test_where_an_answer_leads_to_another_server_that_gets_no_credentials(service, auth):
+    with server() as other:
+        other.password = service.password
+        service.leads["/users"] = f"{other.url}/users"
+        given = ("admin", service.password) if auth == "password" else service.password
+        with pytest.raises(KitError, match="status 401"):
+            rest.request("GET", f"{service.url}/users", auth=given, timeout=5.0)
+        assert other.seen == ["GET /users"]
+
+
+@pytest.mark.parametrize("target", ["/round", "http://[::1/users", "gopher://127.0.0.1/"])
+def test_an_answer_that_leads_nowhere_is_an_error(service, target):
+    service.leads["/round"] = target
+    with pytest.raises(KitError) as caught:
+        rest.request("GET", f"{service.url}/round", timeout=5.0)
+    assert caught.value.cause == Cause.CONFIG
+
+
 def test_a_body_without_the_field_that_it_is_found_by_is_an_error_before_anything_is_asked(service):
     with pytest.raises(KitError, match="has no 'login'"):
         ensure(service, match="login")

@@ -29,6 +29,8 @@ class Service:
     """Answers come a byte at a time."""
     redirects: dict[str, str] = field(default_factory=dict)
     """Where a POST of a collection is sent instead."""
+    leads: dict[str, str] = field(default_factory=dict)
+    """Where a GET is sent instead, by an answer that never ends."""
 
 
 def handler(service: Service) -> type[BaseHTTPRequestHandler]:
@@ -54,11 +56,23 @@ def handler(service: Service) -> type[BaseHTTPRequestHandler]:
             if service.faults:
                 self.answer(*service.faults.pop(0))
                 return
+            if self.command == "GET" and self.path in service.leads:
+                self.lead(service.leads[self.path])
+                return
             wanted = b64encode(f"admin:{service.password}".encode()).decode()
             if self.headers.get("Authorization") not in {f"Basic {wanted}", f"token {service.password}"}:
                 self.answer(401, {"message": "who are you?"})
                 return
             self.serve(body)
+
+        def lead(self, target: str) -> None:
+            self.send_response(302)
+            self.send_header("Location", target)
+            self.end_headers()
+            self.close_connection = True
+            with contextlib.suppress(OSError):
+                while True:
+                    self.wfile.write(bytes(1 << 16))
 
         do_GET = do_POST = do_PATCH = do_PUT = handle_any
 

@@ -8,7 +8,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import urljoin, urlsplit, urlunsplit
 
 import requests
 import urllib3
@@ -22,6 +22,7 @@ THERE_ALREADY = frozenset({409, 422})
 ABSENT = frozenset({404, 410})
 ONE_REQUEST = 15.0
 LEAST_FOR_BODY = 1.0
+MOST_REDIRECTS = 10
 LARGEST = 4 << 20
 SHOWN = 600
 EXISTS = re.compile(r"\balready\b|\bexists\b", re.IGNORECASE)
@@ -131,7 +132,7 @@ class _Session:
 
     def __init__(self, auth: Auth, timeout: float, verify: bool | str) -> None:
         self._deadline = Deadline(timeout)
-        self._session = requests.Session()
+        self._session = _Unled()
         self._session.trust_env = False
         self._session.verify = verify
         self._session.headers["Accept"] = "application/json"
@@ -169,15 +170,38 @@ class _Session:
 
     def _once(self, method: str, url: str, body: Any) -> _Response:
         seconds = max(0.1, min(ONE_REQUEST, self._deadline.left))
-        # A redirected POST would become a GET, and what that shows look like an object that was made.
-        follow = method == "GET"
-        with self._session.request(
-            method, url, json=body, timeout=seconds, stream=True, allow_redirects=follow
-        ) as response:
-            data = _body(response, Deadline(max(seconds, LEAST_FOR_BODY)))
-            if len(data) > LARGEST:
-                raise KitError(f"{method} {_safe(url)}: the answer is larger than {LARGEST >> 20} MiB")
-            return _Response(method, url, response.status_code, data.decode("utf-8", "replace"))
+        place, ours = url, True
+        for _ in range(MOST_REDIRECTS):
+            with self._session.request(
+                method, place, json=body, timeout=seconds, stream=True, allow_redirects=False,
+                auth=None if ours else _nobody,
+            ) as response:  # fmt: skip
+                # A redirected POST would become a GET, and what that shows look like an object that was made.
+                if method == "GET" and response.is_redirect:
+                    there = urljoin(place, response.headers["location"])
+                    ours = ours and not self._session.should_strip_auth(place, there)
+                    place = there
+                    continue
+                data = _body(response, Deadline(max(seconds, LEAST_FOR_BODY)))
+                if len(data) > LARGEST:
+                    raise KitError(f"{method} {_safe(url)}: the answer is larger than {LARGEST >> 20} MiB")
+                return _Response(method, url, response.status_code, data.decode("utf-8", "replace"))
+        raise requests.TooManyRedirects(f"it leads on and on, {MOST_REDIRECTS} times")
+
+
+class _Unled(requests.Session):
+    """A session that never looks where an answer leads: requests would read such an answer to its end, whatever it is,
+    also where it is told not to follow.
+    """
+
+    def get_redirect_target(self, resp: requests.Response) -> None:
+        """Nowhere."""
+
+
+def _nobody(request: requests.PreparedRequest) -> requests.PreparedRequest:
+    """No credentials: those of the session are for where they were meant for."""
+    request.headers.pop("Authorization", None)
+    return request
 
 
 def _body(response: requests.Response, deadline: Deadline) -> bytes:

@@ -135,7 +135,7 @@ def _give_up(lab: Lab, error: BaseException, keep: bool, running: Session) -> No
     now = find_lab(lab.lesson, running.workshop.paths)
     stays = isinstance(error, LabwrightError) and now is not None and now.phase == "failed"
     if stays or (keep and isinstance(error, LabwrightError)):
-        if not stays:
+        if not stays and now is not None:
             write_lab(replace(lab, phase="failed", problem=error.what if isinstance(error, LabwrightError) else ""))
         return
     end_lab(lab, running.workshop.ledger)
