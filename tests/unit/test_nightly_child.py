@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 
 from labwright.hooks import Event
 from labwright.host.run import Completed
+from labwright.host.text import LONGEST_LINE
 from labwright.nightly.child import LONGEST, Transcript
-from labwright.nightly.failures import LONGEST_LINE, LONGEST_LOG, MOST_LINES, keep_log
+from labwright.nightly.failures import LONGEST_LOG, MOST_LINES, keep_log
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),

@@ -16,7 +16,15 @@ UNSAFE = re.compile(
     r"|[\ud800-\udfff]"  # half characters, in names of files that are not UTF-8: no stream takes them
 )
 
+LONGEST_LINE = 500
+"""Characters of what somebody else says in one line of ours."""
+
 
 def plain(text: str) -> str:
     """Text without anything that a terminal would obey or that would make it read as something else."""
     return UNSAFE.sub("", text)
+
+
+def line(text: object, longest: int = LONGEST_LINE) -> str:
+    """What somebody else says in one line of bounded length: with more they could write lines of ours."""
+    return plain(" ".join(str(text).split()))[:longest]

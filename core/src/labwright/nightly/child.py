@@ -13,7 +13,8 @@ from pydantic import TypeAdapter, ValidationError
 from labwright.errors import Cause
 from labwright.hooks import Event
 from labwright.host.run import Completed
-from labwright.nightly.failures import failure, line
+from labwright.host.text import line
+from labwright.nightly.failures import failure
 from labwright.nightly.model import Failure, StepOutcome, StepTime
 
 MARK = '{"'

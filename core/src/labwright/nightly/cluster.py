@@ -21,6 +21,7 @@ from pydantic import ValidationError
 
 from labwright.errors import Cause, LabwrightError
 from labwright.hooks import Event
+from labwright.host.text import line
 from labwright.nightly.child import event_of
 from labwright.nightly.cluster_answer import ANSWER, Answer, broken_off, given_up
 from labwright.nightly.cluster_link import Link, check_link, trouble
@@ -28,7 +29,7 @@ from labwright.nightly.cluster_parcel import pack
 from labwright.nightly.cluster_room import Needs, Room, lacking, rooms_of
 from labwright.nightly.cluster_staging import Staging
 from labwright.nightly.executor import Executor, Job, JobResult, ended_within
-from labwright.nightly.failures import failure, failure_of, line
+from labwright.nightly.failures import failure, failure_of
 from labwright.nightly.local import LONGEST, own_log
 from labwright.nightly.worker import security_of
 from labwright.nightly.worker_job import Order, build

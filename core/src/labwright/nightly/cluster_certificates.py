@@ -11,7 +11,7 @@ from pathlib import Path
 from cryptography import x509
 
 from labwright.errors import Cause, LabwrightError
-from labwright.nightly.failures import line
+from labwright.host.text import line
 
 SOON = 30 * 86400.0
 """Seconds before its end in which a certificate is worth a word: two runs of whoever looks once a fortnight."""

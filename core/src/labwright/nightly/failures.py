@@ -6,21 +6,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from labwright.errors import LabwrightError
-from labwright.host.text import plain
+from labwright.host.text import line, plain
 from labwright.nightly.model import Failure
 
-LONGEST_LINE = 500
-"""Characters."""
 MOST_LINES = 20
 LONGEST_LOG = 10_000_000
 """Bytes of a log that a night keeps."""
 HEAD = LONGEST_LOG // 10
 """Of those, the ones from its beginning: there is the command, and at the end is what went wrong."""
-
-
-def line(text: object) -> str:
-    """Text for one line."""
-    return plain(" ".join(str(text).split()))[:LONGEST_LINE]
 
 
 def failure_of(error: LabwrightError) -> Failure:

@@ -16,10 +16,10 @@ from distributed import Security, Worker
 
 from labwright.errors import LabwrightError
 from labwright.host import namespace
+from labwright.host.text import line
 from labwright.host.usage import available_memory
 from labwright.nightly.cluster_link import Link, check_link, trouble
 from labwright.nightly.cluster_room import KVM, MEMORY, ROOT, SLOT
-from labwright.nightly.failures import line
 from labwright.nightly.worker_clean import give_back
 from labwright.nightly.worker_job import Settings
 from labwright.pipeline.runner import default_jobs, scratch_folder

@@ -10,7 +10,7 @@ from labwright.errors import Cause, LabwrightError
 from labwright.host.ledger import Ledger
 from labwright.host.paths import Paths
 from labwright.host.run import run
-from labwright.nightly.failures import line
+from labwright.host.text import line
 from labwright.nightly.local import ANY_CODE
 
 LONGEST = 600.0

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from labwright.errors import Cause, LabwrightError
+from labwright.host.text import line
 from labwright.publish.attest import signed_by, stated_by
 from labwright.registry.client import Registry
-from labwright.registry.failures import line
 from labwright.registry.reference import Reference
 from labwright.registry.upload import UNKNOWN_SIZE
 from labwright.trust.keys import PublicKey

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from labwright.errors import Cause, LabwrightError
+from labwright.host.text import line
 from labwright.publish.attest import other_name, signed_by, stated_by
 from labwright.publish.delivered import read_delivered
 from labwright.publish.kinds import kind_of
 from labwright.registry.client import Registry
-from labwright.registry.failures import line
 from labwright.registry.manifest import Descriptor, Manifest
 from labwright.registry.reference import Reference
 from labwright.registry.transport import Access

@@ -12,16 +12,11 @@ from urllib.parse import urlsplit
 import requests
 
 from labwright.errors import Cause, LabwrightError
-from labwright.host.text import plain
+from labwright.host.text import line
 
 MOST_WORDS = 5
 LONGEST = 300
 CHECK_NETWORK = "check its name, this machine's network and whether the registry runs; then run the same command again"
-
-
-def line(text: object, longest: int = LONGEST) -> str:
-    """What a registry says in one line of bounded length: with more it could write lines of ours."""
-    return plain(" ".join(str(text).split()))[:longest]
 
 
 class Broken(LabwrightError):
@@ -69,7 +64,7 @@ class Answer:
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             kind = self.headers.get("content-type", "")
             lines = [self.data[:LONGEST].decode("utf-8", "replace")] if kind.startswith("text/plain") else []
-        return tuple(cleaned for cleaned in map(line, lines) if cleaned)
+        return tuple(cleaned for each in lines if (cleaned := line(each, LONGEST)))
 
 
 def _detail(detail: object) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from urllib.parse import urljoin, urlsplit
 
 from labwright.errors import Cause, LabwrightError
-from labwright.registry.failures import line
+from labwright.host.text import line
 
 
 def resolve(base: str, place: str, doing: str) -> str:

@@ -17,11 +17,12 @@ import urllib3
 
 from labwright import __version__
 from labwright.errors import Cause, LabwrightError
+from labwright.host.text import line
 from labwright.registry.authorities import all_authorities, own_authorities
 from labwright.registry.challenge import Challenge, parse_challenges, read_token, token_url
 from labwright.registry.connection import Adapter, Session, watched
 from labwright.registry.credentials import Sought, find_credentials
-from labwright.registry.failures import Answer, Broken, connection_error, inside, line, refusal, speaks_plain
+from labwright.registry.failures import Answer, Broken, connection_error, inside, refusal, speaks_plain
 from labwright.registry.location import resolve
 from labwright.registry.reference import api_host, is_loopback
 
