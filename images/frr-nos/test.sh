@@ -20,8 +20,12 @@ running=" $(vtysh -c 'show daemons') "
 for daemon in zebra staticd watchfrr bgpd ospfd; do
     case $running in *" $daemon "*) ;; *) fail "$daemon does not run, only$running" ;; esac
 done
-vtysh -c 'show running-config' | grep -q 'ip prefix-list NO-DEFAULT seq 5 deny 0.0.0.0/0' ||
-    fail "the configuration that NAPALM committed is gone"
+# A daemon runs before it has read its configuration.
+tries=0
+until vtysh -c 'show running-config' | grep -q 'ip prefix-list NO-DEFAULT seq 5 deny 0.0.0.0/0'; do
+    [ "$((tries += 1))" -lt 60 ] || fail "the configuration that NAPALM committed is gone"
+    sleep 1
+done
 sudo grep -q 'NO-DEFAULT' /etc/frr/frr.conf || fail "it was not saved"
 case $(sudo passwd --status admin) in "admin L "*) ;; *) fail "the vendor's login is open" ;; esac
 ! sudo grep -rq antidotepassword /etc /var/log 2> /dev/null || fail "the password is in a file"

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -85,12 +88,14 @@ def as_user(number: int, folder: Path) -> tuple[str, str]:
 
 
 @pytest.fixture
-def shared(images) -> Path:
-    """Where other users may read it."""
-    for place in [*images.parents][:2]:
-        place.chmod(0o755)
-    (images.parents[2]).chmod(0o755)
-    return images
+def shared(images) -> Iterator[Path]:
+    """Where other users may read it: what is below a test's own folder is its user's alone."""
+    with tempfile.TemporaryDirectory(prefix="labwright-revision-") as name:
+        place = Path(name) / "repository"
+        shutil.copytree(images.parent, place)
+        for folder in (place.parent, place, place / images.name):
+            folder.chmod(0o755)
+        yield place / images.name
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root becomes somebody else")
