@@ -22,7 +22,7 @@ from labwright.vm.console import guest_error
 from labwright.vm.machine import FIRST_SLOT, Firmware, Machine, MachineSpec, Nic, launch, wait_for_end
 from labwright.vm.ports import reserved_ports
 from labwright.vm.ready import CLOSED_PORT, Greeting, wait_until
-from labwright.vm.ssh import Login, closed_after, connect
+from labwright.vm.ssh import Login, closed_after, connect, no_answer
 
 MEMORY = 1024
 BOOT_SECONDS = 180.0
@@ -59,11 +59,7 @@ class BootedGuest(Guest):
                 _send(channel, stdin)
                 return _answer(channel)
         except (TimeoutError, paramiko.SSHException, OSError, EOFError) as error:
-            raise LabwrightError(
-                f"{argv[0]} gave no answer in the guest: {error or 'time limit'}",
-                cause=Cause.GUEST,
-                hint="is the guest overloaded, or did it crash?",
-            ) from error
+            raise no_answer(argv[0], error) from error
 
 
 def _send(channel: paramiko.Channel, stdin: bytes | Path) -> None:

@@ -15,6 +15,7 @@ import urllib3
 
 from labwright.errors import Cause
 from labwright.host.clock import Deadline
+from labwright.host.http import UnledSession
 from labwright.kit.errors import KitError, last_lines
 
 NOT_YET = frozenset({502, 503, 504})
@@ -132,7 +133,7 @@ class _Session:
 
     def __init__(self, auth: Auth, timeout: float, verify: bool | str) -> None:
         self._deadline = Deadline(timeout)
-        self._session = _Unled()
+        self._session = UnledSession()
         self._session.trust_env = False
         self._session.verify = verify
         self._session.headers["Accept"] = "application/json"
@@ -187,15 +188,6 @@ class _Session:
                     raise KitError(f"{method} {_safe(url)}: the answer is larger than {LARGEST >> 20} MiB")
                 return _Response(method, url, response.status_code, data.decode("utf-8", "replace"))
         raise requests.TooManyRedirects(f"it leads on and on, {MOST_REDIRECTS} times")
-
-
-class _Unled(requests.Session):
-    """A session that never looks where an answer leads: requests would read such an answer to its end, whatever it is,
-    also where it is told not to follow.
-    """
-
-    def get_redirect_target(self, resp: requests.Response) -> None:
-        """Nowhere."""
 
 
 def _nobody(request: requests.PreparedRequest) -> requests.PreparedRequest:

@@ -279,7 +279,7 @@ class _Run:
     def _comes_last(self, way: Way) -> bool:
         """What may bring the machine down, while there is anything else that can be made before."""
         suspect = way.candidate.slug in self._suspects
-        return suspect and any(one.candidate.slug not in self._held for one in self._waiting())
+        return suspect and any(self._state(slug) == "waiting" for slug in self._ways.keys() - self._held)
 
     def _begin(self, way: Way, job: Job) -> None:
         slug = way.candidate.slug

@@ -20,17 +20,6 @@ AT_ONCE = 1 << 17
 """Bytes that are given to the kernel at a time: each has the time limit of a connection to itself."""
 
 
-class Session(requests.Session):
-    """A session that never looks where an answer leads.
-
-    Told not to follow it, requests would prepare the next request all the same, and read the answer to its end for
-    that: however long it is, whatever it unpacks to, however slowly it comes.
-    """
-
-    def get_redirect_target(self, resp: requests.Response) -> None:
-        """Nowhere."""
-
-
 class Adapter(HTTPAdapter):
     """For requests. head: seconds from the end of a request to the end of the answer's head."""
 

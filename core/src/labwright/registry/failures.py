@@ -104,14 +104,14 @@ def _seconds(value: str) -> float:
 def connection_error(error: Exception, doing: str) -> LabwrightError:
     """The error for a connection that could not be made, or broke."""
     causes = inside(error)
-    words = line(str(causes[-1]) or type(causes[-1]).__name__)
+    words = line(str(causes[-1]) or type(causes[-1]).__name__, LONGEST)
     for cause in causes:
         if isinstance(cause, Endless):
             # Not the words of what broke by it.
             return Broken(f"{doing}: {cause}")
         if isinstance(cause, ssl.SSLCertVerificationError):
             return LabwrightError(
-                f"{doing}: the certificate of {_asked(error)} does not hold: {line(cause.verify_message)}",
+                f"{doing}: the certificate of {_asked(error)} does not hold: {line(cause.verify_message, LONGEST)}",
                 cause=Cause.SIGNATURE,
                 hint="name the authority that signed it: --ca FILE.pem; or check the host's name and this clock",
             )
@@ -135,7 +135,7 @@ def connection_error(error: Exception, doing: str) -> LabwrightError:
 def _asked(error: Exception) -> str:
     """Which host it was: a registry sends to others for tokens and blobs."""
     request = getattr(error, "request", None)
-    return line(urlsplit(getattr(request, "url", None) or "").netloc.rpartition("@")[2]) or "the registry"
+    return line(urlsplit(getattr(request, "url", None) or "").netloc.rpartition("@")[2], LONGEST) or "the registry"
 
 
 def speaks_plain(error: ssl.SSLError) -> bool:

@@ -17,10 +17,11 @@ import urllib3
 
 from labwright import __version__
 from labwright.errors import Cause, LabwrightError
+from labwright.host.http import UnledSession
 from labwright.host.text import line
 from labwright.registry.authorities import all_authorities, own_authorities
 from labwright.registry.challenge import Challenge, parse_challenges, read_token, token_url
-from labwright.registry.connection import Adapter, Session, watched
+from labwright.registry.connection import Adapter, watched
 from labwright.registry.credentials import Sought, find_credentials
 from labwright.registry.failures import Answer, Broken, connection_error, inside, refusal, speaks_plain
 from labwright.registry.location import resolve
@@ -78,7 +79,7 @@ class Transport:
         self._verify = own_authorities(access.authorities)
         self._bundle = contextlib.ExitStack()
         self._elsewhere: str | bool = ""
-        self._session = Session()
+        self._session = UnledSession()
         # Without .netrc, which would have a password for hosts that a registry leads to.
         self._session.trust_env = False
         adapter = Adapter(access.patience.read + access.patience.answer)
@@ -185,13 +186,10 @@ class Transport:
 
         Raises Broken where it comes too slowly, and LabwrightError (config).
         """
-        until = time.monotonic() + self.patience.answer
         data = bytearray()
         with watched(response, self.patience.answer):
             while len(data) <= largest and (part := response.raw.read1(1 << 16, decode_content=False)):
                 data += part
-                if time.monotonic() > until:
-                    raise Broken(f"{doing}: the answer has no end")
         if len(data) > largest and fine:
             raise LabwrightError(
                 f"{doing}: the registry's answer has more than {largest} bytes", cause=Cause.CONFIG,

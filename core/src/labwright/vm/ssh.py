@@ -81,12 +81,17 @@ def ask(client: paramiko.SSHClient, command: str, seconds: float, stdin: str = "
     try:
         said = converse(client, command, seconds, stdin.encode())
     except (TimeoutError, paramiko.SSHException, OSError, EOFError) as error:
-        raise LabwrightError(
-            f"`{command}` gave no answer in the guest: {error or 'time limit'}",
-            cause=Cause.GUEST,
-            hint="is the guest overloaded, or did it crash?",
-        ) from error
+        raise no_answer(f"`{command}`", error) from error
     return Answer(said.code, (said.output + said.errors).decode(errors="replace"))
+
+
+def no_answer(command: str, error: Exception) -> LabwrightError:
+    """The error for a command in a guest that did not end as one should."""
+    return LabwrightError(
+        f"{command} gave no answer in the guest: {error or 'time limit'}",
+        cause=Cause.GUEST,
+        hint="is the guest overloaded, or did it crash?",
+    )
 
 
 @dataclass(frozen=True)

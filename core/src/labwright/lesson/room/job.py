@@ -18,8 +18,7 @@ from labwright.lesson.room.wire import Layout, Request, receive, reply
 
 STATUS, TREE = 3, 4
 """The descriptors of the channel to the caller, after the three streams, and of the lesson's folder."""
-MEBIBYTE = 1 << 20
-LIMITS = {resource.RLIMIT_CORE: 0, resource.RLIMIT_FSIZE: 2048 * MEBIBYTE, resource.RLIMIT_DATA: 2048 * MEBIBYTE}
+LIMITS = {resource.RLIMIT_CORE: 0, resource.RLIMIT_FSIZE: 2 << 30, resource.RLIMIT_DATA: 2 << 30}
 """Of each process. Not of its addresses: they cost nothing, and some runtimes reserve a great many."""
 LOOKING = 0.5
 """Seconds between two looks at what a room holds."""

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import labwright
+from labwright.host.sockets import named
 
 OWN = {"/tmp": 0o1777, "/var/tmp": 0o1777, "/run": 0o755, "/root": 0o700}  # noqa: S108
 """Empty folders of each room, with their modes. /root is HOME: what reads the table of users goes there too."""
@@ -48,11 +49,10 @@ def sockets(covers: Iterable[Path]) -> list[Path]:
     for table in map(Path, SOCKETS):
         # Where others' processes are hidden (hidepid of proc(5)) the first cannot be read.
         with contextlib.suppress(OSError):
-            for line in table.read_bytes().splitlines():
-                name = os.fsdecode(line.split(maxsplit=7)[-1])
+            for name, _ in named(table):
                 with contextlib.suppress(OSError, RuntimeError, ValueError):
                     place = Path(name).resolve()
-                    if name.startswith("/") and place.is_socket() and not _in_any(place, covers):
+                    if place.is_socket() and not _in_any(place, covers):
                         found[place] = True
     return sorted(found)
 
