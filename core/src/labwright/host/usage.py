@@ -84,12 +84,18 @@ def children_memory(ancestor: int) -> int:
     return pages * os.sysconf("SC_PAGE_SIZE")
 
 
-def available_memory() -> int:
-    """Bytes that programs may still take: what the system has free, swap included, and no more than our limits."""
+def memory_facts() -> dict[str, int]:
+    """What the system says of its memory (proc(5), /proc/meminfo), in bytes. Raises OSError."""
     facts = {}
     for line in Path("/proc/meminfo").read_text().splitlines():
         name, _, value = line.partition(":")
         facts[name] = int(value.split()[0]) * 1024
+    return facts
+
+
+def available_memory() -> int:
+    """Bytes that programs may still take: what the system has free, swap included, and no more than our limits."""
+    facts = memory_facts()
     free = facts.get("MemAvailable", 0) + facts.get("SwapFree", 0)
     return min([free, *_group_limits()])
 

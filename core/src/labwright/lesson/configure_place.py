@@ -7,11 +7,11 @@ one ends. What the processes of a job leave in there, be it nested ever so deep,
 from __future__ import annotations
 
 import contextlib
-import re
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 
+from labwright.host.usage import memory_facts
 from labwright.lesson.configure_copy import Survey
 from labwright.lesson.room import kernel
 
@@ -19,14 +19,12 @@ ROOM, FILES = 1 << 30, 1 << 18
 """Bytes, and files, that a job may have beside those of the lesson itself: it may clone a repository there."""
 LARGEST = 1 << 30
 """Bytes of all copies of a stage, where they lie in memory."""
-AVAILABLE = re.compile(r"^MemAvailable:\s*(\d+) kB$", re.MULTILINE)
 
 
 def fit_memory(survey: Survey, copies: int) -> bool:
     """Whether so many copies are small beside what memory there is; others lie on the disk, and take what it has."""
     with contextlib.suppress(OSError):
-        if found := AVAILABLE.search(Path("/proc/meminfo").read_text(encoding="utf-8")):
-            return survey.size * copies < min(LARGEST, int(found[1]) * 1024 // 4)
+        return survey.size * copies < min(LARGEST, memory_facts().get("MemAvailable", 0) // 4)
     return False
 
 

@@ -138,9 +138,20 @@ def folder_of(lesson: Path, paths: Paths) -> Path:
     return paths.root / "labs" / f"{place.name[:40]}-{hashlib.sha256(str(place).encode()).hexdigest()[:8]}"
 
 
+class LabEndedError(LabwrightError):
+    """Somebody has ended a lab while a command was at work on it."""
+
+
 def write_lab(lab: Lab) -> Lab:
-    """Write it down, whole or not at all."""
-    write_whole(lab.folder / "lab.json", json.dumps(dataclasses.asdict(lab), indent=1, default=str) + "\n")
+    """Write it down, whole or not at all. Raises LabEndedError (interrupted) where its folder is no more."""
+    try:
+        write_whole(lab.folder / "lab.json", json.dumps(dataclasses.asdict(lab), indent=1, default=str) + "\n")
+    except FileNotFoundError as error:
+        raise LabEndedError(
+            f"the lab {lab.name} was ended meanwhile",
+            cause=Cause.INTERRUPTED,
+            hint=f"labwright lesson up {lab.lesson} starts it again",
+        ) from error
     return lab
 
 

@@ -24,7 +24,7 @@ from labwright.lesson.configure import StageWork, find_files
 from labwright.lesson.down import end_half_made, end_lab
 from labwright.lesson.files import check_files
 from labwright.lesson.images import LabImage
-from labwright.lesson.lab import Lab, find_lab, folder_of, write_lab
+from labwright.lesson.lab import Lab, LabEndedError, find_lab, folder_of, write_lab
 from labwright.lesson.namespace import enter_new, in_new_network, inherited_doors, listening_sockets, loopback_up
 from labwright.lesson.plan import LabPlan, plan_lab
 from labwright.lesson.read import Lesson, read_lesson
@@ -136,7 +136,9 @@ def _give_up(lab: Lab, error: BaseException, keep: bool, running: Session) -> No
     stays = isinstance(error, LabwrightError) and now is not None and now.phase == "failed"
     if stays or (keep and isinstance(error, LabwrightError)):
         if not stays and now is not None:
-            write_lab(replace(lab, phase="failed", problem=error.what if isinstance(error, LabwrightError) else ""))
+            # What went wrong is what people are to read.
+            with contextlib.suppress(LabEndedError):
+                write_lab(replace(lab, phase="failed", problem=error.what if isinstance(error, LabwrightError) else ""))
         return
     end_lab(lab, running.workshop.ledger)
 

@@ -18,7 +18,7 @@ from labwright.host.teardown import process_start
 from labwright.interfaces import Endpoint, Workbench
 from labwright.lesson.configure import ConfigureContext, StageWork, configure_stage, find_files
 from labwright.lesson.guests import last_lines
-from labwright.lesson.lab import Lab, write_lab
+from labwright.lesson.lab import Lab, LabEndedError, write_lab
 from labwright.lesson.outcome import EndpointOutcome, VerifyOutcome, failure
 from labwright.lesson.plan import SSH
 from labwright.lesson.read import Lesson
@@ -116,7 +116,7 @@ def configured(work: Work, stage: int, limit: float = LIMIT) -> tuple[Lab, tuple
     # What is not there is said before the lab is anything else than it was.
     find_files(work.stage_work(stage))
     me = os.getpid()
-    _note(replace(work.lab, phase="configuring", stage=stage, creator=me, creator_start=process_start(me)))
+    write_lab(replace(work.lab, phase="configuring", stage=stage, creator=me, creator_start=process_start(me)))
     try:
         outcomes = configure(work, stage, limit=limit)
         if work.lesson.spec.ready_delay:
@@ -125,22 +125,10 @@ def configured(work: Work, stage: int, limit: float = LIMIT) -> tuple[Lab, tuple
     except BaseException as error:
         problem = error.what if isinstance(error, LabwrightError) else "the configuration was stopped"
         # Why it failed is what people are to read, also where the lab is gone by now.
-        with suppress(FileNotFoundError):
+        with suppress(LabEndedError):
             write_lab(replace(work.lab, phase="failed", stage=stage, problem=problem))
         raise
-    return _note(replace(work.lab, phase="ready", stage=stage, problem="")), outcomes
-
-
-def _note(lab: Lab) -> Lab:
-    """Write a lab down. Raises LabwrightError (interrupted) where somebody has ended it meanwhile."""
-    try:
-        return write_lab(lab)
-    except FileNotFoundError as error:
-        raise LabwrightError(
-            f"the lab {lab.name} was ended meanwhile",
-            cause=Cause.INTERRUPTED,
-            hint=f"labwright lesson up {lab.lesson} starts it again",
-        ) from error
+    return write_lab(replace(work.lab, phase="ready", stage=stage, problem="")), outcomes
 
 
 def verify(work: Work, stage: int) -> tuple[VerifyOutcome, ...]:
