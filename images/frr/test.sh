@@ -50,6 +50,9 @@ case " $(id -Gn) " in *" frrvty "*) ;; *) fail "the user is not in the group frr
 # The daemons, and a configuration of each kind, saved and taken back.
 systemctl --quiet is-active frr.service || fail "frr.service does not run"
 has_daemons zebra staticd watchfrr bgpd ospfd ospf6d isisd ldpd bfdd
+# On a slow machine it would end the start of the daemons before they have read their configuration.
+sudo cat "/proc/$(sudo cat /run/frr/watchfrr.pid)/cmdline" | tr '\0' ' ' | grep -q -e '--restart-timeout 120' ||
+    fail "watchfrr runs without the options for slow machines"
 keep=$(sudo mktemp -d)
 sudo cp -a /etc/frr "$keep/frr"
 sudo cp -a /etc/network/interfaces "$keep/interfaces"

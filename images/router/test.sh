@@ -13,6 +13,9 @@ running=" $(sudo vtysh -c 'show daemons') "
 for daemon in zebra staticd watchfrr bgpd ospfd; do
     case $running in *" $daemon "*) ;; *) fail "$daemon does not run, only$running" ;; esac
 done
+# On a slow machine it would end the start of the daemons before they have read their configuration.
+sudo cat "/proc/$(sudo cat /run/frr/watchfrr.pid)/cmdline" | tr '\0' ' ' | grep -q -e '--restart-timeout 120' ||
+    fail "watchfrr runs without the options for slow machines"
 [ -x /usr/lib/frr/frr-reload.py ] || fail "there is no frr-reload.py"
 for tool in ping sysctl traceroute; do
     PATH=$PATH:/usr/sbin:/sbin command -v "$tool" > /dev/null || fail "$tool is not there"

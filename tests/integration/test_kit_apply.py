@@ -226,3 +226,31 @@ def test_routers_that_were_made_from_models_speak_bgp_and_ospf() -> None:
             with pytest.raises(KitError, match="no such line of frr"):
                 host.apply(broken)
             assert host.apply(hub) == (), "what FRR does not understand is put nowhere"
+
+
+def test_what_frr_s_own_start_left_out_is_read_again() -> None:
+    """watchfrr ends its script, with the vtysh that reads the file, wherever that is; as it does on a slow machine."""
+    lines = [f"ip prefix-list LAB seq {number} permit 10.{number >> 8}.{number & 255}.0/24" for number in range(1, 501)]
+    what = node({
+        "interfaces": [{"loopback": 0, "ipv4": ["10.0.0.1/32"]}],
+        "bgp": {"as": 65001, "networks": ["10.0.0.1/32"], "neighbors": [{"peer": "192.0.2.2", "remote_as": 65002}]},
+        "raw": {"frr": "\n".join(lines)},
+    })  # fmt: skip
+    with managed("ifupdown") as one, one.host() as host:
+        one.execute("sh", "-c", "printf 'watchfrr_options=\"--restart-timeout 1\"\\n' >>/etc/frr/daemons")
+        assert "/etc/frr/frr.conf" in host.apply(what)
+        journal = one.execute("journalctl", "-t", "watchfrr", "--no-pager")
+        assert "restart all process" in journal and "terminated due to signal 15" in journal, journal
+        assert one.execute("vtysh", "-c", "show running-config").count("ip prefix-list LAB ") == len(lines)
+
+
+def test_what_is_no_longer_in_frr_is_read_again() -> None:
+    """The file is as it should be, and the daemon has lost a part of it."""
+    what = node({
+        "bgp": {"as": 65001, "router_id": "10.0.0.1", "neighbors": [{"peer": "192.0.2.2", "remote_as": 65002}]},
+    })  # fmt: skip
+    with managed("ifupdown") as one, one.host() as host:
+        host.apply(what)
+        one.execute("vtysh", "-c", "configure", "-c", "router bgp 65001", "-c", "no neighbor 192.0.2.2")
+        assert host.apply(what) == ()
+        assert "192.0.2.2" in host.frr("show bgp neighbors")

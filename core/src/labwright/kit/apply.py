@@ -11,12 +11,13 @@ from ipaddress import ip_interface
 from typing import TYPE_CHECKING
 
 from labwright.errors import Cause
+from labwright.kit import routing
 from labwright.kit.errors import KitError
 from labwright.kit.files import File
 from labwright.kit.former import Former, Traces, former, interface_of, read_files
 from labwright.kit.interfaces import Interface
 from labwright.kit.model import Node, Port
-from labwright.kit.rendering import frr, ifupdown, named, networkd, networkmanager
+from labwright.kit.rendering import ifupdown, named, networkd, networkmanager
 from labwright.kit.rendering.named import Named
 
 if TYPE_CHECKING:
@@ -24,11 +25,8 @@ if TYPE_CHECKING:
 
 MANAGEMENT = frozenset({"eth0", "enp0s3f0"})
 """What a machine of a lab is reached by: labwright's name, and the one of the public lessons."""
-FRR_FILE, FRR_MARK = "/etc/frr/frr.conf", "! by labwright"
-"""The mark is for a later stage, whose model may have no routing: what we made goes, what somebody else did stays."""
 IFUPDOWN = "/etc/network/interfaces.d/labwright"
 ADDRESSES_SECONDS, STAYS = 60.0, 0.5
-FIRST_LOOK, CONFIGURATION_SECONDS = 15.0, 60.0
 
 
 @dataclass(frozen=True)
@@ -88,7 +86,7 @@ def apply(host: Host, node: Node, names: Sequence[str] | Mapping[int, str] | Non
         raise KitError(f"{which!r} manages no interfaces", cause=Cause.CONFIG, hint=f"one of {', '.join(MANAGERS)}")
     what = named(node, which, names)
     asks = node.bgp or node.ospf or node.raw.get("frr")
-    routing = named(node, "frr", names) if asks else None
+    routes = named(node, "frr", names) if asks else None
     before = host.interfaces()
     _refuse_management(host, what, before)
     changed = ["hostname"] if node.hostname and host.hostname(node.hostname) else []
@@ -107,7 +105,7 @@ def apply(host: Host, node: Node, names: Sequence[str] | Mapping[int, str] | Non
         time.sleep(STAYS)
         host.wait_for(lambda: _settled(host, what, gone), ADDRESSES_SECONDS, 0.3, what_for)
     changed += touched
-    return (*dict.fromkeys(changed), *_frr(host, routing))
+    return (*dict.fromkeys(changed), *routing.apply(host, routes))
 
 
 def _manager(host: Host) -> str:
@@ -222,33 +220,3 @@ def _as_wanted(now: Interface | None, ports: Sequence[Port], least: bool = False
     has = {each for each in now.addresses if not ip_interface(each).ip.is_link_local or each in wanted}
     mtu = ports[0].mtu
     return (wanted <= has if least else wanted == has) and (mtu is None or now.mtu == mtu)
-
-
-def _frr(host: Host, what: Named | None) -> list[str]:
-    """FRR, where the model asks for it: its file, its daemons, and a look at whether it took all of it."""
-    if what is None and host.sudo(["head", "-n", "1", FRR_FILE], check=False).output.strip() != FRR_MARK:
-        return []
-    node = what.node if what else Node()
-    daemons = [name for name, asked in (("bgpd", node.bgp), ("ospfd", node.ospf)) if asked]
-    text = f"{FRR_MARK}\n{frr.routing(what) if what else ''}"
-    answer = host.root_script("frr", *daemons, stdin=text.encode())
-    changed = answer.output.strip().endswith("changed")
-    if changed:
-        host.service("frr").restart()
-    wanted = [line for line in text.splitlines() if line.startswith("router ")]
-
-    def took() -> bool:
-        running = host.sudo(["vtysh", "-c", "show running-config"]).output.splitlines()
-        missing = [line for line in wanted if line not in running]
-        if missing:
-            raise KitError("FRR does not have it", details=missing)
-        return True
-
-    what_for = f"FRR's configuration on {host.name}"
-    try:
-        host.wait_for(took, FIRST_LOOK, 0.5, what_for)
-    except KitError:
-        # On a slow machine watchfrr ends its start script before that has read the configuration, and nobody else does.
-        host.sudo(["vtysh", "-b"], timeout=CONFIGURATION_SECONDS)
-        host.wait_for(took, CONFIGURATION_SECONDS, 0.5, what_for)
-    return [FRR_FILE] if changed else []

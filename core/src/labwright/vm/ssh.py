@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
 import paramiko
@@ -130,7 +130,9 @@ def closed_after(connection: paramiko.SSHClient | paramiko.Channel, seconds: flo
 
     def close() -> None:
         over.set()
-        connection.close()
+        # The guest's end may close at the same time: what goes on in the connection says so itself.
+        with suppress(OSError, EOFError, paramiko.SSHException):
+            connection.close()
 
     timer = threading.Timer(seconds, close)
     timer.daemon = True
