@@ -80,8 +80,7 @@ def test_a_command_of_the_page_works(folder, line):
     if line.startswith("lesson up"):
         nothing_listens_beyond_loopback(folder)
     if line.endswith(" 2"):
-        routes = inside(folder, OURS, "r2", "vtysh -c 'show ip route 192.0.2.0/24'")
-        assert "bgp" in routes, routes
+        until(lambda: inside(folder, OURS, "r2", "vtysh -c 'show ip route 192.0.2.0/24'"), "bgp")
 
 
 def nothing_listens_beyond_loopback(folder: Path) -> None:
