@@ -18,7 +18,7 @@ from labwright.host.environment import PACKAGE_OF_TOOL, has_kernel, has_tool
 from labwright.host.ledger import Ledger
 from labwright.host.paths import Paths
 from labwright.host.run import run
-from labwright.host.usage import free_space
+from labwright.host.usage import available_memory, free_space
 
 State = Literal["ok", "warning", "missing"]
 KvmProbe = Callable[[], tuple[bool, str]]
@@ -184,8 +184,7 @@ def check_disk_space(around: Surroundings) -> Finding:
 
 def check_memory(_: Surroundings) -> Finding:
     """The compiler or a boot test may be killed for want of memory."""
-    lines = Path("/proc/meminfo").read_text().splitlines()
-    free = next(int(line.split()[1]) for line in lines if line.startswith("MemAvailable")) / 2**20
+    free = available_memory() / GIB
     found = f"{free:.1f} GiB available"
     if free >= BUILD_MEMORY_GIB:
         return Finding("memory", "ok", found)

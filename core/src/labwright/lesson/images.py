@@ -12,7 +12,6 @@ from pydantic import BaseModel, Field, ValidationError
 
 from labwright.errors import Cause, LabwrightError
 from labwright.foreign.inspect import inspect_image
-from labwright.lesson.validate_curriculum import DEEPEST
 from labwright.spec import curriculum
 from labwright.spec.document import read_document
 from labwright.spec.hardware import Hardware
@@ -58,7 +57,7 @@ def curriculum_images(lesson: Path) -> tuple[Path, ...]:
     """The folders that may hold the folders of a lesson's images, nearest first, and none above its curriculum."""
     found = []
     # Its curriculum holds lessons/, and that the lesson, at most so many folders down.
-    for above in lesson.parents[: DEEPEST + 1]:
+    for above in lesson.parents[: curriculum.DEEPEST + 1]:
         found.append(above / "images")
         if (above / curriculum.FILE).is_file():
             break

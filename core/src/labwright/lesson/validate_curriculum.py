@@ -16,8 +16,6 @@ from labwright.lesson.read import Lesson
 from labwright.spec import collection, curriculum, image, lesson, platform_image
 from labwright.spec.document import Document, Model, Reading, examine_document
 
-DEEPEST = 4
-"""Folders below lessons/ in which a lesson is looked for: a curriculum may sort them."""
 MOST_CIRCLES = 20
 HELP = "docs/lesson-files.md lists the keys"
 
@@ -45,7 +43,7 @@ def lesson_folders(place: Path) -> tuple[tuple[Path, ...], tuple[Finding, ...]]:
         if lesson.FILE in files:
             found.append(Path(here))
             folders.clear()
-        elif len(Path(here).relative_to(top).parts) >= DEEPEST:
+        elif len(Path(here).relative_to(top).parts) >= curriculum.DEEPEST:
             folders.clear()
     findings = tuple(
         Finding(path, 1, "warning", "folder", f"there is no {lesson.FILE} in this folder", "write it, or move it away")

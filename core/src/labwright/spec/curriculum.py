@@ -7,6 +7,8 @@ from pydantic import Field
 from labwright.spec.lenient import Lenient
 
 FILE = "curriculum.meta.yaml"
+DEEPEST = 4
+"""Folders below lessons/ in which a lesson is looked for: a curriculum may sort them."""
 
 
 class CurriculumSpec(Lenient):
