@@ -24,12 +24,13 @@ SCRIPT = r"""
 set -eu
 umask 077
 user=$1 how=$2 now=$3 first=$4 mac=$5
+# First, since the time was taken when this was sent, and an upload takes a busy machine seconds.
+[ "$how" != resumed ] || date -s "@$now" > /dev/null
 work=$(mktemp -d /run/labwright.XXXXXX)
 trap 'rm -rf "$work"' EXIT
 tar -x -o -f - -C "$work"
 cd "$work"
 if [ "$how" = resumed ]; then
-    date -s "@$now" > /dev/null
     cat seed > /dev/urandom
     # RNDRESEEDCRNG of random(4): take what was just written into use now.
     perl -e 'open(my $r, ">", "/dev/urandom"); ioctl($r, 0x5207, 0)' 2> /dev/null ||
