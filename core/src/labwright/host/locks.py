@@ -28,12 +28,15 @@ def exclusive(path: Path, waiting: Callable[[], None] = lambda: None) -> Iterato
 def take(path: Path, how: int, wait: bool) -> IO[bytes] | None:
     """Open and lock a file (flock(2)); closing it gives the lock back. None where it is held and we do not wait.
 
-    Opened for reading too, which a shared lock on NFS needs. Whoever holds a lock alone may remove its file, so what
-    was locked has to be what the path still names.
+    Opened for reading too, which a shared lock on NFS needs. Whoever holds a lock alone may remove its file, and the
+    folder around it, so what was locked has to be what the path still names.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
     while True:
-        stream = path.open("a+b")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            stream = path.open("a+b")
+        except FileNotFoundError:
+            continue
         try:
             fcntl.flock(stream, how if wait else how | fcntl.LOCK_NB)
         except BlockingIOError:

@@ -7,12 +7,13 @@ import fcntl
 import functools
 import os
 import re
-import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from labwright.errors import Cause, LabwrightError
+from labwright.host.files import beside
+from labwright.host.ledger import Ledger
 from labwright.host.locks import IN_USE, take
 from labwright.pipeline.store import MANIFEST
 from labwright.pipeline.workshop import Workshop
@@ -101,13 +102,14 @@ def _packages(workshop: Workshop) -> Iterator[Item]:
 
 def _lists(workshop: Workshop) -> Iterator[Item]:
     """What package managers keep of each mirror: a folder of its own, with a lock in it."""
-    for lock in workshop.paths.downloads.glob(f"*/{IN_USE}"):
+    for lock in workshop.paths.downloads.glob(f"[!.]*/{IN_USE}"):
         folder = lock.parent
         if folder.name != "packages":
             with contextlib.suppress(FileNotFoundError):
                 facts = [path.lstat() for path in (folder, *folder.rglob("*"))]
                 size, used = sum(one.st_size for one in facts), max(one.st_ctime for one in facts)
-                yield Item(f"lists/{folder.name}", size, used, functools.partial(_remove_folder, folder))
+                remove = functools.partial(_remove_folder, folder, lock, workshop.ledger)
+                yield Item(f"lists/{folder.name}", size, used, remove)
 
 
 def _snapshots(workshop: Workshop) -> Iterator[Item]:
@@ -119,17 +121,22 @@ def _snapshots(workshop: Workshop) -> Iterator[Item]:
             # Beside it, as labwright.lesson.snapshot has it.
             lock = folder.with_name(f".{folder.name}.in-use")
             used = (lock if lock.exists() else folder).stat().st_mtime
-            yield Item(f"snapshots/{folder.name}", size, used, functools.partial(_remove_folder, folder, lock))
+            remove = functools.partial(_remove_folder, folder, lock, workshop.ledger)
+            yield Item(f"snapshots/{folder.name}", size, used, remove)
 
 
-def _remove_folder(folder: Path, lock: Path | None = None) -> bool:
-    """lock: where it is not in the folder itself; it goes too."""
-    held = take(lock or folder / IN_USE, fcntl.LOCK_EX, wait=False)
+def _remove_folder(folder: Path, lock: Path, ledger: Ledger) -> bool:
+    """lock: in the folder, or beside it; then it goes too."""
+    held = take(lock, fcntl.LOCK_EX, wait=False)
     if held is None:
         return False
     with held:
-        shutil.rmtree(folder)
-        if lock:
+        grave = beside(folder)
+        # Renamed first: who wants the folder meanwhile makes a new one, and is not in the way. Another prune may have
+        # taken it before we had the lock.
+        with ledger.hold("folder", grave), contextlib.suppress(FileNotFoundError):
+            folder.rename(grave)
+        if lock.parent != folder:
             lock.unlink()
     return True
 
