@@ -17,7 +17,7 @@ from labwright.errors import Cause, LabwrightError
 from labwright.guest.guest import Answer, Guest
 from labwright.host.clock import Deadline, Heartbeat
 from labwright.interfaces import Workbench
-from labwright.vm.accelerator import Accelerator
+from labwright.vm.accelerator import Accelerator, slower
 from labwright.vm.console import guest_error
 from labwright.vm.machine import FIRST_SLOT, Firmware, Machine, MachineSpec, Nic, launch, wait_for_end
 from labwright.vm.ports import reserved_ports
@@ -117,7 +117,7 @@ def booted_guest(
         )
         bench.say("booting the disk")
         with launch(spec, bench.scratch / "guest", bench.ledger) as machine:
-            limit = BOOT_SECONDS * accelerator.factor
+            limit = BOOT_SECONDS * slower(accelerator)
             wait_until(machine, [Greeting(ports[0], ports[1])], Deadline(limit), Heartbeat(bench.say))
             with _logged_in(machine, Login(ports[0], user, password), accelerator.factor) as guest:
                 yield guest

@@ -31,9 +31,8 @@ from labwright.lesson.command import Order, orders
 from labwright.lesson.guests import last_lines
 from labwright.lesson.images import LabImage
 from labwright.lesson.plan import SSH, LabPlan, MachinePlan
-from labwright.vm.accelerator import Accelerator
+from labwright.vm.accelerator import Accelerator, slower
 from labwright.vm.device import mac_of, socket_folder
-from labwright.vm.device_test import slower
 from labwright.vm.machine import Running, start
 from labwright.vm.qmp import Monitor, monitor
 from labwright.vm.ready import CLOSED_PORT, Greeting, wait_until

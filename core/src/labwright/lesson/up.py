@@ -30,9 +30,8 @@ from labwright.lesson.plan import LabPlan, MachinePlan
 from labwright.lesson.snapshot import Snapshot
 from labwright.spec.hardware import DATA
 from labwright.spec.lesson import LessonSpec
-from labwright.vm.accelerator import Accelerator
+from labwright.vm.accelerator import Accelerator, slower
 from labwright.vm.device import Place, socket_folder
-from labwright.vm.device_test import slower
 from labwright.vm.machine import overlay_of
 
 KEEPER_SECONDS = 60.0

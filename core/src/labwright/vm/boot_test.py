@@ -14,7 +14,7 @@ import paramiko
 from labwright.errors import Cause, LabwrightError
 from labwright.host.clock import Deadline, Heartbeat
 from labwright.interfaces import Workbench
-from labwright.vm.accelerator import Accelerator
+from labwright.vm.accelerator import Accelerator, slower
 from labwright.vm.console import guest_error
 from labwright.vm.machine import FIRST_SLOT, Firmware, Machine, MachineSpec, Nic, launch, wait_for_end
 from labwright.vm.ports import reserved_ports
@@ -81,7 +81,7 @@ def boot_test(image: Path, plan: BootPlan, bench: Workbench, accelerator: Accele
     with reserved_ports(2) as ports:
         spec = machine_for(image, plan, accelerator, ports)
         with launch(spec, folder, bench.ledger) as machine:
-            return _check(machine, plan, ports, bench, accelerator.factor)
+            return _check(machine, plan, ports, bench, accelerator)
 
 
 def machine_for(image: Path, plan: BootPlan, accelerator: Accelerator, ports: Sequence[int]) -> MachineSpec:
@@ -115,19 +115,21 @@ def mac_of(index: int, count: int) -> str:
     return f"52:54:00:4c:57:{0x80 + count - index:02x}"
 
 
-def _check(machine: Machine, plan: BootPlan, ports: Sequence[int], bench: Workbench, factor: float) -> BootReport:
+def _check(
+    machine: Machine, plan: BootPlan, ports: Sequence[int], bench: Workbench, accelerator: Accelerator
+) -> BootReport:
     # Where a foreign system's console is, is its own choice.
     signs: list[Sign] = [Prompt(machine)] if plan.ours or plan.proof == "login" else []
     if plan.proof != "login":
         signs.append(Greeting(ports[0], ports[1]))
-    times = wait_until(machine, signs, Deadline(BOOT_SECONDS * factor), Heartbeat(bench.say))
+    times = wait_until(machine, signs, Deadline(BOOT_SECONDS * slower(accelerator)), Heartbeat(bench.say))
     report = BootReport(plan.firmware, machine.spec.memory, times.get(Prompt.name, 0.0), times.get(Greeting.name, 0.0))
     if plan.proof == "login":
         return report
     login = Login(ports[0], plan.user, plan.password)
     try:
-        with connect(login, COMMAND_SECONDS * factor) as client:
-            return _inspect(machine, client, plan, report, factor)
+        with connect(login, COMMAND_SECONDS * accelerator.factor) as client:
+            return _inspect(machine, client, plan, report, accelerator)
     except LabwrightError as error:
         if not error.details:
             raise guest_error(machine, error.what, error.hint) from error
@@ -135,9 +137,9 @@ def _check(machine: Machine, plan: BootPlan, ports: Sequence[int], bench: Workbe
 
 
 def _inspect(
-    machine: Machine, client: paramiko.SSHClient, plan: BootPlan, report: BootReport, factor: float
+    machine: Machine, client: paramiko.SSHClient, plan: BootPlan, report: BootReport, accelerator: Accelerator
 ) -> BootReport:
-    limit = COMMAND_SECONDS * factor
+    limit = COMMAND_SECONDS * accelerator.factor
 
     def must(command: str, what: str, hint: str, seconds: float = limit) -> str:
         answer = ask(client, command, seconds)
@@ -148,7 +150,7 @@ def _inspect(
             )  # fmt: skip
         return answer.text
 
-    failed = _failed_units(client, plan, factor) if plan.proof == "systemd" else ()
+    failed = _failed_units(client, plan, accelerator) if plan.proof == "systemd" else ()
     ready = machine.age
     must("sudo -n true", "sudo asks for a password", "the user needs a NOPASSWD line in sudoers")
     links = parse_links(must("ip -j address", "ip does not work", "the image needs iproute2"))
@@ -181,10 +183,10 @@ def _inspect(
         )
     used = must("awk '/MemTotal/{t=$2} /MemAvailable/{a=$2} END{print int((t-a)/1024)}' /proc/meminfo", "no /proc", "")
     if plan.script:
-        own_test(client, plan.firmware, plan.script, factor)
+        own_test(client, plan.firmware, plan.script, accelerator.factor)
     before = machine.age
     ask(client, "sudo -n systemctl poweroff --no-block || sudo -n poweroff", limit)
-    if not wait_for_end(machine, BOOT_SECONDS * factor):
+    if not wait_for_end(machine, BOOT_SECONDS * slower(accelerator)):
         raise guest_error(machine, f"{plan.firmware}: it does not power off", "what keeps it? see the lines above")
     return BootReport(
         report.firmware, report.memory, report.login, report.ssh, round(ready, 1), round(machine.age - before, 1),
@@ -193,10 +195,10 @@ def _inspect(
     )  # fmt: skip
 
 
-def _failed_units(client: paramiko.SSHClient, plan: BootPlan, factor: float) -> tuple[str, ...]:
+def _failed_units(client: paramiko.SSHClient, plan: BootPlan, accelerator: Accelerator) -> tuple[str, ...]:
     """The units that failed, once the system is up. In an image of ours there are none: raises LabwrightError."""
-    limit = COMMAND_SECONDS * factor
-    ask(client, "systemctl is-system-running --wait", BOOT_SECONDS * factor)
+    limit = COMMAND_SECONDS * accelerator.factor
+    ask(client, "systemctl is-system-running --wait", BOOT_SECONDS * slower(accelerator))
     lines = ask(client, "systemctl --failed --no-legend --plain", limit).text.splitlines()
     failed = tuple(line.split()[0] for line in lines if line.split())
     if failed and plan.ours:

@@ -12,7 +12,7 @@ from labwright.errors import Cause, LabwrightError
 from labwright.host.clock import Deadline, Heartbeat
 from labwright.host.sockets import listens
 from labwright.interfaces import Workbench
-from labwright.vm.accelerator import Accelerator
+from labwright.vm.accelerator import Accelerator, slower
 from labwright.vm.boot_test import BOOT_SECONDS, COMMAND_SECONDS, BootPlan, dynamic_address, parse_links
 from labwright.vm.machine import FIRST_SLOT, MachineSpec, Nic, launch
 from labwright.vm.ports import reserved_ports
@@ -63,12 +63,12 @@ def _compare_apart(
         launch(_machine(image, plan, accelerator, 0, (networks[0],)), bench.scratch / "one", bench.ledger) as one,
         launch(_machine(image, plan, accelerator, 1, (networks[1],)), bench.scratch / "two", bench.ledger) as two,
     ):
-        limit = accelerator.factor * 2
-        deadline, beat = Deadline(BOOT_SECONDS * limit), Heartbeat(bench.say)
+        deadline, beat = Deadline(2 * BOOT_SECONDS * slower(accelerator)), Heartbeat(bench.say)
+        seconds = 2 * COMMAND_SECONDS * accelerator.factor
         identities = []
         for machine, port in ((one, ports[0]), (two, ports[1])):
             wait_until(machine, [Greeting(port)], deadline, beat)
-            identities.append(identity_of(Login(port, plan.user, plan.password), COMMAND_SECONDS * limit))
+            identities.append(identity_of(Login(port, plan.user, plan.password), seconds))
     return judge(identities[0], identities[1], one_network=False)
 
 
@@ -93,15 +93,15 @@ def _compare(
         _when_there(wire),
         launch(_machine(image, plan, accelerator, 1, second), bench.scratch / "two", bench.ledger) as two,
     ):
-        limit = accelerator.factor * 2
-        deadline, beat = Deadline(BOOT_SECONDS * limit), Heartbeat(bench.say)
+        deadline, beat = Deadline(2 * BOOT_SECONDS * slower(accelerator)), Heartbeat(bench.say)
+        seconds = 2 * COMMAND_SECONDS * accelerator.factor
         identities = []
         # QEMU 7.2 dies of a connection that is forwarded into a hub before the guest's interface is up.
         for machine in (one, two):
             wait_until(machine, [Prompt(machine)], deadline, beat)
         for port in ports:
             wait_until(one, [Greeting(port)], deadline, beat)
-            identities.append(identity_of(Login(port, plan.user, plan.password), COMMAND_SECONDS * limit))
+            identities.append(identity_of(Login(port, plan.user, plan.password), seconds))
     return judge(identities[0], identities[1])
 
 

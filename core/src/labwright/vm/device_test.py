@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from labwright.errors import LabwrightError
 from labwright.host.clock import Deadline, Heartbeat
 from labwright.interfaces import Workbench
-from labwright.vm.accelerator import Accelerator
+from labwright.vm.accelerator import Accelerator, slower
 from labwright.vm.boot_test import COMMAND_SECONDS, own_test
 from labwright.vm.clones import CloneReport, identity_of, judge
 from labwright.vm.console import guest_error
@@ -18,8 +18,6 @@ from labwright.vm.device import FIRST_MAC, KNOCK, Device, DeviceSpec, end, launc
 from labwright.vm.ready import Greeting, wait_until
 from labwright.vm.ssh import Login, connect
 
-EMULATED = 8.0
-"""How much longer than with KVM a boot takes without it, at least (measured: Debian 2 s and 16 s)."""
 PAUSE = 2.0
 CLONES_APART = 0x40
 """Between the MAC addresses of two copies of a device."""
@@ -46,11 +44,6 @@ class DeviceReport:
     script: bool = False
 
 
-def slower(accelerator: Accelerator) -> float:
-    """By what the time limits of a device are multiplied, which are for KVM on an idle machine."""
-    return 1.0 if accelerator.name == "kvm" else EMULATED * accelerator.factor
-
-
 Examine = Callable[[Mapping[str, int]], Mapping[str, str]]
 """Ports of loopback in, what the device says of itself out."""
 
@@ -61,11 +54,12 @@ def test_device(plan: DevicePlan, examine: Examine, bench: Workbench, accelerato
         limit = Deadline(plan.spec.hardware.boot * slower(accelerator))
         greeting = Greeting(device.ports["ssh"], device.ports[KNOCK])
         ssh = wait_until(device.first, [greeting], limit, Heartbeat(bench.say))[Greeting.name]
-        login = wait_for_login(device, Login(device.ports["ssh"], plan.user, plan.password), limit, bench.say)
+        account = Login(device.ports["ssh"], plan.user, plan.password)
+        login = wait_for_login(device, account, limit, bench.say, accelerator.factor)
         try:
             says = examine(device.ports)
             if plan.script:
-                with connect(Login(device.ports["ssh"], plan.user, plan.password), COMMAND_SECONDS) as client:
+                with connect(account, COMMAND_SECONDS * accelerator.factor) as client:
                     own_test(client, "device", plan.script, accelerator.factor)
         except LabwrightError as error:
             if error.details:
@@ -87,7 +81,7 @@ def compare_devices(plan: DevicePlan, bench: Workbench, accelerator: Accelerator
         for number, device in enumerate(devices):
             login = Login(device.ports["ssh"], plan.user, plan.password)
             wait_until(device.first, [Greeting(login.port, device.ports[KNOCK])], limit, Heartbeat(bench.say))
-            wait_for_login(device, login, limit, bench.say)
+            wait_for_login(device, login, limit, bench.say, accelerator.factor)
             macs = [mac_of(FIRST_MAC + number * CLONES_APART + index) for index in range(CLONES_APART)]
             found.append(identity_of(login, COMMAND_SECONDS * accelerator.factor, macs))
         for device in devices:
@@ -95,18 +89,26 @@ def compare_devices(plan: DevicePlan, bench: Workbench, accelerator: Accelerator
     return judge(found[0], found[1], one_network=False)
 
 
-def wait_for_login(device: Device, login: Login, limit: Deadline, say: Callable[[str], None]) -> float:
+def wait_for_login(
+    device: Device, login: Login, limit: Deadline, say: Callable[[str], None], factor: float = 1.0
+) -> float:
     """Seconds from power-on to the first login: a server that greets may not know its users yet.
 
-    Raises LabwrightError (guest) with the console's last lines.
+    factor: by which the time of each attempt is multiplied. Raises LabwrightError (guest) with the console's last
+    lines.
     """
     beat = Heartbeat(say)
     while True:
         try:
-            with connect(login, COMMAND_SECONDS):
+            with connect(login, COMMAND_SECONDS * factor):
                 return device.first.age
         except LabwrightError as error:
             if limit.expired or not device.running:
                 raise guest_error(device.first, error.what, error.hint) from error
             beat.beat(error.what)
         time.sleep(PAUSE)
+
+
+__all__ = [
+    "DevicePlan", "DeviceReport", "Examine", "compare_devices", "slower", "test_device", "wait_for_login",
+]  # fmt: skip

@@ -13,9 +13,9 @@ from labwright.errors import Cause, LabwrightError
 from labwright.host.clock import Deadline, Heartbeat
 from labwright.host.environment import version_of
 from labwright.interfaces import Workbench
-from labwright.vm.accelerator import Accelerator
+from labwright.vm.accelerator import Accelerator, slower
 from labwright.vm.device import KNOCK, end, launch_device
-from labwright.vm.device_test import DevicePlan, slower, wait_for_login
+from labwright.vm.device_test import DevicePlan, wait_for_login
 from labwright.vm.ready import Greeting, wait_until
 from labwright.vm.ssh import Login
 
@@ -47,7 +47,7 @@ def take_snapshot(plan: DevicePlan, bench: Workbench, accelerator: Accelerator) 
         limit = Deadline(spec.hardware.boot * slower(accelerator))
         login = Login(device.ports["ssh"], plan.user, plan.password)
         wait_until(device.first, [Greeting(login.port, device.ports[KNOCK])], limit, Heartbeat(bench.say))
-        wait_for_login(device, login, limit, bench.say)
+        wait_for_login(device, login, limit, bench.say, accelerator.factor)
         # All machines of a device stand still before the first is saved: they talk to each other.
         for control in device.monitors.values():
             control.execute("stop")
@@ -75,6 +75,7 @@ def resume(plan: DevicePlan, copies: dict[str, Path], bench: Workbench, accelera
     spec = replace(plan.spec, disks=copies, written=True, format="qcow2", resume=NAME)
     with launch_device(spec, bench.scratch / "resume", bench.ledger) as device:
         login = Login(device.ports["ssh"], plan.user, plan.password)
-        seconds = wait_for_login(device, login, Deadline(RESUME_SECONDS * slower(accelerator)), bench.say)
+        limit = Deadline(RESUME_SECONDS * slower(accelerator))
+        seconds = wait_for_login(device, login, limit, bench.say, accelerator.factor)
         end(device)
     return Snapshot(NAME, accelerator.name, version_of("qemu-system-x86_64"), round(seconds, 1))
