@@ -54,7 +54,8 @@ def wait_for_step(running: subprocess.Popen[str], step: str) -> None:
 
 def seed(cache: Path, source: Path, *steps: str, link: bool = True) -> None:
     """Copy the outputs of these steps, and what the mirrors said, from another cache; hard links where that works."""
-    shutil.copytree(source / "pins", cache / "pins", dirs_exist_ok=True)
+    # Without what another build is writing there: it has another name a moment later.
+    shutil.copytree(source / "pins", cache / "pins", ignore=shutil.ignore_patterns(".*"), dirs_exist_ok=True)
     for step in steps:
         for output in (source / "store" / step).glob("*"):
             place = cache / "store" / step / output.name
