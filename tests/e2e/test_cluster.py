@@ -59,7 +59,7 @@ def test_a_worker_is_killed_while_it_builds_and_the_other_makes_the_image(tmp_pa
             output.mkdir()
             running.start(Job("leaf", image(images, "leaf"), output, base), hear)
             dask.begin_worker("two", "--slots", "2")
-            assert building.wait(120)
+            assert building.wait(900)
             doomed.kill()
             ended: tuple[JobResult, ...] = ()
             while not ended:

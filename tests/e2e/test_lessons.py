@@ -24,8 +24,8 @@ from labwright.host.teardown import process_start
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root: builds images")
 OURS = "lessons/two-routers-and-a-host"
 PUBLIC_LAYOUT = "tests/lessons/hub-and-branches"
-CONVERGED = 180.0
-"""Seconds until a protocol on emulated processors has told everybody."""
+CONVERGED = 600.0
+"""Seconds until a protocol on emulated processors has told everybody, at most: FRR itself tries again after 120 s."""
 
 
 @pytest.fixture(scope="module")
@@ -35,14 +35,14 @@ def folder(tmp_path_factory) -> Iterator[Path]:
         shutil.copytree(REPOSITORY / name, place / name)
     shutil.copytree(REPOSITORY / PUBLIC_LAYOUT, place / PUBLIC_LAYOUT)
     yield place
-    for lesson in (OURS, PUBLIC_LAYOUT):
+    for lesson in (OURS, PUBLIC_LAYOUT, "one"):
         labwright(place, "lesson", "down", lesson)
 
 
 def labwright(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-P", "-m", "labwright", *words], cwd=folder, capture_output=True, text=True, check=False,
-        stdin=subprocess.DEVNULL, timeout=900,
+        stdin=subprocess.DEVNULL, timeout=3000,
     )  # fmt: skip
 
 
@@ -79,16 +79,21 @@ def test_a_command_of_the_page_works(folder, line):
     assert done.stdout
     if line.startswith("lesson up"):
         nothing_listens_beyond_loopback(folder)
-    if line.endswith(" 2"):
+    # The checks that come next wait too, but not for as long as an emulated machine may take.
+    if line.startswith("lesson stage") and line.endswith(" 1"):
+        until(lambda: inside(folder, OURS, "r1", "ip route show 203.0.113.1"), "proto ospf")
+    if line.startswith("lesson stage") and line.endswith(" 2"):
         until(lambda: inside(folder, OURS, "r2", "vtysh -c 'show ip route 192.0.2.0/24'"), "bgp")
 
 
 def nothing_listens_beyond_loopback(folder: Path) -> None:
     lab = status(folder, OURS)
     ports = {port for endpoint in lab["endpoints"] for port in endpoint["ports"].values()}
-    ours = [line for line in listeners() if any(f":{port} " in line for port in ports)]
+    # Others may use the same numbers, for UDP or on other addresses.
+    ours = [line for line in listeners() if f"pid={lab['process']}," in line]
+    assert all(re.search(r"^tcp\s.*\s127\.0\.0\.1:\d+\s", line) for line in ours), ours
+    assert {int(re.search(r":(\d+)\s", line)[1]) for line in ours} == ports
     assert len(ours) == len(ports)
-    assert all(re.search(r"\s127\.0\.0\.1:\d+\s", line) for line in ours), ours
     in_there = listeners(lab["process"])
     assert in_there
     assert all(re.search(r"\s127\.0\.1\.\d+:\d+\s", line) for line in in_there), in_there
@@ -110,11 +115,13 @@ def test_a_lesson_in_the_public_layout_has_its_routes(folder):
             until(
                 lambda name=name, summary=summary: inside(folder, PUBLIC_LAYOUT, name, summary), r"(\d\d:){2}\d\d +\d+"
             )
-    learned = until(
-        lambda: inside(folder, PUBLIC_LAYOUT, "branch-1", "vtysh -c 'show ip route bgp'"), r"10\.1\.1\.3/32"
+    until(
+        lambda: inside(folder, PUBLIC_LAYOUT, "branch-1", "vtysh -c 'show ip route bgp'"),
+        r"^B>\* 10\.1\.1\.3/32 .* via 10\.10\.10\.1, enp0s3f1",
     )
-    assert re.search(r"^B>\* 10\.1\.1\.3/32 .* via 10\.10\.10\.1, enp0s3f1", learned, re.MULTILINE), learned
-    assert "1 received" in inside(folder, PUBLIC_LAYOUT, "branch-1", "ping -c 1 -W 10 -I 10.1.1.2 10.1.1.3")
+    # The other branch may still be without the route back.
+    ping = "ping -c 1 -W 10 -I 10.1.1.2 10.1.1.3"
+    until(lambda: inside(folder, PUBLIC_LAYOUT, "branch-1", ping), r"\b1 received")
     assert inside(folder, PUBLIC_LAYOUT, "branch-2", "hostname").strip() == "branch-2"
     owners = inside(folder, PUBLIC_LAYOUT, "hub", "stat -c '%U:%G %a %n' /etc/frr/bgpd.conf /etc/frr/vtysh.conf")
     assert owners.splitlines() == ["frr:frr 640 /etc/frr/bgpd.conf", "frr:frrvty 640 /etc/frr/vtysh.conf"]
@@ -126,8 +133,10 @@ def test_its_machines_came_from_one_snapshot_and_share_nothing(folder):
     seen = {}
     for endpoint in lab["endpoints"]:
         command = "cat /etc/machine-id /etc/ssh/ssh_host_*_key.pub; cat /sys/class/net/e*/address; date +%s"
+        before = time.time()
         lines = inside(folder, PUBLIC_LAYOUT, endpoint["name"], command).split("\n")[:-1]
-        assert abs(int(lines.pop()) - time.time()) < 10
+        # It was set while the machine came up, and is behind by no more than that took.
+        assert before - endpoint["ready"] - 2 < int(lines.pop()) < time.time() + 1
         assert sorted(lines[-3:]) == sorted(endpoint["mac"])
         seen[endpoint["name"]] = set(lines)
     assert len(set.union(*seen.values())) == sum(map(len, seen.values()))

@@ -37,7 +37,7 @@ LISTEN = (
     # As lldpd does: a network card takes no multicast that nobody asked for.
     "s.setsockopt(263, 1, socket.if_nametoindex('enp0s3f1').to_bytes(4, 'little')"
     " + bytes.fromhex('000006000180c200000e0000'));"
-    "s.settimeout(20); print('listens', flush=True); print(s.recv(2000).hex())"
+    "s.settimeout(240); print('listens', flush=True); print(s.recv(2000).hex())"
 )
 BEHIND = 24
 """Seconds that the clock in the snapshot is behind at least when it is resumed."""
@@ -62,36 +62,42 @@ def pair(place) -> Iterator[Path]:
     state = place.booting(lesson)
     over, seen = threading.Event(), set[str]()
     ports = [machine["ports"]["22"] for machine in state["machines"]]
-    watcher = threading.Thread(target=watch, args=(ports, over, seen))
-    watcher.start()
+    watchers = [threading.Thread(target=watch, args=(port, over, seen)) for port in ports]
+    for watcher in watchers:
+        watcher.start()
     try:
-        out, err = running.communicate(timeout=200)
+        out, err = running.communicate(timeout=600)
     finally:
         over.set()
-        watcher.join()
+        for watcher in watchers:
+            watcher.join()
     assert running.returncode == 0, out + err
     (lesson / "seen").write_text("\n".join(sorted(seen)))
     for number, name in enumerate(("r1", "r2"), 1):
-        place.inside(
-            lesson, name, f"sudo ip address add 192.0.2.{number}/24 dev enp0s3f1; sudo ip link set enp0s3f1 up"
-        )
+        command = f"sudo ip address add 192.0.2.{number}/24 dev enp0s3f1 && sudo ip link set enp0s3f1 up"
+        done = place.run("ssh", lesson, name, "--", command)
+        assert done.returncode == 0, done.stdout + done.stderr
     yield lesson
     place.gone(lesson)
 
 
-def watch(ports: list[int], over: threading.Event, seen: set[str]) -> None:
-    """Every host key that these ports of the host ever show."""
-    end = time.monotonic() + 200
-    while not over.is_set() or (len(seen) < len(ports) and time.monotonic() < end):
-        for port in ports:
-            done = subprocess.run(
-                ["ssh-keyscan", "-T", "5", "-t", "ed25519", "-p", str(port), "127.0.0.1"], capture_output=True,
-                text=True, check=False, stdin=subprocess.DEVNULL,
-            )  # fmt: skip
-            seen |= {line.split()[-1] for line in done.stdout.splitlines() if not line.startswith("#")}
+def watch(port: int, over: threading.Event, seen: set[str]) -> None:
+    """Every host key that this port of the host ever shows."""
+    keys, last_attempts = set[str](), 3
+    while not over.is_set() or (not keys and last_attempts):
+        last_attempts -= over.is_set()
+        # Patient: each connection that is given up waits all the same for the machine to let somebody in.
+        done = subprocess.run(
+            ["ssh-keyscan", "-T", "60", "-t", "ed25519", "-p", str(port), "127.0.0.1"], capture_output=True,
+            text=True, check=False, stdin=subprocess.DEVNULL,
+        )  # fmt: skip
+        keys |= {line.split()[-1] for line in done.stdout.splitlines() if not line.startswith("#")}
+        # A refusal comes at once.
+        time.sleep(0.2)
+    seen |= keys
 
 
-def until(seen, seconds: float = 30) -> None:
+def until(seen, seconds: float = 180) -> None:
     end = time.monotonic() + seconds
     while not seen():
         assert time.monotonic() < end, "it does not come to that"
@@ -109,7 +115,7 @@ def test_each_copy_of_the_snapshot_is_a_machine_of_its_own(place, pair):
         before = time.time()
         clock = float(place.inside(pair, name, "date +%s.%N"))
         # It is set over SSH, which takes its time where the host is busy.
-        assert before - BEHIND / 2 < clock < time.time() + 3
+        assert before - (BEHIND - 2) < clock < time.time() + 3
         assert "10.0.0.15/24" in place.inside(pair, name, "ip -br -4 address show eth0")
         assert place.inside(pair, name, "hostname -I").split()
     assert not found["r1"] & found["r2"]
@@ -145,9 +151,10 @@ def test_nothing_listens_but_on_loopback_and_nobody_else_can_open_its_sockets(pl
 def test_a_large_packet_passes_whole(place, pair):
     for name in ("r1", "r2"):
         place.inside(pair, name, "sudo ip link set enp0s3f1 mtu 9000")
-    said = place.inside(pair, "r1", "ping -c 3 -i 0.3 -M do -s 8972 192.0.2.2")
+    # -w: until so many are answered, however late. Late answers come together, and may be more than are waited for.
+    said = place.inside(pair, "r1", "ping -c 3 -i 0.3 -w 60 -M do -s 8972 192.0.2.2")
     assert "8980 bytes from 192.0.2.2" in said, said
-    assert "3 received" in said
+    assert int(re.search(r"(\d+) received", said)[1]) >= 3, said
 
 
 def test_lldp_passes_as_no_bridge_would_let_it(place, pair):
@@ -155,7 +162,7 @@ def test_lldp_passes_as_no_bridge_would_let_it(place, pair):
     assert listener.stdout is not None
     assert listener.stdout.readline() == "listens\n"
     place.inside(pair, "r1", f'sudo python3 -c "{LLDP}"')
-    out, err = listener.communicate(timeout=60)
+    out, err = listener.communicate(timeout=300)
     assert out.strip() == "0180c200000e02000000000188cc" + (b"labwright" * 6).hex(), err
 
 
@@ -191,15 +198,17 @@ def test_a_capture_has_the_pings(place, pair, tmp_path):
     refused = place.run("link", pair, LINK, "--capture", file)
     assert refused.returncode == 2
     assert "is there already" in refused.stderr
-    place.inside(pair, "r1", "ping -c 4 -i 0.3 192.0.2.2")
+    place.inside(pair, "r1", "ping -c 4 -i 0.3 -w 60 192.0.2.2")
     place.run("link", pair, LINK, "--no-capture")
-    echoes = [frame[34] for _, frame in read_pcap(file) if frame[12:14] == b"\x08\x00" and frame[23] == 1]
-    assert (echoes.count(8), echoes.count(0)) == (4, 4)
+    pings = [frame for _, frame in read_pcap(file) if frame[12:14] == b"\x08\x00" and frame[23] == 1]
+    kinds = [frame[34] for frame in pings]
+    assert kinds.count(8) >= 4 and kinds.count(0) >= 4, kinds
+    assert len({(frame[34], frame[38:42]) for frame in pings}) == len(pings), "each once"
 
 
 def test_guests_reach_each_other_by_name_and_nothing_beyond(place, pair):
     greeting = "exec 3<>/dev/tcp/r2/22; head -n 1 <&3"
-    assert place.inside(pair, "r1", f"timeout 20 bash -c '{greeting}'").startswith("SSH-2.0-")
+    assert place.inside(pair, "r1", f"timeout 60 bash -c '{greeting}'").startswith("SSH-2.0-")
     assert "10.0.0.102" in place.inside(pair, "r1", "getent hosts r2")
     # 10.0.0.2 is QEMU's own, which answers a ping itself, and would be the host if it let anything through.
     assert "1 received" not in place.inside(pair, "r1", "ping -c 1 -W 2 8.8.8.8 2>&1")
@@ -232,7 +241,7 @@ def test_the_console_without_a_terminal_is_its_log_and_with_one_takes_keys(place
     assert "login:" in place.run("console", pair, "r1").stdout
 
 
-def read_until(terminal: int, pattern: bytes, seconds: float = 30) -> None:
+def read_until(terminal: int, pattern: bytes, seconds: float = 120) -> None:
     seen, end = b"", time.monotonic() + seconds
     while not re.search(pattern, seen):
         ready, _, _ = select.select([terminal], [], [], max(0, end - time.monotonic()))
@@ -243,13 +252,15 @@ def read_until(terminal: int, pattern: bytes, seconds: float = 30) -> None:
 def test_a_machine_that_is_rebooted_by_its_learner_comes_back(place, pair):
     boot = place.inside(pair, "r2", "cat /proc/sys/kernel/random/boot_id")
     place.inside(pair, "r2", "sudo systemctl reboot")
-    seen = []
 
     def back() -> bool:
-        seen.append(place.inside(pair, "r2", "cat /proc/sys/kernel/random/boot_id"))
-        return bool(re.fullmatch(r"[0-9a-f-]{36}\s*", seen[-1])) and seen[-1] != boot
+        # QEMU's own network takes connections to a machine that is down, and these never get an answer.
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            now = place.inside(pair, "r2", "cat /proc/sys/kernel/random/boot_id")
+            return bool(re.fullmatch(r"[0-9a-f-]{36}\s*", now)) and now != boot
+        return False
 
-    until(back, 150)
+    until(back, 900)
 
 
 def test_an_up_that_dies_before_it_has_written_its_lab_down_is_no_obstacle(place):
@@ -269,7 +280,7 @@ def test_an_up_that_dies_before_it_has_written_its_lab_down_is_no_obstacle(place
     place.clean()
     assert Path(state["folder"], "lab.json").exists()
     os.killpg(running.pid, signal.SIGINT)
-    out, err = running.communicate(timeout=60)
+    out, err = running.communicate(timeout=300)
     assert running.returncode == 130, out + err
     assert [line for line in place.left(state) if "half-made" in line] == []
 
@@ -279,7 +290,7 @@ def test_up_whose_keeper_is_killed_says_so(place):
     running = place.start_up(lesson, "--cold")
     state = place.booting(lesson)
     os.kill(state["keeper"], signal.SIGKILL)
-    out, _ = running.communicate(timeout=60)
+    out, _ = running.communicate(timeout=300)
     assert "the lab's own process has died" in json.loads(out.splitlines()[-1])["what"]
     assert [line for line in place.left(state) if "killed-keeper" in line] == []
 

@@ -20,9 +20,9 @@ from support.plugin_page import follow, image, tool
 
 from labwright.host.clock import Deadline
 from labwright.spec.hardware import Hardware
-from labwright.vm.accelerator import choose_accelerator
+from labwright.vm.accelerator import choose_accelerator, slower
 from labwright.vm.device import DeviceSpec, launch_device
-from labwright.vm.device_test import slower, wait_for_login
+from labwright.vm.device_test import wait_for_login
 from labwright.vm.ssh import Login, ask, connect
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root: builds images")
@@ -112,6 +112,7 @@ def test_a_package_from_nothing_makes_an_image_of_a_simulated_vendors_device(dev
     spec = DeviceSpec("router", hardware, {"system": tmp_path / "out/router.qcow2"}, accelerator.name)
     with launch_device(spec, bench.scratch / "router", bench.ledger) as running:
         login = Login(running.ports["ssh"], "antidote", "antidotepassword")
-        wait_for_login(running, login, Deadline(hardware.boot * slower(accelerator)), bench.say)
+        limit = Deadline(hardware.boot * slower(accelerator))
+        wait_for_login(running, login, limit, bench.say, accelerator.factor)
         with connect(login, 60) as client:
             assert ask(client, "id -un", 60).text == "antidote\n"
