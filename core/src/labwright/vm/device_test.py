@@ -110,5 +110,5 @@ def wait_for_login(
 
 
 __all__ = [
-    "DevicePlan", "DeviceReport", "Examine", "compare_devices", "slower", "test_device", "wait_for_login",
+    "DevicePlan", "DeviceReport", "Examine", "compare_devices", "test_device", "wait_for_login",
 ]  # fmt: skip

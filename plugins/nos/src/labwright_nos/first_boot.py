@@ -15,9 +15,9 @@ from labwright.errors import Cause, LabwrightError
 from labwright.guest.napalm import Applied, Limits, apply
 from labwright.host.clock import Deadline
 from labwright.interfaces import DiskRequest, ImageSpec, Workbench
-from labwright.vm.accelerator import Accelerator
+from labwright.vm.accelerator import Accelerator, slower
 from labwright.vm.device import Device, DeviceSpec, end, is_off, launch_device, power_off
-from labwright.vm.device_test import slower, wait_for_login
+from labwright.vm.device_test import wait_for_login
 from labwright.vm.ssh import Login, connect
 from labwright_nos.config_disk import make_config_disk
 from labwright_nos.dialogue.after import install_file, seal, shut_down, wait_until_ready
@@ -97,7 +97,8 @@ def _all_steps(boot: Boot, session: Session, device: Device) -> Applied | None:
         wait_until_ready(session)
     with _timed(boot, "the first login over SSH"), session.console.drained():
         login = Login(device.ports["ssh"], image.ssh_user, image.ssh_password.get_secret_value())
-        wait_for_login(device, login, Deadline(profile.hardware.boot * boot.factor), boot.bench.say)
+        limit = Deadline(profile.hardware.boot * boot.factor)
+        wait_for_login(device, login, limit, boot.bench.say, boot.accelerator.factor)
     applied = None
     if profile.napalm:
         with _timed(boot, "NAPALM"), session.console.drained():

@@ -9,8 +9,7 @@ from typing import ClassVar
 
 from labwright.guest.napalm import facts
 from labwright.interfaces import DiskRequest, DriverFacts, Hardware, ImageSpec, Provisioned, Provisioner, Workbench
-from labwright.vm.accelerator import choose_accelerator
-from labwright.vm.device_test import slower
+from labwright.vm.accelerator import choose_accelerator, slower
 from labwright_nos.first_boot import Boot, provision_device
 from labwright_nos.handover import driver_for
 from labwright_nos.image import check_image, values_of
