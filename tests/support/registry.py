@@ -67,7 +67,7 @@ class RealRegistry:
                 stderr=log,
                 stdin=subprocess.DEVNULL,
             )
-        until = time.monotonic() + 20
+        until = time.monotonic() + 80
         while time.monotonic() < until:
             with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), 1):
                 return
@@ -77,7 +77,7 @@ class RealRegistry:
     def stop(self, number: int = signal.SIGKILL) -> None:
         if self.process is not None:
             self.process.send_signal(number)
-            self.process.wait(20)
+            self.process.wait(80)
             self.process = None
 
     def blob(self, digest: str) -> Path:

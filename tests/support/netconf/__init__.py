@@ -182,7 +182,7 @@ def answers(server: NetconfServer) -> bool:
         return False
 
 
-def wait_for(server: NetconfServer, seconds: float = 15) -> None:
+def wait_for(server: NetconfServer, seconds: float = 60) -> None:
     deadline = time.monotonic() + seconds
     while not answers(server):
         died = any(child.poll() is not None for child in (server.netconfd, server.sshd))
