@@ -9,7 +9,6 @@ import re
 import secrets
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
@@ -18,6 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ncclient import manager
+
+from support.registry import free_port
 
 NETCONFD, SUBSYSTEM, SSHD = map(Path, ("/usr/sbin/netconfd", "/usr/sbin/netconf-subsystem", "/usr/sbin/sshd"))
 MODEL = Path(__file__).parent / "lab.yang"
@@ -128,12 +129,6 @@ def netconf_server() -> Iterator[NetconfServer]:
         stack.callback(lambda: end(server.netconfd))  # the one that runs then, which need not be the first
         wait_for(server)
         yield server
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        return probe.getsockname()[1]
 
 
 def start_sshd(folder: Path, port: int, password: str) -> subprocess.Popen[bytes]:
