@@ -12,7 +12,6 @@ import pytest
 from support.endpoints import Machines, Stage, machines, own_network, stage
 
 from labwright.errors import Cause, LabwrightError
-from labwright.host.run import run
 from labwright.lesson.configure import configure_stage
 from labwright.lesson.outcome import EndpointOutcome, failure
 from labwright.lesson.verify import verify_stage
@@ -170,21 +169,6 @@ def test_a_script_that_hangs_is_ended_at_the_time_limit_and_its_last_words_are_s
     assert outcome.tries == 1
     assert outcome.result.reason == "no end after 6 s; the last that it said: waiting for the moon"
     assert outcome.result.where == "stage0/configs/r1.py:3"
-
-
-def test_the_line_of_a_script_that_hangs_is_known_however_long_its_start_took(tmp_path, lab):
-    """The last second was counted from the end of the start: a start of a second, and no line was shown in time."""
-    script = "import os, time\nprint('LABWRIGHT_UNTIL' in os.environ)\ntime.sleep(600)\n"
-    one = python(tmp_path, lab, script)
-    (tmp_path / "slow").mkdir()
-    (tmp_path / "slow/sitecustomize.py").write_text("import time\ntime.sleep(2)\n")
-
-    def slow(argv, env, **other):
-        return run(argv, env={**env, "PYTHONPATH": str(tmp_path / "slow")}, **other)
-
-    (outcome,) = configure_stage(one.work(limit=8.0), one.context(run_for=lambda _: slow))
-    assert outcome.result.where == "stage0/configs/r1.py:3", outcome
-    assert outcome.result.reason == "no end after 8 s; the last that it said: False"
 
 
 def test_a_script_that_exits_with_three_has_failed_with_what_it_said_last(tmp_path, lab):

@@ -150,6 +150,21 @@ def test_a_traceback_that_leads_through_us_does_not_show_us(tmp_path, script):
     assert "AttributeError" in ours[2]
 
 
+def test_the_line_of_a_script_that_hangs_is_known_however_long_its_start_took(tmp_path, lab):
+    """The last second was counted from the end of the start: a start of a second, and no line was shown in time."""
+    script = "import os, time\nprint('LABWRIGHT_UNTIL' in os.environ)\ntime.sleep(600)\n"
+    one = stage(tmp_path, {"stage0/configs/r1.py": script}, [lab.endpoint("r1")])
+    (tmp_path / "slow").mkdir()
+    (tmp_path / "slow/sitecustomize.py").write_text("import time\ntime.sleep(2)\n")
+
+    def slow(argv, env, **other):
+        return run(argv, env={**env, "PYTHONPATH": str(tmp_path / "slow")}, **other)
+
+    (outcome,) = configure_stage(one.work(limit=8.0), one.context(run_for=lambda _: slow))
+    assert outcome.result.where == "stage0/configs/r1.py:3", outcome
+    assert outcome.result.reason == "no end after 8 s; the last that it said: False"
+
+
 # one after the other
 
 
