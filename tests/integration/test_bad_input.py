@@ -123,7 +123,7 @@ def test_a_build_that_is_stopped_leaves_nothing(cli, tmp_path, own_cache, number
                 break
         time.sleep(4)
         building.send_signal(number)
-        building.communicate(timeout=60)
+        building.communicate(timeout=240)
     assert building.returncode == code
     if number == signal.SIGKILL:
         time.sleep(1)

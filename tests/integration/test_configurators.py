@@ -18,7 +18,7 @@ from labwright.lesson.verify import verify_stage
 
 pytestmark = [
     pytest.mark.skipif(os.geteuid() != 0, reason="needs root: network namespaces"),
-    pytest.mark.timeout(120),
+    pytest.mark.timeout(600),
 ]
 
 CONNECT = """\
@@ -124,9 +124,9 @@ def test_a_script_that_puts_something_in_its_own_place_is_judged_by_what_its_aut
     """On a machine that does not answer: a script of comments alone would have failed there."""
     one = python(tmp_path, lab, f"import os\nos.remove(__file__)\n{ending}\n", port=2222)
     started = time.monotonic()
-    outcome = run_one(one, lab, limit=20.0)
+    outcome = run_one(one, lab, limit=120.0)
     assert outcome.ok and outcome.tries == 1, outcome
-    assert time.monotonic() - started < 10
+    assert time.monotonic() - started < 60
 
 
 def test_a_script_of_comments_fails_where_the_machine_does_not_answer(tmp_path, lab):
@@ -164,12 +164,11 @@ raise ValueError(secret)
 def test_a_script_that_hangs_is_ended_at_the_time_limit_and_its_last_words_are_shown(tmp_path, lab):
     one = python(tmp_path, lab, 'import time\nprint("waiting for the moon")\ntime.sleep(600)\n')
     started = time.monotonic()
-    outcome = run_one(one, lab, limit=2.0)
-    assert time.monotonic() - started < 10
+    outcome = run_one(one, lab, limit=6.0)
+    assert time.monotonic() - started < 60
     assert outcome.tries == 1
-    assert "no end after 2 s" in outcome.result.reason
-    assert "waiting for the moon" in outcome.result.reason
-    assert outcome.result.where.startswith("stage0/configs/r1.py")
+    assert outcome.result.reason == "no end after 6 s; the last that it said: waiting for the moon"
+    assert outcome.result.where == "stage0/configs/r1.py:3"
 
 
 def test_a_script_that_exits_with_three_has_failed_with_what_it_said_last(tmp_path, lab):
@@ -285,8 +284,8 @@ def test_a_file_that_is_no_playbook_is_shown_with_its_line_and_not_tried_again(t
 
 
 def test_a_playbook_that_hangs_is_ended_with_the_name_of_its_task(tmp_path, lab):
-    outcome = run_one(ansible(tmp_path, lab, FAILS.replace("ls /not/there/at/all", "sleep 600")), lab, limit=6.0)
-    assert outcome.result.reason == "no end after 6 s, in task 'look at what is not there'"
+    outcome = run_one(ansible(tmp_path, lab, FAILS.replace("ls /not/there/at/all", "sleep 600")), lab, limit=20.0)
+    assert outcome.result.reason == "no end after 20 s, in task 'look at what is not there'"
     assert outcome.result.where == "stage0/configs/r1.yml:4"
 
 
@@ -353,7 +352,7 @@ def test_a_machine_that_dies_ends_its_job_at_once(tmp_path, lab):
 
     (outcome,) = configure_stage(one.work(), one.context(alive=alive))
     assert outcome.result.reason == "the machine of r1 ended"
-    assert outcome.seconds < 15 and outcome.tries == 1
+    assert outcome.seconds < 60 and outcome.tries == 1
     assert one.left() == []
 
 
@@ -377,7 +376,7 @@ def test_verify_has_three_states_and_shows_the_lines_of_its_checks(tmp_path, lab
         "stage0/verify/.hidden.py": "raise ValueError\n",
     }
     one = stage(tmp_path, files, [lab.endpoint("r1")])
-    found = {outcome.name: outcome for outcome in verify_stage(one.work(limit=8.0), one.context())}
+    found = {outcome.name: outcome for outcome in verify_stage(one.work(limit=20.0), one.context())}
     states = {name: outcome.state for name, outcome in found.items()}
     assert states == {
         "r1": "pass", "whole": "pass", "says-no": "fail", "asserts": "fail", "forgets": "fail", "breaks": "error",

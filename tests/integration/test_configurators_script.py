@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from support.endpoints import Machines, Stage, machines, own_network, stage
+from support.frr.routers import wait_for
 from support.scripts import TABLE
 
 from labwright.host.run import run
@@ -20,7 +21,7 @@ from labwright_configurators.python import RUNNER
 
 pytestmark = [
     pytest.mark.skipif(os.geteuid() != 0, reason="needs root: network namespaces"),
-    pytest.mark.timeout(120),
+    pytest.mark.timeout(600),
 ]
 ADDRESS = re.compile(r"\b0x[0-9a-f]{8,}|\b[0-9a-f]{32}\b")
 """Of objects; and the mark that run() gives each child."""
@@ -60,7 +61,7 @@ def run_one(one: Stage, **work: object) -> EndpointOutcome:
 def both(folder: Path, *words: str | Path, env: dict[str, str] | None = None) -> tuple[tuple[int, str, str], ...]:
     """What a script comes to by our runner, and by Python alone."""
     outcomes = [
-        run([sys.executable, *before, *words], cwd=folder, env=env, accept=range(-64, 256), timeout=60)
+        run([sys.executable, *before, *words], cwd=folder, env=env, accept=range(-64, 256), timeout=240)
         for before in ([RUNNER], [])
     ]
     return tuple((done.code, ADDRESS.sub("0x", done.output), ADDRESS.sub("0x", done.errors)) for done in outcomes)
@@ -147,6 +148,21 @@ def test_a_traceback_that_leads_through_us_does_not_show_us(tmp_path, script):
     ours, alone = both(tmp_path, tmp_path / "r1.py")
     assert ours == alone
     assert "AttributeError" in ours[2]
+
+
+def test_the_line_of_a_script_that_hangs_is_known_however_long_its_start_took(tmp_path, lab):
+    """The last second was counted from the end of the start: a start of a second, and no line was shown in time."""
+    script = "import os, time\nprint('LABWRIGHT_UNTIL' in os.environ)\ntime.sleep(600)\n"
+    one = stage(tmp_path, {"stage0/configs/r1.py": script}, [lab.endpoint("r1")])
+    (tmp_path / "slow").mkdir()
+    (tmp_path / "slow/sitecustomize.py").write_text("import time\ntime.sleep(2)\n")
+
+    def slow(argv, env, **other):
+        return run(argv, env={**env, "PYTHONPATH": str(tmp_path / "slow")}, **other)
+
+    (outcome,) = configure_stage(one.work(limit=8.0), one.context(run_for=lambda _: slow))
+    assert outcome.result.where == "stage0/configs/r1.py:3", outcome
+    assert outcome.result.reason == "no end after 8 s; the last that it said: False"
 
 
 # one after the other
@@ -280,7 +296,7 @@ client.close()
     started = time.monotonic()
     outcome = run_one(one)
     assert outcome.ok, outcome
-    assert time.monotonic() - started < 30
+    assert time.monotonic() - started < 100
     assert "nobody has read its output yet" in one.logs()
 
 
@@ -298,15 +314,16 @@ client.close()
     one = python(tmp_path, lab, script)
     outcome = run_one(one)
     assert outcome.ok, outcome
-    assert 1 < outcome.seconds < 10
-    assert (lab.home / "went-on").exists()
+    assert 1 < outcome.seconds < 60
+    # It is not waited for either where it takes a second.
+    wait_for((lab.home / "went-on").exists, 60)
     assert one.logs().count("no end after 1 s, going on: exec sleep 600") == 1
 
 
 def test_a_command_left_in_the_background_is_not_waited_for(tmp_path, lab):
-    script = "client = connect()\nclient.exec_command('sleep 30 >/dev/null 2>&1 & echo began')\nclient.close()\n"
+    script = "client = connect()\nclient.exec_command('sleep 90 >/dev/null 2>&1 & echo began')\nclient.close()\n"
     outcome = run_one(python(tmp_path, lab, script))
-    assert outcome.ok and outcome.seconds < 15
+    assert outcome.ok and outcome.seconds < 60
 
 
 def test_connections_do_not_wait_for_each_other(tmp_path, lab):
@@ -318,7 +335,7 @@ client.exec_command("touch knocked")
 client.close()
 server.close()
 """
-    outcome = run_one(python(tmp_path, lab, script), limit=30.0)
+    outcome = run_one(python(tmp_path, lab, script), limit=100.0)
     assert outcome.ok, outcome
     assert (lab.home / "answered").exists()
 
@@ -342,6 +359,6 @@ client.exec_command("kill -9 $PPID; sleep 600")
 client.close()
 """
     one = python(tmp_path, lab, script)
-    outcome = run_one(one, limit=30.0)
-    assert outcome.ok and outcome.seconds < 15, outcome
+    outcome = run_one(one)
+    assert outcome.ok and outcome.seconds < 60, outcome
     assert "of the connection" in one.logs()

@@ -13,7 +13,7 @@ from support.packages import lay_out, offers
 
 pytestmark = [
     pytest.mark.skipif(os.geteuid() != 0, reason="needs root: network namespaces"),
-    pytest.mark.timeout(120),
+    pytest.mark.timeout(600),
 ]
 TESTS = Path(__file__).parents[1]
 META = """\

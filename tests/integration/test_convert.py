@@ -343,7 +343,7 @@ def test_a_destination_that_would_be_lost_is_refused(cli, raw, tmp_path, there):
 def test_a_conversion_that_is_stopped_leaves_nothing(cli, tmp_path, own_cache, number):
     source = tmp_path / "disk.img"
     with source.open("wb") as stream:
-        for _ in range(24):
+        for _ in range(64):
             stream.write(os.urandom(8 << 20))
         stream.seek(510)
         stream.write(b"\x55\xaa")
@@ -353,7 +353,8 @@ def test_a_conversion_that_is_stopped_leaves_nothing(cli, tmp_path, own_cache, n
             if "10 %" in line:
                 break
         running.send_signal(number)
-        running.communicate(timeout=30)
+        running.communicate(timeout=120)
+    assert running.returncode != 0, "it was over before it was stopped"
     if number == signal.SIGKILL:
         assert "partial" in cli("clean").stdout
     assert list(tmp_path.glob("*new.qcow2*")) == []

@@ -48,7 +48,7 @@ def play(
     sockets = Path("/tmp") / f"kit-{one.port}"
     return subprocess.run(
         [sys.executable, "-m", "ansible", "playbook", "-vvvv", "-i", folder / "inventory.json", folder / "hub.yml"],
-        capture_output=True, text=True, timeout=120, check=False, cwd=folder,
+        capture_output=True, text=True, timeout=600, check=False, cwd=folder,
         env={"PATH": os.environ["PATH"], "HOME": str(folder), "LC_ALL": "C.UTF-8",
              "ANSIBLE_HOST_KEY_CHECKING": "False", "ANSIBLE_SSH_PASSWORD_MECHANISM": "sshpass",
              "ANSIBLE_SSH_ARGS": "-o ControlMaster=auto -o ControlPersist=5s",

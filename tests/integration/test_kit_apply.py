@@ -151,7 +151,7 @@ def test_addresses_are_there_again_after_the_manager_has_started_anew(one: Machi
     one.execute("sh", "-c", "for unit in NetworkManager systemd-networkd networking; do"
                 " ! systemctl -q is-active $unit || systemctl restart $unit; done")  # fmt: skip
     wait_for(lambda: addresses(one, "eth2") == {"10.10.20.1/30", "10.10.21.1/24"})
-    assert {"10.1.1.1/32", "2001:db8:1::1/128"} <= addresses(one, "lo")
+    wait_for(lambda: {"10.1.1.1/32", "2001:db8:1::1/128"} <= addresses(one, "lo"))
 
 
 def test_the_management_interface_is_refused_under_each_of_its_names(one: Machine) -> None:
@@ -212,14 +212,15 @@ def test_routers_that_were_made_from_models_speak_bgp_and_ospf() -> None:
         with one.host() as host, expect.gathered(lines) as found:
             assert "/etc/frr/frr.conf" in host.apply(hub)
             assert host.apply(hub) == ()
-            expect.bgp_established(host, "192.0.2.2", timeout=40)
-            expect.bgp_established(host, "2001:db8::2", timeout=40)
+            # FRR tries again two minutes after a first connection that failed.
+            expect.bgp_established(host, "192.0.2.2", timeout=300)
+            expect.bgp_established(host, "2001:db8::2", timeout=300)
             # FRR calls it by its short name, however the script writes it.
-            expect.bgp_established(host, "2001:DB8:0::2", timeout=5)
-            expect.route(host, "10.0.0.2/32", via="192.0.2.2", timeout=40)
-            expect.reaches(host, "10.0.0.2")
+            expect.bgp_established(host, "2001:DB8:0::2", timeout=60)
+            expect.route(host, "10.0.0.2/32", via="192.0.2.2", timeout=180)
+            expect.reaches(host, "10.0.0.2", timeout=60)
             expect.eventually(
-                lambda: host.frr("show ip ospf neighbor")["neighbors"], "an OSPF neighbour is there", timeout=60
+                lambda: host.frr("show ip ospf neighbor")["neighbors"], "an OSPF neighbour is there", timeout=180
             )
             assert found.failures == [], lines
             broken = hub.model_copy(update={"raw": {"frr": "no such line of frr"}})
@@ -239,6 +240,7 @@ def test_what_frr_s_own_start_left_out_is_read_again() -> None:
     with managed("ifupdown") as one, one.host() as host:
         one.execute("sh", "-c", "printf 'watchfrr_options=\"--restart-timeout 1\"\\n' >>/etc/frr/daemons")
         assert "/etc/frr/frr.conf" in host.apply(what)
+        one.execute("journalctl", "--sync")
         journal = one.execute("journalctl", "-t", "watchfrr", "--no-pager")
         assert "restart all process" in journal and "terminated due to signal 15" in journal, journal
         assert one.execute("vtysh", "-c", "show running-config").count("ip prefix-list LAB ") == len(lines)

@@ -12,6 +12,7 @@ from support.kit.machine import NOBODY_SPECIAL, WITH_PASSWORD, Machine
 
 from labwright.kit import File, KitError, connect
 from labwright.kit.host import Host
+from labwright.kit.service import PROPERTIES, Service
 
 pytestmark = fixtures.needs_machine
 one = fixtures.one
@@ -87,17 +88,17 @@ def test_much_output_on_both_streams_does_not_stop_a_command_that_also_reads(one
 def test_a_command_that_never_ends_costs_its_time_limit_and_the_next_one_works(one: Machine) -> None:
     with one.host() as host:
         started = time.monotonic()
-        with pytest.raises(KitError, match=r"(?s)no end after 1 s.*so far"):
-            host.run("echo so far; sleep 20", timeout=1)
-        assert time.monotonic() - started < 20
+        with pytest.raises(KitError, match=r"(?s)no end after 5 s.*so far"):
+            host.run("echo so far; sleep 120", timeout=5)
+        assert time.monotonic() - started < 60
         assert host.run("echo next").output == "next\n"
 
 
 def test_a_process_left_in_the_background_does_not_hold_the_script_up(one: Machine) -> None:
     with one.host() as host:
         started = time.monotonic()
-        assert host.run("sleep 15 & echo started").output == "started\n"
-        assert time.monotonic() - started < 20
+        assert host.run("sleep 120 & echo started").output == "started\n"
+        assert time.monotonic() - started < 60
 
 
 def test_a_command_ended_by_a_signal_has_failed(one: Machine) -> None:
@@ -291,6 +292,24 @@ def test_a_service_that_is_started_again_and_again_never_counts_as_up(one: Machi
     one.execute("systemctl", "stop", "flaps")
 
 
+def test_an_answer_that_comes_late_is_no_time_that_a_service_has_stayed_up(
+    one: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a process that was seen twice, 0.2 s apart, the second answer takes a second; then it is another each time."""
+    seen: list[int] = []
+
+    def late(_: Service) -> dict[str, str]:
+        seen.append(len(seen))
+        if len(seen) == 2:
+            time.sleep(1.2)
+        identity = str(max(1, seen[-1]))
+        return dict.fromkeys(PROPERTIES, "") | {"ActiveState": "active", "InvocationID": identity}
+
+    monkeypatch.setattr(Service, "state", late)
+    with one.host() as host, pytest.raises(KitError, match=r"flaps is active .* after 3 s"):
+        host.service("flaps").wait(timeout=3)
+
+
 def test_a_service_that_stays_up_and_a_oneshot_that_has_succeeded_are_up(one: Machine) -> None:
     unit(one, "stays", "/bin/sleep 600")
     unit(one, "once", "/bin/true", "Type=oneshot")
@@ -307,14 +326,15 @@ def test_a_service_that_stays_up_and_a_oneshot_that_has_succeeded_are_up(one: Ma
 def test_a_wait_ends_when_the_command_succeeds_and_else_shows_the_last_evidence(one: Machine) -> None:
     with one.host() as host:
         one.execute("systemd-run", "sh", "-c", "sleep 1; touch /run/there")
-        host.wait_for(["test", "-e", "/run/there"], timeout=10, every=0.1)
-        with pytest.raises(KitError, match=r"(?s)the moon: not so after 0.5 s.*no moon yet"):
-            host.wait_for("echo no moon yet; false", timeout=0.5, every=0.1, what="the moon")
+        host.wait_for(["test", "-e", "/run/there"], timeout=60, every=0.1)
+        with pytest.raises(KitError, match=r"(?s)the moon: not so after 5 s.*no moon yet"):
+            host.wait_for("echo no moon yet; false", timeout=5, every=0.1, what="the moon")
 
 
 def test_frr_answers_in_plain_values_and_its_refusal_is_an_error(one: Machine) -> None:
     with one.host() as host:
         host.service("frr").restart()
-        assert "lo" in host.frr("show interface")
+        # It counts as up while watchfrr starts a daemon anew that was slow to answer.
+        assert host.wait_for(lambda: "lo" in host.frr("show interface"), 90)
         with pytest.raises(KitError, match="no such command"):
             host.frr("show no such command")

@@ -94,13 +94,17 @@ def test_networkmanager_reads_every_keyfile_as_it_was_meant(what: Node) -> None:
 def test_networkd_finds_nothing_to_complain_of() -> None:
     from support.kit.machine import machine
 
+    def warnings() -> str:
+        one.execute("journalctl", "--sync")
+        return one.execute("journalctl", "-u", "systemd-networkd", "-p", "warning", "-o", "cat", "--no-pager")
+
     with machine() as one, one.host() as host:
         one.execute("systemctl", "start", "systemd-networkd")
         one.execute("ip", "link", "add", "eth3", "type", "veth", "peer", "name", "peer3")
         host.apply(FULL.model_copy(update={"bgp": None, "ospf": None, "hostname": None}), manager="networkd")
-        said = one.execute("journalctl", "-u", "systemd-networkd", "-p", "warning", "-o", "cat", "--no-pager")
+        said = warnings()
         assert "05-labwright" not in said
         one.execute("sh", "-c", "printf '[Match]\\nName=eth1\\n[Network]\\nNoSuchKey=1\\n'"
                     " >/etc/systemd/network/05-labwright-eth1.network; networkctl reload")  # fmt: skip
-        said = one.execute("journalctl", "-u", "systemd-networkd", "-p", "warning", "-o", "cat", "--no-pager")
+        said = warnings()
         assert "05-labwright" in said, "it would have complained"

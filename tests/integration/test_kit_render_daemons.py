@@ -89,5 +89,6 @@ def test_no_description_is_a_second_command_for_those_who_manage_interfaces(one:
         host.text(place, content)
         host.sudo(["systemctl", "restart", "systemd-networkd"])
         host.wait_for(lambda: "10.0.0.1/30" in host.interfaces()["eth1"].addresses, 20, 0.2)
+        host.sudo(["journalctl", "--sync"])
         said = host.sudo(["journalctl", "-u", "systemd-networkd", "--no-pager", "-o", "cat"]).output
         assert not re.search(r"05-labwright.*(?:ignoring|Failed|Invalid)", said, re.IGNORECASE), said

@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
+from support.frr.routers import wait_for
 from support.kit import fixtures
 from support.kit.fixtures import script
 from support.kit.machine import Machine
@@ -46,7 +47,9 @@ def test_the_script_on_the_page_does_the_public_lessons_task_and_is_short(one: M
     assert one.status("/etc/network/interfaces") == "root:root 644"
     assert "10.10.10.1/30" in one.execute("ip", "-br", "address", "show", "eth1")
     assert "10.1.1.1/32" in one.execute("ip", "-br", "address", "show", "lo")
-    assert "neighbor 10.10.10.2 remote-as 65001" in one.execute("vtysh", "-c", "show running-config")
+    # FRR counts as up while watchfrr starts a daemon anew that was slow to answer.
+    running = ("vtysh", "-c", "show running-config")
+    wait_for(lambda: "neighbor 10.10.10.2 remote-as 65001" in one.execute(*running, check=False), 90)
 
 
 def test_an_error_that_nobody_catches_is_a_sentence_with_the_authors_line_and_no_traceback(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -35,7 +36,7 @@ class Held:
         return self.plan.sockets / "keeper"
 
     def wait_for(self, seen: Callable[[], object]) -> None:
-        end = time.monotonic() + 20
+        end = time.monotonic() + 80
         while not seen():
             assert time.monotonic() < end, (self.plan.folder / "keeper.log").read_text()
             time.sleep(0.02)
@@ -126,7 +127,7 @@ def test_sigterm_leaves_nothing(keep):
     held = keep()
     held.wait_for(held.control.exists)
     held.process.terminate()
-    assert held.process.wait(20) == 0
+    assert held.process.wait(80) == 0
     nothing_is_left(held)
 
 
@@ -152,7 +153,7 @@ def test_what_a_killed_one_leaves_is_cleaned(keep):
 def test_one_that_nobody_told_to_go_on_starts_nothing(keep):
     """Whoever started it was killed before the lab could be found."""
     held = keep(told=b"")
-    assert held.process.wait(20) == 0
+    assert held.process.wait(80) == 0
     assert not held.control.exists()
     assert not (held.plan.folder / "1a.qemu").exists()
     held.plan.sockets.rmdir()
@@ -173,10 +174,12 @@ def test_a_qemu_that_is_killed_is_told(keep):
     found = [
         int(place.parent.name)
         for place in Path("/proc").glob("[0-9]*/environ")
-        if place.parent.stat().st_uid == os.getuid() and entry.what.encode() in environment(place)
+        if entry.what.encode() in environment(place)
     ]
     for process in found:
-        os.kill(process, signal.SIGKILL)
+        # It ends with another one of them.
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(process, signal.SIGKILL)
     ended = held.plan.folder / "ended-r1"
     held.wait_for(ended.exists)
     assert ended.read_text() == "its QEMU ended (signal 9)"

@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import secrets
 import socket
-import statistics
 import threading
 import time
 from collections.abc import Iterator
@@ -70,6 +69,13 @@ class Ends:
 
     def change(self, **changes: float) -> None:
         self.call(lambda: self.wire.change(**changes))
+
+    def taken(self, count: int) -> None:
+        """Wait until the cable has taken so many frames from a."""
+        until = time.monotonic() + 60
+        while self.call(lambda: self.wire.there.traffic.frames) < count:
+            assert time.monotonic() < until
+            time.sleep(0.01)
 
     def close(self) -> None:
         self.call(self.wire.close)
@@ -138,25 +144,25 @@ def test_jitter_does_not_let_frames_overtake_each_other(ends):
 
 
 def test_a_delay_is_as_told(ends):
-    ends.change(delay=80)
+    """The fastest of ten counts: a host that does other things beside delays some."""
+    ends.change(delay=200)
     times = []
     for _ in range(10):
         sent = time.monotonic()
         ends.a.put(b"frame")
         ends.b.recv(70_000)
         times.append(time.monotonic() - sent)
-    assert min(times) >= 0.079
-    assert statistics.median(times) < 0.12
+    assert 0.199 <= min(times) < 0.4
 
 
 def test_a_rate_is_as_told(ends):
-    """50 frames of 1250 bytes are half a megabit."""
+    """50 frames of 1250 bytes are half a megabit; taken for bytes, the rate would make 4 s of them."""
     ends.change(rate=1000)
     sent = time.monotonic()
     for _ in range(50):
         ends.a.put(bytes(1250))
     received(ends.b, 50)
-    assert 0.45 < time.monotonic() - sent < 1.0
+    assert 0.45 < time.monotonic() - sent < 3
 
 
 def test_a_loss_is_as_told(ends):
@@ -173,14 +179,15 @@ def test_a_loss_is_as_told(ends):
 
 
 def test_a_cable_that_is_cut_carries_nothing_and_what_was_on_its_way_is_lost(ends):
-    ends.change(delay=200)
+    ends.change(delay=60_000)
     ends.a.put(b"on its way")
-    time.sleep(0.05)
+    ends.taken(1)
     ends.change(cut=True)
-    ends.a.put(b"too late")
     ends.b.put(b"too late")
-    assert silent(ends.b, 0.5)
-    assert silent(ends.a, 0.1)
+    ends.a.put(b"too late")
+    ends.taken(2)
+    assert silent(ends.b)
+    assert silent(ends.a)
     ends.change(cut=False, delay=0)
     ends.a.put(b"mended")
     assert ends.b.recv(70_000) == b"mended"
@@ -188,26 +195,26 @@ def test_a_cable_that_is_cut_carries_nothing_and_what_was_on_its_way_is_lost(end
 
 
 def test_a_cable_without_its_limit_has_nothing_of_it_left(ends):
-    """At 1 kbit/s each of these frames takes 1.2 s: new ones would have come behind all of them."""
+    """At 1 kbit/s these frames take 4 s and 8 minutes: new ones would have come behind both of them."""
+    frames = [bytes(500), bytes(60_000)]
     ends.change(rate=1)
-    for number in range(4):
-        ends.a.put(bytes([number]) * 150)
+    for frame in frames:
+        ends.a.put(frame)
     assert silent(ends.b)
+    ends.taken(2)
     ends.change(rate=0)
     ends.a.put(b"new")
-    started = time.monotonic()
-    assert received(ends.b, 5) == [*(bytes([number]) * 150 for number in range(4)), b"new"]
-    assert time.monotonic() - started < 0.5
+    assert received(ends.b, 3) == [*frames, b"new"]
 
 
 def test_a_cable_that_was_cut_has_nothing_of_its_limit_left(ends):
     ends.change(rate=1)
     ends.a.put(bytes(60_000))
     assert silent(ends.b)
+    ends.taken(1)
     ends.change(cut=True)
     ends.change(cut=False, rate=100_000)
     ends.a.put(b"new")
-    ends.b.settimeout(0.5)
     assert ends.b.recv(70_000) == b"new"
 
 
@@ -215,21 +222,20 @@ def test_a_cable_without_its_delay_gives_out_at_once_what_was_on_its_way(ends):
     ends.change(delay=60_000)
     ends.a.put(b"on its way")
     assert silent(ends.b)
+    ends.taken(1)
     ends.change(delay=0)
     ends.a.put(b"new")
-    ends.b.settimeout(0.5)
     assert received(ends.b, 2) == [b"on its way", b"new"]
 
 
 def test_a_frame_that_has_gone_in_does_not_go_in_again(ends):
-    """What waits for its delay alone is not held up by a lower rate."""
-    ends.change(rate=100_000, delay=300)
-    ends.a.put(bytes(1250))
+    """What waits for its delay alone is not held up by a lower rate: at 1 kbit/s it would take 8 minutes."""
+    ends.change(rate=100_000, delay=2000)
+    ends.a.put(bytes(60_000))
+    ends.taken(1)
     time.sleep(0.1)
-    started = time.monotonic()
     ends.change(rate=1)
-    ends.b.recv(70_000)
-    assert time.monotonic() - started < 0.5
+    assert ends.b.recv(70_000) == bytes(60_000)
 
 
 def test_no_frame_waits_longer_for_those_before_it_than_in_a_router(ends):
@@ -237,22 +243,19 @@ def test_no_frame_waits_longer_for_those_before_it_than_in_a_router(ends):
     ends.change(rate=100)
     for _ in range(300):
         ends.a.put(bytes(1250))
-    wait_until = time.monotonic() + 5
-    while ends.call(lambda: ends.wire.there.traffic.frames) < 300:
-        assert time.monotonic() < wait_until
+    ends.taken(300)
     last = ends.call(lambda: ends.wire.there._waiting[-1].due - ends.loop.time())
-    assert LONGEST_QUEUE - 0.5 < last < LONGEST_QUEUE + 0.2
-    assert 240 <= ends.call(lambda: ends.wire.there.traffic.lost) <= 249
+    assert last < LONGEST_QUEUE + 0.2
+    # One less for each 0.1 s that the sending took.
+    assert 200 <= ends.call(lambda: ends.wire.there.traffic.lost) <= 249
 
 
 def test_a_machine_that_reads_nothing_blocks_nobody_and_fills_no_memory(ends):
     """Its peer floods it; the other way goes on meanwhile, and no more waits than the backlog."""
     for number in range(3 * BACKLOG):
         ends.a.put(number.to_bytes(4, "big"))
-    sent = time.monotonic()
     ends.b.put(b"the other way")
     assert ends.a.recv(70_000) == b"the other way"
-    assert time.monotonic() - sent < 1
     assert ends.call(lambda: len(ends.wire.there._waiting)) <= BACKLOG
     first = [int.from_bytes(frame, "big") for frame in received(ends.b, BACKLOG)]
     assert first == list(range(BACKLOG)), "the oldest ones are kept, in their order"

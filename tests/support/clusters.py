@@ -74,7 +74,7 @@ class Cluster:
         words = [BIN / "dask", "scheduler", "--host", self.address, "--dashboard-address", "127.0.0.1:0",
                  "--no-show"]  # fmt: skip
         self.scheduler = self._start([*words, *self.secure], "scheduler")
-        until = time.monotonic() + 30
+        until = time.monotonic() + 120
         while time.monotonic() < until:
             with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), 1):
                 return
@@ -117,7 +117,7 @@ class Cluster:
         return process
 
     def wait_for(self, *names: str) -> None:
-        until = time.monotonic() + 60
+        until = time.monotonic() + 240
         while any("working for" not in self.log(name) for name in names):
             assert time.monotonic() < until, [self.log(name) for name in names]
             time.sleep(0.1)

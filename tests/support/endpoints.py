@@ -124,7 +124,7 @@ def start_sshd(made: Machines) -> subprocess.Popen[bytes]:
 
 
 def wait_for_port(process: subprocess.Popen[bytes]) -> None:
-    deadline = time.monotonic() + 15
+    deadline = time.monotonic() + 60
     while True:
         assert process.poll() is None and time.monotonic() < deadline
         with contextlib.suppress(OSError), socket.create_connection((address(1), 22), 1):
@@ -172,7 +172,7 @@ class Stage:
         return self.folder / "lesson"
 
     def work(self, **other: object) -> StageWork:
-        known: dict[str, object] = {"stage": 0, "limit": 60.0} | other
+        known: dict[str, object] = {"stage": 0, "limit": 300.0} | other
         return StageWork(self.lesson, spec(**self.kinds), endpoints=self.endpoints, **known)  # type: ignore[arg-type]
 
     def context(self, **other: object) -> ConfigureContext:

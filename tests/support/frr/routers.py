@@ -19,7 +19,7 @@ DAEMONS = ("zebra", "staticd", "bgpd")
 BINARIES = Path("/usr/lib/frr")
 
 
-def call(*words: str | Path, timeout: float = 30) -> str:
+def call(*words: str | Path, timeout: float = 120) -> str:
     """What a command printed. Raises RuntimeError with its words when it failed."""
     done = subprocess.run([str(word) for word in words], capture_output=True, text=True, timeout=timeout, check=False)
     if done.returncode:
@@ -109,7 +109,7 @@ def running(pid: int) -> bool:
         return False
 
 
-def wait_for(condition, seconds: float = 15) -> None:  # type: ignore[no-untyped-def]
+def wait_for(condition, seconds: float = 60) -> None:  # type: ignore[no-untyped-def]
     """Until it is true. Raises TimeoutError."""
     end = time.monotonic() + seconds
     while not condition():

@@ -22,7 +22,7 @@ def one() -> Iterator[Machine]:
 
 
 def script(
-    text: str, folder: Path, environment: dict[str, str], timeout: float = 60
+    text: str, folder: Path, environment: dict[str, str], timeout: float = 300
 ) -> subprocess.CompletedProcess[str]:
     """A lesson's script, run as the configurator runs it: in a process of its own, with its environment."""
     file = folder / "hub.py"

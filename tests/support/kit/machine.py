@@ -27,6 +27,8 @@ USER, WITH_PASSWORD, NOBODY_SPECIAL = "antidote", "teacher", "visitor"
 """sudo without a password, with one, and not at all."""
 KEPT = ("dbus.service", "frr.service", "networking.service", "ssh.service", "systemd-journald.service")
 """Of what this host has enabled, the units that the machine starts; all others are masked."""
+STARTED = 120.0
+"""Seconds until it is up, on a host that does other things beside."""
 
 SETUP = """
 set -eu
@@ -76,7 +78,7 @@ class Machine:
         """What a command prints, as root: the tests' own way in, that the kit has no part in."""
         done = subprocess.run(
             ["nsenter", "-t", str(self.pid), "-a", "--", *map(str, words)],
-            capture_output=True, text=True, timeout=60, check=False,
+            capture_output=True, text=True, timeout=240, check=False,
         )  # fmt: skip
         if check and done.returncode:
             raise RuntimeError(f"{words}: {done.stdout}{done.stderr}")
@@ -168,7 +170,8 @@ def start(folder: Path, group: Path) -> subprocess.Popen[bytes]:
 
 def wait_for_child(process: subprocess.Popen[bytes]) -> int:
     children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
-    for _ in range(200):
+    end = time.monotonic() + STARTED
+    while time.monotonic() < end:
         if found := children.read_text().split():
             return int(found[0])
         time.sleep(0.02)
@@ -176,7 +179,8 @@ def wait_for_child(process: subprocess.Popen[bytes]) -> int:
 
 
 def wait_until_running(made: Machine, folder: Path) -> None:
-    for _ in range(400):
+    end = time.monotonic() + STARTED
+    while time.monotonic() < end:
         if Path(f"/proc/{made.pid}/comm").exists() and Path(f"/proc/{made.pid}/comm").read_text().strip() == "systemd":
             said = made.execute("systemctl", "is-system-running", check=False).strip()
             if said in {"running", "degraded"}:

@@ -9,7 +9,6 @@ import re
 import secrets
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
@@ -18,6 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ncclient import manager
+
+from support.registry import free_port
 
 NETCONFD, SUBSYSTEM, SSHD = map(Path, ("/usr/sbin/netconfd", "/usr/sbin/netconf-subsystem", "/usr/sbin/sshd"))
 MODEL = Path(__file__).parent / "lab.yang"
@@ -130,12 +131,6 @@ def netconf_server() -> Iterator[NetconfServer]:
         yield server
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        return probe.getsockname()[1]
-
-
 def start_sshd(folder: Path, port: int, password: str) -> subprocess.Popen[bytes]:
     subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", folder / "host_key"], check=True)
     secret = subprocess.run(
@@ -182,7 +177,7 @@ def answers(server: NetconfServer) -> bool:
         return False
 
 
-def wait_for(server: NetconfServer, seconds: float = 15) -> None:
+def wait_for(server: NetconfServer, seconds: float = 60) -> None:
     deadline = time.monotonic() + seconds
     while not answers(server):
         died = any(child.poll() is not None for child in (server.netconfd, server.sshd))

@@ -34,7 +34,7 @@ def server() -> Iterator[NetconfServer]:
 
 def eventually(what: Callable[[], bool]) -> None:
     """A server that was cut off needs a moment to notice."""
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 20
     while not what():
         assert time.monotonic() < deadline
         time.sleep(0.05)

@@ -55,6 +55,8 @@ class Service:
         deadline = Deadline(timeout)
         before, since = "", 0.0
         while True:
+            # An answer may come late, and says nothing of the time that it took.
+            asked = deadline.passed
             state = self.state()
             if state["LoadState"] == "not-found":
                 raise KitError(f"{self._host.name} has no service {self.name}")
@@ -63,7 +65,7 @@ class Service:
             up = state["ActiveState"] == "active"
             if not up or state["InvocationID"] != before:
                 before, since = (state["InvocationID"] if up else ""), deadline.passed
-            elif deadline.passed - since >= stays:
+            elif asked - since >= stays:
                 return
             said = f"{state['ActiveState']} ({state['SubState']})"
             if state["ActiveState"] == "failed":
@@ -93,6 +95,8 @@ class Service:
             raise self._failure(f"{self.name} could not {verb} on {self._host.name}: {said}")
 
     def _failure(self, what: str) -> KitError:
+        # What it said last may still be on its way to the journal.
+        self._host.sudo(["journalctl", "--sync"], check=False)
         words = ["journalctl", "--unit", self.name, "--lines", LINES, "--no-pager", "--output", "cat"]
         journal = self._host.sudo(words, check=False)
         return KitError(what, details=last_lines(journal.output), hint=f"journalctl -u {self.name} there has the rest")

@@ -231,7 +231,9 @@ def _configure(
     while tries < TRIES:
         tries += 1
         note(log, f"--- {one.file}, try {tries} of {TRIES} ---")
-        result, cause = _try(one, work, context, copies, f"{name}-{tries}", voice, log, stop, clock.left)
+        # The first has what was asked for: what a log's making takes is in no sentence about it.
+        limit = work.limit if tries == 1 else clock.left
+        result, cause = _try(one, work, context, copies, f"{name}-{tries}", voice, log, stop, limit)
         if result.ok or not result.again or clock.left <= context.pause:
             break
         if tries < TRIES:

@@ -32,8 +32,10 @@ PATIENCE = 120.0
 """Seconds for one command that nobody waits for; what runs for ever by intent does not hold the script up for ever."""
 ASKING = 0.25
 """Seconds between two looks at whether a command waits for its script."""
-BEFORE_THE_END = 1.0
-"""Seconds before its time limit at which a script that hangs is made to show its line."""
+UNTIL = "LABWRIGHT_UNTIL"
+"""When a script is ended, by the clock that all processes share (clock_gettime(2), CLOCK_MONOTONIC)."""
+BEFORE_THE_END, AT_LEAST = 1.0, 0.1
+"""Seconds before that at which a script that hangs is made to show its line; and from now, where that is over."""
 SHOWN = 200
 """Characters of a command."""
 SUFFIXES = (*SOURCE_SUFFIXES, *BYTECODE_SUFFIXES, *EXTENSION_SUFFIXES)
@@ -127,8 +129,10 @@ def _say(what: str, command: str) -> None:
 
 def start(namespace: dict[str, Any]) -> None:
     """Be the interpreter of the script that the command line names. namespace: of the program that we are."""
+    # Before anything else: whatever the script is run by, and whatever it starts, it is not for that.
+    until = os.environ.pop(UNTIL, "")
     code = _prepare(namespace)
-    _show_line_at_the_end()
+    _show_line_at_the_end(until)
     try:
         exec(code, namespace)  # noqa: S102
     except SystemExit:
@@ -165,10 +169,10 @@ def _put_in_order() -> None:
     Order().install(paramiko)
 
 
-def _show_line_at_the_end() -> None:
-    with contextlib.suppress(KeyError, ValueError):
-        limit = float(os.environ["LABWRIGHT_LIMIT"])
-        faulthandler.dump_traceback_later(max(limit - BEFORE_THE_END, limit / 2), file=2)
+def _show_line_at_the_end(until: str) -> None:
+    with contextlib.suppress(ValueError):
+        left = float(until) - time.monotonic()
+        faulthandler.dump_traceback_later(max(left - BEFORE_THE_END, left / 2, AT_LEAST), file=2)
 
 
 def _hides_a_module(folder: str) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from pathlib import Path
 from typing import ClassVar
 
@@ -17,6 +18,7 @@ from labwright.interfaces import (
     LessonConfigurator,
     Workbench,
 )
+from labwright_configurators.order import UNTIL
 from labwright_configurators.reach import silence
 
 RUNNER = Path(__file__).parent / "runner/script.py"
@@ -49,7 +51,8 @@ class PythonConfigurator(LessonConfigurator):
             job.limit,
             cwd=job.folder,
             env=script_environment(job.folder, job.stage, job.addresses, job.endpoint)
-            | {"LABWRIGHT_LIMIT": f"{job.limit:.1f}"},
+            # A moment: how long the runner takes to start, nobody knows.
+            | {"LABWRIGHT_LIMIT": f"{job.limit:.1f}", UNTIL: str(time.monotonic() + job.limit)},
             shown=lambda line: not line.startswith(DUMPED),
         )
         if ran.code == 0:
