@@ -32,6 +32,8 @@ from labwright.spec.lesson import LessonSpec
 
 TRIES = 3
 """As the platform has."""
+SOON = 5.0
+"""Seconds. Where a try took longer, and less is left, another would say that it had no time, and no more the reason."""
 STOPPED = "it was stopped"
 Run = Callable[..., Completed]
 Stop = Callable[[], LabwrightError | None]
@@ -232,9 +234,9 @@ def _configure(
         tries += 1
         note(log, f"--- {one.file}, try {tries} of {TRIES} ---")
         # The first has what was asked for: what a log's making takes is in no sentence about it.
-        limit = work.limit if tries == 1 else clock.left
+        begun, limit = clock.passed, work.limit if tries == 1 else clock.left
         result, cause = _try(one, work, context, copies, f"{name}-{tries}", voice, log, stop, limit)
-        if result.ok or not result.again or clock.left <= context.pause:
+        if result.ok or not result.again or clock.left <= context.pause + min(clock.passed - begun, SOON):
             break
         if tries < TRIES:
             voice.say(f"{result.reason}; trying again")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import secrets
 import sys
+import time
 from dataclasses import asdict
 from pathlib import Path
 from typing import ClassVar
@@ -22,8 +23,6 @@ from labwright.spec.lesson import NAPALM_DRIVERS
 from labwright_configurators.napalm_task import Task, answer_in
 
 CANDIDATE, TEMPLATE = "txt", "j2"
-GRACE = 2.0
-"""Seconds before the time limit at which the job gives up by itself, to say more than that it was ended."""
 
 
 class NapalmConfigurator(LessonConfigurator):
@@ -67,7 +66,7 @@ def task_of(job: ConfigurationJob, mark: str) -> Task:
         port=endpoint.port,
         user=endpoint.user,
         password=endpoint.password,
-        limit=max(job.limit - GRACE, job.limit / 2),
+        until=time.monotonic() + job.limit,
         dry_run=job.dry_run,
         endpoint=endpoint.name,
         stage=job.stage,

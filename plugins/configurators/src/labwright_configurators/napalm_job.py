@@ -6,12 +6,15 @@ import json
 import os
 import re
 import sys
+import time
 from pathlib import Path
 
 from labwright.errors import Cause, LabwrightError
 from labwright_configurators.candidate import TEMPLATE, CandidateError, candidate_text
 from labwright_configurators.napalm_task import Task, TaskAnswer, lines_of
 
+GRACE = 2.0
+"""Seconds before its process is ended at which a job gives up by itself, to say more than that it was."""
 CALL_SECONDS = 60
 """For one call of a driver: Junos commits in less."""
 LINE = re.compile(r"\bline (\d+)\b", re.IGNORECASE)
@@ -34,14 +37,17 @@ def _transaction(task: Task, text: str) -> TaskAnswer:
     # Here, not above: a candidate that is no text is refused half a second sooner.
     from labwright.guest.napalm import Limits, apply, compare, driver_class  # noqa: PLC0415
 
+    # However long all this took to start: the process is ended at its moment.
+    left = task.until - time.monotonic()
+    limit = max(left - GRACE, left / 2, 0.1)
     driver = driver_class(task.driver)(
         task.host,
         task.user,
         task.password,
-        timeout=int(min(CALL_SECONDS, max(1.0, task.limit))),
+        timeout=int(min(CALL_SECONDS, max(1.0, limit))),
         optional_args=options(task.driver, task.port, text),
     )
-    limits = Limits(task.limit)
+    limits = Limits(limit)
     if task.dry_run:
         difference = compare(driver, text, limits)
         for line in difference.splitlines():

@@ -11,7 +11,10 @@ PIECE = 32 * 1024
 
 @dataclass(frozen=True)
 class Task:
-    """One candidate. mark: what the lines of the answer begin with. folder: the lesson. limit: seconds."""
+    """One candidate. mark: what the lines of the answer begin with. folder: the lesson.
+
+    until: when the process is ended, by the clock that all processes share (clock_gettime(2), CLOCK_MONOTONIC).
+    """
 
     mark: str
     folder: str
@@ -21,7 +24,7 @@ class Task:
     port: int
     user: str
     password: str = field(repr=False)
-    limit: float = 600.0
+    until: float = float("inf")
     dry_run: bool = False
     endpoint: str = ""
     stage: int = 0
