@@ -81,9 +81,9 @@ def test_a_host_name_converges_and_comes_back(
 def test_a_host_name_that_was_not_confirmed_comes_back(driver: FRRDriver) -> None:
     old = os.uname().nodename
     driver.load_merge_candidate(config="hostname r2\n")
-    driver.commit_config(revert_in=1)
+    driver.commit_config(revert_in=8)
     assert os.uname().nodename == "r2"
-    wait_for(lambda: os.uname().nodename == old)
+    wait_for(lambda: os.uname().nodename == old, 60)
 
 
 def test_a_candidate_that_is_not_indented_is_committed_and_verified(driver: FRRDriver, base: str) -> None:

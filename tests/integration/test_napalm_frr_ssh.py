@@ -19,6 +19,7 @@ from napalm.base.exceptions import (
     ConnectionException,
 )
 from support.frr import sshd
+from support.frr.live import timers
 from support.frr.routers import Router, router, wait_for
 from support.frr.sshd import Server
 
@@ -96,7 +97,7 @@ def test_a_commit_reverts_itself_after_the_connection_has_died(one: Router, serv
     driver = connect(one, server)
     driver.load_merge_candidate(config=ROUTE)
     started = time.monotonic()
-    driver.commit_config(revert_in=5)
+    driver.commit_config(revert_in=20)
     server.cut()
     wait_for(lambda: not driver.is_alive()["is_alive"])
     with pytest.raises(ConnectionClosedException):
@@ -104,8 +105,8 @@ def test_a_commit_reverts_itself_after_the_connection_has_died(one: Router, serv
     assert ROUTE in one.running()
     with connect(one, server) as other:
         assert other.has_pending_commit()
-        wait_for(lambda: not other.has_pending_commit())
-    assert time.monotonic() - started > 5
+        wait_for(lambda: not other.has_pending_commit(), 60)
+    assert time.monotonic() - started > 20
     assert one.running() == before
     driver.close()
 
@@ -113,12 +114,12 @@ def test_a_commit_reverts_itself_after_the_connection_has_died(one: Router, serv
 def test_a_new_connection_confirms_what_a_dead_one_has_committed(one: Router, server: Server) -> None:
     driver = connect(one, server)
     driver.load_merge_candidate(config=ROUTE)
-    driver.commit_config(revert_in=3)
+    driver.commit_config(revert_in=600)
     server.cut()
     driver.close()
     with connect(one, server) as other:
         other.confirm_commit()
-        time.sleep(3.5)
+        wait_for(lambda: timers(one) == [])
         assert ROUTE in one.running()
         assert ROUTE in (one.config / "frr.conf").read_text()
         other.load_merge_candidate(config=f"no {ROUTE}")
@@ -197,13 +198,13 @@ def test_a_device_that_never_stops_printing_is_cut_off(
         assert driver.is_alive()["is_alive"]
 
 
-@pytest.mark.parametrize("words", [("sleep", "7"), ("sh", "-c", "while echo 7; do sleep 0.001; done")])
+@pytest.mark.parametrize("words", [("sleep", "67"), ("sh", "-c", "while echo 7; do sleep 0.001; done")])
 def test_a_command_that_never_ends_costs_the_timeout_and_no_more(one: Router, server: Server, words) -> None:
     with connect(one, server) as driver:
         started = time.monotonic()
         with pytest.raises(CommandTimeoutException, match=r"7"):
             driver._device.execute(list(words), timeout=1)
-        assert time.monotonic() - started < 4
+        assert time.monotonic() - started < 20
 
 
 def test_a_user_without_frrs_groups_is_told_of_them(one: Router) -> None:

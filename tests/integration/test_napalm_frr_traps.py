@@ -8,7 +8,7 @@ import pytest
 from napalm.base.exceptions import CommitError, MergeConfigException, ReplaceConfigException
 from support.frr import live
 from support.frr.live import ROUTE, startup, timers
-from support.frr.routers import Router
+from support.frr.routers import Router, wait_for
 
 from napalm_frr import FRRDriver
 
@@ -59,7 +59,7 @@ def test_a_semantic_error_under_a_timer_leaves_no_timer(driver: FRRDriver, one: 
     with pytest.raises(MergeConfigException):
         driver.commit_config(revert_in=600)
     assert not driver.has_pending_commit()
-    assert timers(one) == []
+    wait_for(lambda: timers(one) == [])
 
 
 OSPF = "router ospf\n network 10.0.0.0/8 area 0\nexit\n"

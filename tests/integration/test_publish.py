@@ -588,9 +588,9 @@ def killed(words: list[str | Path], seen: Callable[[], bool]) -> None:
 
 def test_an_upload_that_died_with_its_process_is_begun_anew_and_no_tag_names_half_of_it(server, bench, tmp_path):
     image = made_up_image(tmp_path / "out")
-    with cutting_proxy(server.port, delay=0.02) as proxy:
+    with cutting_proxy(server.port, delay=0.2) as proxy:
         reference = f"{proxy.host}/died/leaf:one"
-        killed(["publish", image, reference], lambda: proxy.up > 1_000_000)
+        killed(["publish", image, reference], lambda: proxy.up > 500_000)
         with Registry(server.host, access()) as registry:
             assert registry.tags("died/leaf") == ()
     said = published(image, f"{server.host}/died/leaf:one", "artifact", bench)
@@ -599,8 +599,8 @@ def test_an_upload_that_died_with_its_process_is_begun_anew_and_no_tag_names_hal
 
 def test_a_pull_that_died_leaves_no_image_and_clean_takes_the_rest(server, bench, tmp_path, own_cache):
     published(made_up_image(tmp_path / "out"), f"{server.host}/half:one", "artifact", bench)
-    with cutting_proxy(server.port, delay=0.02) as proxy:
-        killed(["pull", f"{proxy.host}/half:one", "--out", tmp_path / "back"], lambda: proxy.down > 1_000_000)
+    with cutting_proxy(server.port, delay=0.2) as proxy:
+        killed(["pull", f"{proxy.host}/half:one", "--out", tmp_path / "back"], lambda: proxy.down > 500_000)
     left = [path.name for path in (tmp_path / "back").iterdir()]
     assert len(left) == 1
     assert left[0].startswith(".pull-")

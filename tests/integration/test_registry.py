@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import os
 import resource
@@ -13,6 +14,7 @@ from pathlib import Path
 
 import pytest
 from support.registry import (
+    IMPATIENT,
     PASSWORD,
     RealRegistry,
     access,
@@ -34,6 +36,8 @@ from labwright.registry.upload import CHUNK
 
 SIZE = 3 * CHUNK + 12345
 EMPTY_BLOB = Blob.of(EMPTY)
+UNTIL_IT_IS_BACK = dataclasses.replace(IMPATIENT, pauses=(0.5,) * 60)
+"""For a registry that starts again."""
 
 
 @pytest.fixture(scope="module")
@@ -126,7 +130,7 @@ def test_a_registry_that_is_killed_between_chunks_and_comes_back_gets_only_the_r
                 server.stop()
                 threading.Timer(0.7, server.start).start()
 
-        with Registry(server.host, access(), kill_once) as registry:
+        with Registry(server.host, access(patience=UNTIL_IT_IS_BACK), kill_once) as registry:
             sent = registry.push_blob("killed", large)
         assert any("trying again" in text for text in said)
         assert sent < large.size + CHUNK + (1 << 18)
@@ -142,7 +146,7 @@ def test_a_registry_that_is_killed_within_a_chunk_gets_the_blob_whole(tmp_path, 
 
         with (
             cutting_proxy(server.port, cuts=[2 * CHUNK + 1_000_000], on_cut=kill) as proxy,
-            Registry(proxy.host, access()) as registry,
+            Registry(proxy.host, access(patience=UNTIL_IT_IS_BACK)) as registry,
         ):
             registry.push_blob("killed", large)
             assert proxy.up < 2 * large.size

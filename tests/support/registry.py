@@ -20,7 +20,7 @@ from labwright.registry.credentials import Credentials
 from labwright.registry.transport import Access, Patience
 
 USER, PASSWORD = "builder", "only for these tests"
-IMPATIENT = Patience(connect=5, read=5, answer=5, standstill=1, pauses=(0.1, 0.2, 0.4, 0.8, 1.0, 1.0))
+IMPATIENT = Patience(connect=30, read=30, answer=30, standstill=1, pauses=(0.1, 0.2, 0.4, 0.8, 1.0, 1.0))
 """So that a test of a registry that is not there ends soon."""
 
 

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from support import builds
+from support.frr.routers import wait_for
 
 
 @contextlib.contextmanager
@@ -19,8 +20,10 @@ def ordinary_user() -> Iterator[pwd.struct_passwd]:
     """An ordinary user with subordinate ids, as useradd makes one."""
     name = f"lab{uuid.uuid4().hex[:8]}"
     subprocess.run(["useradd", "--create-home", name], check=True)
-    yield pwd.getpwnam(name)
-    subprocess.run(["userdel", "--remove", name], check=True, capture_output=True)
+    try:
+        yield pwd.getpwnam(name)
+    finally:
+        undo("userdel", "--remove", name)
 
 
 @contextlib.contextmanager
@@ -29,9 +32,16 @@ def readable_repository() -> Iterator[Path]:
     place = Path(f"/tmp/labwright-{uuid.uuid4().hex[:8]}")
     place.mkdir(mode=0o755)
     subprocess.run(["mount", "--bind", builds.REPOSITORY, place], check=True)
-    yield place
-    subprocess.run(["umount", place], check=True)
-    place.rmdir()
+    try:
+        yield place
+    finally:
+        undo("umount", place)
+        place.rmdir()
+
+
+def undo(*words: str | Path) -> None:
+    """Until it succeeds: what a test has ended may need a moment to let go of a user or of a folder."""
+    wait_for(lambda: subprocess.run(words, check=False, capture_output=True).returncode == 0, 30)
 
 
 def as_user(

@@ -159,6 +159,23 @@ def test_a_check_of_one_interface_finds_its_fault(subject, check, group, code, s
     assert (result.state, found in result.found) == (state, True), str(result)
 
 
+BUSY = "import time\nend = time.process_time() + 0.5\nwhile time.process_time() < end: pass\n"
+
+
+def test_what_others_take_of_the_processor_is_no_slow_import(subject):
+    mine = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {min(mine)})
+    others = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(2)]
+    try:
+        result = run_check(common.check_import_is_quick, subject(f"{BUSY}{DRIVER}pass"))
+    finally:
+        os.sched_setaffinity(0, mine)
+        for other in others:
+            other.kill()
+            other.wait()
+    assert result.state == "pass", str(result)
+
+
 @pytest.fixture
 def installed(tmp_path, monkeypatch, bench):
     """Installs a package of several files that offers acme_pack:Driver."""

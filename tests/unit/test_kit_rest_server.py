@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import socket
 import threading
 import time
@@ -71,9 +72,25 @@ def test_a_server_that_never_is_ready_costs_the_time_limit_and_is_told_with_its_
     service.faults += [(503, b"still starting")] * 100
     started = time.monotonic()
     with pytest.raises(KitError, match=r"(?s)status 503.*still starting") as caught:
-        ensure(service, timeout=0.5)
+        ensure(service, timeout=1.0)
     assert caught.value.cause is Cause.NETWORK
     assert time.monotonic() - started < 20
+
+
+@pytest.mark.parametrize("ask", [rest.wait, functools.partial(rest.request, "GET")], ids=["wait", "request"])
+def test_an_answer_is_told_though_the_last_attempt_had_no_time_for_one(ask):
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def answer_once() -> None:
+            with listener.accept()[0] as first:
+                first.recv(4096)
+                first.sendall(b"HTTP/1.1 503 x\r\nContent-Length: 14\r\nConnection: close\r\n\r\nstill starting")
+
+        thread = threading.Thread(target=answer_once)
+        thread.start()
+        with pytest.raises(KitError, match=r"(?s)status 503.*still starting"):
+            ask(f"http://127.0.0.1:{listener.getsockname()[1]}/health", timeout=1.0)
+        thread.join(20)
 
 
 def free_port() -> int:
@@ -216,4 +233,4 @@ def test_waiting_for_a_url_ends_when_it_is_there_and_else_says_what_it_answered(
     service.faults += [(500, b"not yet"), (404, b"not yet"), (200, b"{}")]
     rest.wait(f"{service.url}/health", timeout=20)
     with pytest.raises(KitError, match="status 401"):
-        rest.wait(f"{service.url}/health", timeout=0.2)
+        rest.wait(f"{service.url}/health", timeout=1.0)

@@ -300,7 +300,7 @@ def test_a_folder_that_is_nested_deeper_than_python_calls_itself_and_paths_go_is
     ledger = Ledger(tmp_path / "ledger")
     work = tmp_path / "work"
     entry = ledger.write("folder", str(work))
-    nested(work, 3000)
+    nested(work, 2100)
     ledger.release(entry)
     assert not work.exists()
     assert ledger.entries() == []

@@ -7,7 +7,7 @@ import socket
 import subprocess
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import paramiko
@@ -94,21 +94,43 @@ def test_a_home_is_found_in_the_paths_of_keys(tmp_path: Path, monkeypatch: pytes
 
 @pytest.fixture
 def local(monkeypatch: pytest.MonkeyPatch) -> LocalTransport:
-    monkeypatch.setattr(transport, "GRACE_SECONDS", 0.5)
+    monkeypatch.setattr(transport, "GRACE_SECONDS", 0.2)
     made = LocalTransport()
     made.open()
     return made
 
 
+def soon(condition: Callable[[], bool]) -> bool:
+    end = time.monotonic() + 20
+    while not (met := condition()) and time.monotonic() < end:
+        time.sleep(0.02)
+    return met
+
+
 @pytest.mark.parametrize("script", [True, False])
 def test_a_script_that_takes_too_long_tidies_up_and_all_else_is_killed_in_the_end(
-    local: LocalTransport, tmp_path: Path, script: bool
+    local: LocalTransport, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: bool
 ) -> None:
-    program = f"trap 'sleep 0.8; touch {tmp_path}/tidy; exit 143' TERM; touch {tmp_path}/begun; sleep 0.3; sleep 0.3"
+    begun, go, tidy = tmp_path / "begun", tmp_path / "go", tmp_path / "tidy"
+    waiting = "for each in $(seq 600); do [ -e {} ] || sleep 0.05; done"
+    program = f"trap '{waiting.format(go)}; : >{tidy}; exit 143' TERM; : >{begun}; {waiting.format(go)}"
+    collect, started = LocalTransport._collect, []
+
+    def collect_when_begun(process: subprocess.Popen[bytes], *words: object) -> object:
+        started.append(process)
+        assert soon(begun.exists)
+        return collect(process, *words)
+
+    monkeypatch.setattr(LocalTransport, "_collect", staticmethod(collect_when_begun))
     with pytest.raises(CommandTimeoutException):
-        local.run(["sh", "-c", program, SCRIPT if script else "sh"], timeout=0.2)
-    time.sleep(0.8)
-    assert {file.name for file in tmp_path.iterdir()} == ({"begun", "tidy"} if script else {"begun"})
+        local.run(["sh", "-c", program, SCRIPT if script else "sh"], timeout=0.1)
+    if script:
+        go.touch()
+        assert soon(tidy.exists), "it was not left to tidy up"
+    else:
+        assert soon(lambda: started[0].returncode is not None), "it was not killed"
+        go.touch()
+        assert not tidy.exists()
 
 
 def test_a_process_that_is_not_ours_to_end_does_not_hide_what_failed(

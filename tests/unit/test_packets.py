@@ -41,7 +41,7 @@ def test_a_server_that_sends_without_end_before_the_login_is_given_up_at_once(be
             pass
         with pytest.raises(kit.KitError, match=words), kit.connect("127.0.0.1", "u", "p", served.port, 4 * LIMIT):
             pass
-        assert time.monotonic() - started < LIMIT
+        assert time.monotonic() - started < 3 * LIMIT
         assert served.sent < TAKEN
 
 
@@ -53,7 +53,7 @@ def test_a_server_that_sends_without_end_after_the_login_is_given_up_at_once(beh
             with contextlib.suppress(LabwrightError):
                 assert ask(client, "true", 4 * LIMIT).code == -1
             assert not client.get_transport().is_active()
-        assert time.monotonic() - started < LIMIT
+        assert time.monotonic() - started < 3 * LIMIT
         assert served.sent < TAKEN
 
 
@@ -62,5 +62,5 @@ def test_a_router_that_announces_a_gigabyte_is_given_up_at_once():
         started = time.monotonic()
         with pytest.raises(ConnectionException, match="a packet of 1073741824 bytes"):
             SshTransport("127.0.0.1", "u", "p", 4 * LIMIT, Options(port=served.port)).open()
-        assert time.monotonic() - started < LIMIT
+        assert time.monotonic() - started < 3 * LIMIT
         assert served.sent < TAKEN

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import json
 import os
 import shutil
 import signal
@@ -224,6 +225,17 @@ def bgp_pair() -> Iterator[tuple[Router, Router]]:
             file.write_text(text)
             where = ["-N", one.pathspace] if one.pathspace else ["--vty_socket", one.sockets]
             one.execute("vtysh", *where, "--config_dir", one.config, "-f", file)
-        wait_for(lambda: "8.8.8.8/32" in left.vtysh("show ip route bgp") and "10.0.0.1" in right.vtysh("show ip route"))
+
+        def told() -> bool:
+            """Each has the other's routes, and the left one has counted what it sent."""
+            learnt = left.vtysh("show ip route bgp")
+            peers = json.loads(left.vtysh("show bgp summary json"))["ipv4Unicast"]["peers"]
+            return (
+                all(prefix in learnt for prefix in ("8.8.8.8/32", "1.0.4.0/24"))
+                and "10.0.0.1" in right.vtysh("show ip route")
+                and peers["192.0.2.2"].get("pfxSnt") == 3
+            )
+
+        wait_for(told, 60)
         left.execute("ping", "-c", "1", "2001:db8::2")
         yield left, right

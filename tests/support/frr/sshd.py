@@ -33,8 +33,8 @@ class Server:
         """End all connections the hard way, with the sessions' own processes, as a network that went away would."""
         for process in self.processes:
             for pid in [*descendants(process.pid), process.pid]:
-                if Path(f"/proc/{pid}/comm").exists() and "sshd" in Path(f"/proc/{pid}/comm").read_text():
-                    with contextlib.suppress(ProcessLookupError):
+                with contextlib.suppress(OSError):
+                    if "sshd" in Path(f"/proc/{pid}/comm").read_text():
                         os.kill(pid, signal.SIGKILL)
             process.wait(10)
         self.processes.clear()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urljoin, urlsplit, urlunsplit
@@ -91,15 +91,10 @@ def request(
 
 def wait(url: str, *, timeout: float = 120.0, auth: Auth = None, verify: bool | str = True) -> None:
     """Until a GET succeeds. Raises KitError with the last answer."""
-    deadline = Deadline(timeout)
-    while True:
-        with _Session(auth, max(deadline.left, 0.1), verify) as session:
-            response = session.ask("GET", url)
-        if response.code < 400:
-            return
-        if deadline.expired:
+    with _Session(auth, timeout, verify) as session:
+        response = session.ask("GET", url, not_yet=range(400, 600))
+        if response.code >= 400:
             response.checked()
-        time.sleep(min(1.0, max(deadline.left, 0.01)))
 
 
 @dataclass(frozen=True)
@@ -148,9 +143,9 @@ class _Session:
     def __exit__(self, *_: object) -> None:
         self._session.close()
 
-    def ask(self, method: str, url: str, body: Any = None) -> _Response:
+    def ask(self, method: str, url: str, body: Any = None, not_yet: Container[int] = NOT_YET) -> _Response:
         """One request; a refused connection and a server that is not ready are tried again until the deadline."""
-        pause = 0.2
+        pause, last = 0.2, None
         while True:
             response, failure = None, ""
             try:
@@ -159,13 +154,17 @@ class _Session:
                 failure = _cause(error)
             except (requests.RequestException, ValueError) as error:
                 raise KitError(f"{method} {_safe(url)}: {_cause(error)}", cause=Cause.CONFIG) from None
-            if response is not None and (response.code not in NOT_YET or self._deadline.expired):
+            if response is not None and (response.code not in not_yet or self._deadline.expired):
                 return response
+            if self._deadline.expired and last is not None:
+                # The deadline cut the attempt short: the answer right before says more.
+                return last
             if self._deadline.expired:
                 raise KitError(
                     f"{method} {_safe(url)}: no answer in {self._deadline.seconds:g} s: {failure}",
                     cause=Cause.NETWORK, hint="does the service run, and is this its port?",
                 )  # fmt: skip
+            last = response
             time.sleep(min(pause, max(self._deadline.left, 0.01)))
             pause = min(pause * 2, 2.0)
 
