@@ -76,7 +76,8 @@ def test_a_command_of_the_page_works(folder, line):
     done = labwright(folder, *shlex.split(line))
     assert "Traceback" not in done.stderr
     assert done.returncode == 0, done.stdout + done.stderr
-    assert done.stdout
+    # A machine that was resumed has written nothing to its console, which is no part of the output.
+    assert done.stdout or ("lesson console" in line and "has written nothing to its console" in done.stderr)
     if line.startswith("lesson up"):
         nothing_listens_beyond_loopback(folder)
     # The checks that come next wait too, but not for as long as an emulated machine may take.

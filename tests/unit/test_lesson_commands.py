@@ -245,6 +245,17 @@ def test_a_capture_that_cannot_be_written_changes_nothing_of_the_link(tmp_path, 
         assert (code, json.loads(said)["error"]["what"]) == (2, f"--capture {place}: {what}")
 
 
+@pytest.mark.parametrize(("written", "said"), [
+    ("r1 login: ", ("r1 login: ", "")),
+    ("", ("", "r1 has written nothing to its console since it was resumed from a snapshot\n")),
+])  # fmt: skip
+def test_without_a_terminal_the_console_is_what_was_written_and_says_where_nothing_was(tmp_path, cache, written, said):
+    lab = lab_of(tmp_path / "l", cache)
+    lab = write_lab(dataclasses.replace(lab, machines=(dataclasses.replace(lab.machines[0], quick=True),)))
+    lab.machines[0].console.write_text(written)
+    assert invoke("lesson", "console", tmp_path / "l", "r1") == (0, *said)
+
+
 @contextlib.contextmanager
 def console(lesson: Path) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
     """The command on a terminal of its own."""

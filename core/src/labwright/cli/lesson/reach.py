@@ -71,7 +71,11 @@ def console(lesson_dir: LessonFolder, endpoint: Endpoint) -> None:
         if not (sys.stdin.isatty() and sys.stdout.isatty()):
             from labwright.vm.console import read_log  # noqa: PLC0415
 
-            out.out(read_log(machine.console), end="", highlight=False)
+            said = read_log(machine.console)
+            out.out(said, end="", highlight=False)
+            if not said:
+                since = " since it was resumed from a snapshot" if machine.quick else ""
+                errors.print(f"{machine.name} has written nothing to its console{since}", markup=False, highlight=False)
             return
         _must_run(lab, machine)
         with _alone(lab, machine):
