@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 import pytest
 from support.kit.rest import Service, server
+from support.registry import free_port
 
 from labwright.errors import Cause
 from labwright.kit import KitError, rest
@@ -91,11 +92,6 @@ def test_an_answer_is_told_though_the_last_attempt_had_no_time_for_one(ask):
         with pytest.raises(KitError, match=r"(?s)status 503.*still starting"):
             ask(f"http://127.0.0.1:{listener.getsockname()[1]}/health", timeout=1.0)
         thread.join(20)
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
 
 
 def test_a_server_that_starts_later_is_waited_for():

@@ -27,14 +27,13 @@ def apply(host: Host, what: Named | None) -> tuple[str, ...]:
     """Have FRR route as the model says, or as if there were none; the file, where it has changed. Raises KitError."""
     if what is None and host.sudo(["head", "-n", "1", FRR_FILE], check=False).output.strip() != FRR_MARK:
         return ()
-    node = what.node if what else Node()
-    daemons = [name for name, asked in (("bgpd", node.bgp), ("ospfd", node.ospf)) if asked]
-    text = f"{FRR_MARK}\n{frr.routing(what) if what else ''}"
-    answer = host.root_script("frr", *daemons, stdin=text.encode())
+    what = what or Named(Node(), {}, "", "")
+    daemons = [name for name, asked in (("bgpd", what.node.bgp), ("ospfd", what.node.ospf)) if asked]
+    answer = host.root_script("frr", *daemons, stdin=f"{FRR_MARK}\n{frr.routing(what)}".encode())
     changed = answer.output.strip().endswith("changed")
     if changed:
         host.service("frr").restart()
-    _until_taken(host, sections(frr.routing(replace(what, raw="")) if what else ""), sections(what.raw if what else ""))
+    _until_taken(host, sections(frr.routing(replace(what, raw=""))), sections(what.raw))
     return (FRR_FILE,) if changed else ()
 
 
@@ -46,10 +45,9 @@ def sections(text: str) -> tuple[tuple[str, ...], ...]:
     found: dict[tuple[str, ...], None] = {}
     above: list[tuple[int, str]] = []
     for line in text.splitlines():
-        depth = len(line) - len(line.lstrip())
-        # FRR writes `!` and `exit` where they end what is above, at its own depth or one more.
         if UNSEEN.fullmatch(line):
             continue
+        depth = len(line) - len(line.lstrip())
         above = [(at, name) for at, name in above if at < depth]
         above.append((depth, line.strip()))
         found[tuple(name for _, name in above)] = None
@@ -64,8 +62,7 @@ def _until_taken(host: Host, wanted: tuple[tuple[str, ...], ...], raw: tuple[tup
     raw: the author's own lines. FRR may write those in another way, so that no more is asked for them than a try.
     """
     host.wait_for(lambda: _has_started(host), START_SECONDS, LOOK, f"FRR's start on {host.name}")
-    running = _running(host)
-    if set(wanted + raw) <= set(running):
+    if set(wanted + raw) <= set(_running(host)):
         return
     said = host.sudo(["vtysh", "-b"], timeout=CONFIGURATION_SECONDS, check=False)
 

@@ -107,8 +107,3 @@ def wait_for_login(
                 raise guest_error(device.first, error.what, error.hint) from error
             beat.beat(error.what)
         time.sleep(PAUSE)
-
-
-__all__ = [
-    "DevicePlan", "DeviceReport", "Examine", "compare_devices", "test_device", "wait_for_login",
-]  # fmt: skip

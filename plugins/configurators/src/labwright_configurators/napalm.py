@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import secrets
 import sys
-import time
 from dataclasses import asdict
 from pathlib import Path
 from typing import ClassVar
@@ -20,6 +19,7 @@ from labwright.interfaces import (
     Workbench,
 )
 from labwright.spec.lesson import NAPALM_DRIVERS
+from labwright_configurators.moment import moment_in
 from labwright_configurators.napalm_task import Task, answer_in
 
 CANDIDATE, TEMPLATE = "txt", "j2"
@@ -66,7 +66,7 @@ def task_of(job: ConfigurationJob, mark: str) -> Task:
         port=endpoint.port,
         user=endpoint.user,
         password=endpoint.password,
-        until=time.monotonic() + job.limit,
+        until=moment_in(job.limit),
         dry_run=job.dry_run,
         endpoint=endpoint.name,
         stage=job.stage,

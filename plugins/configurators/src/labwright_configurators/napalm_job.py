@@ -6,11 +6,11 @@ import json
 import os
 import re
 import sys
-import time
 from pathlib import Path
 
 from labwright.errors import Cause, LabwrightError
 from labwright_configurators.candidate import TEMPLATE, CandidateError, candidate_text
+from labwright_configurators.moment import seconds_before
 from labwright_configurators.napalm_task import Task, TaskAnswer, lines_of
 
 GRACE = 2.0
@@ -37,9 +37,7 @@ def _transaction(task: Task, text: str) -> TaskAnswer:
     # Here, not above: a candidate that is no text is refused half a second sooner.
     from labwright.guest.napalm import Limits, apply, compare, driver_class  # noqa: PLC0415
 
-    # However long all this took to start: the process is ended at its moment.
-    left = task.until - time.monotonic()
-    limit = max(left - GRACE, left / 2, 0.1)
+    limit = seconds_before(task.until, GRACE)
     driver = driver_class(task.driver)(
         task.host,
         task.user,

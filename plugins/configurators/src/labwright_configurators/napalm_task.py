@@ -13,7 +13,7 @@ PIECE = 32 * 1024
 class Task:
     """One candidate. mark: what the lines of the answer begin with. folder: the lesson.
 
-    until: when the process is ended, by the clock that all processes share (clock_gettime(2), CLOCK_MONOTONIC).
+    until: the moment at which the process is ended.
     """
 
     mark: str

@@ -28,14 +28,16 @@ from pathlib import Path
 from types import CodeType, TracebackType
 from typing import Any
 
+from labwright_configurators.moment import seconds_before
+
 PATIENCE = 120.0
 """Seconds for one command that nobody waits for; what runs for ever by intent does not hold the script up for ever."""
 ASKING = 0.25
 """Seconds between two looks at whether a command waits for its script."""
 UNTIL = "LABWRIGHT_UNTIL"
-"""When a script is ended, by the clock that all processes share (clock_gettime(2), CLOCK_MONOTONIC)."""
-BEFORE_THE_END, AT_LEAST = 1.0, 0.1
-"""Seconds before that at which a script that hangs is made to show its line; and from now, where that is over."""
+"""The moment at which a script is ended."""
+BEFORE_THE_END = 1.0
+"""Seconds before that at which a script that hangs is made to show its line."""
 SHOWN = 200
 """Characters of a command."""
 SUFFIXES = (*SOURCE_SUFFIXES, *BYTECODE_SUFFIXES, *EXTENSION_SUFFIXES)
@@ -171,8 +173,7 @@ def _put_in_order() -> None:
 
 def _show_line_at_the_end(until: str) -> None:
     with contextlib.suppress(ValueError):
-        left = float(until) - time.monotonic()
-        faulthandler.dump_traceback_later(max(left - BEFORE_THE_END, left / 2, AT_LEAST), file=2)
+        faulthandler.dump_traceback_later(seconds_before(float(until), BEFORE_THE_END), file=2)
 
 
 def _hides_a_module(folder: str) -> bool:

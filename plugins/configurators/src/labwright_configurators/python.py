@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-import time
 from pathlib import Path
 from typing import ClassVar
 
@@ -18,6 +17,7 @@ from labwright.interfaces import (
     LessonConfigurator,
     Workbench,
 )
+from labwright_configurators.moment import moment_in
 from labwright_configurators.order import UNTIL
 from labwright_configurators.reach import silence
 
@@ -52,7 +52,7 @@ class PythonConfigurator(LessonConfigurator):
             cwd=job.folder,
             env=script_environment(job.folder, job.stage, job.addresses, job.endpoint)
             # A moment: how long the runner takes to start, nobody knows.
-            | {"LABWRIGHT_LIMIT": f"{job.limit:.1f}", UNTIL: str(time.monotonic() + job.limit)},
+            | {"LABWRIGHT_LIMIT": f"{job.limit:.1f}", UNTIL: str(moment_in(job.limit))},
             shown=lambda line: not line.startswith(DUMPED),
         )
         if ran.code == 0:
