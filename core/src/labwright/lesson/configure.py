@@ -187,6 +187,7 @@ def all_at_once(
     to stop, and KeyboardInterrupt is raised after the last has ended. Raises what a work raises.
     """
     interrupted = threading.Event()
+    ended = [threading.Event() for _ in items]
     results: dict[int, Result] = {}
     raised: list[BaseException] = []
 
@@ -203,18 +204,21 @@ def all_at_once(
             results[number] = work(items[number], stop_for)
         except BaseException as error:
             raised.append(error)
+        finally:
+            ended[number].set()
 
     threads = [threading.Thread(target=body, args=(number,), daemon=True) for number in range(len(items))]
     try:
         for thread in threads:
             thread.start()
-        for thread in threads:
-            thread.join()
+        for each in ended:
+            each.wait()
     except BaseException:
         interrupted.set()
-        for thread in threads:
+        for thread, each in zip(threads, ended, strict=True):
             if thread.ident is not None:
-                thread.join()
+                # Not join(): before Python 3.13, one that Ctrl-C has interrupted takes the thread for ended.
+                each.wait()
         raise
     if raised:
         raise raised[0]
