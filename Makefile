@@ -70,8 +70,9 @@ bench-lessons: setup test-packages ## The same for lessons: rendering, a stage o
 	$(SUDO) $(BIN)/python -m bench.lessons_configure
 	$(BIN)/python -m bench.lessons
 
-soak: setup ## Kill builds at random moments, and build through a mirror that fails; prints tables (an hour)
+soak: setup ## Kill builds and interrupt lessons at random moments, build through a mirror that fails; tables (an hour)
 	$(SUDO) env PYTHONPATH=tests $(BIN)/python tests/soak/kill.py
+	$(SUDO) env PYTHONPATH=tests $(BIN)/python tests/soak/interrupt.py
 	$(SUDO) env PYTHONPATH=tests $(BIN)/python tests/soak/mirror.py
 
 lock: setup ## Make the locks of Python libraries anew: ours, and the utility image's

@@ -91,9 +91,10 @@ def labwright(folder: Path, *words: str | Path, **environment: str) -> subproces
 
 
 def started(folder: Path, *words: str | Path) -> subprocess.Popen[str]:
+    # A shell starts what it puts in the background with Ctrl-C ignored, and a runner of CI may be started so.
     return subprocess.Popen(
-        command(*words), cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        stdin=subprocess.DEVNULL, start_new_session=True,
+        ["env", "--default-signal=INT", *command(*words)], cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        text=True, stdin=subprocess.DEVNULL, start_new_session=True,
     )  # fmt: skip
 
 

@@ -83,9 +83,12 @@ def _terminate(_number: int, _frame: FrameType | None) -> None:
 
 
 def main() -> None:
-    """The entry point: SIGTERM and a lost terminal end a build as Ctrl-C does, with everything given back."""
+    """Run a command. SIGTERM and a lost terminal end it as Ctrl-C does, with everything given back."""
     # Not the user's: modes of new folders go into images.
     os.umask(0o022)
+    # One that whoever started us has us ignore stays so.
+    if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, _terminate)
     signal.signal(signal.SIGHUP, _terminate)
     sys.exit(app())
