@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import pty
 import signal
 import subprocess
 import sys
@@ -34,3 +36,60 @@ def test_ctrl_c_before_anything_was_begun_is_no_traceback(program):
 def test_who_is_to_ignore_ctrl_c_ignores_it(tmp_path):
     """What a shell without job control puts in the background."""
     assert interrupted("ignore", ["-m", "labwright"]) == (0, "")
+
+
+COMMAND = """
+import sys, time
+from labwright.cli.session import failures
+from labwright.host import interrupts
+interrupts.listen()
+try:
+    with failures("--json" in sys.argv, lines=True):
+        print("here", file=sys.stderr, flush=True)
+        try:
+            time.sleep(80)
+        finally:
+            print("what it was at", flush=True)
+except BaseException as error:
+    sys.exit(error.exit_code)
+"""
+
+
+@pytest.mark.parametrize("options", [[], ["--json"]])
+def test_ctrl_c_is_the_reason_also_where_nobody_reads_any_more(options):
+    """Of `labwright ... | tee`, tee is ended by the same Ctrl-C."""
+    reader, writer = os.pipe()
+    with subprocess.Popen(
+        [sys.executable, "-c", COMMAND, *options], stdout=writer, stderr=subprocess.PIPE, text=True
+    ) as running:
+        os.close(writer)
+        assert running.stderr is not None
+        assert running.stderr.readline() == "here\n"
+        os.close(reader)
+        running.send_signal(signal.SIGTERM)
+        said = running.stderr.read()
+        assert running.wait(60) == 130
+    assert "Traceback" not in said
+    assert ("stopped" in said) is not bool(options)
+
+
+def test_a_terminal_that_is_gone_takes_no_words_and_changes_no_exit_code(tmp_path):
+    process, terminal = pty.fork()
+    if process == 0:
+        os.execv(sys.executable, [sys.executable, "-c", COMMAND])
+    heard = b""
+    while b"here" not in heard:
+        heard += os.read(terminal, 1000)
+    os.close(terminal)
+    assert os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]) == 130
+
+
+def test_a_reader_that_has_had_enough_is_no_error_to_read_about():
+    """labwright ... | head."""
+    code = COMMAND.replace("time.sleep(80)", "print('x' * 99999, flush=True)")
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = subprocess.run([sys.executable, "-c", code], stdout=writer, stderr=subprocess.PIPE, text=True, check=False)
+    os.close(writer)
+    assert done.returncode == 9
+    assert done.stderr == "here\n"

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import os
-import signal
 import sys
-from types import FrameType
 from typing import Annotated
 
 import typer
@@ -34,6 +32,8 @@ from labwright.cli import (
     verify,
     worker,
 )
+from labwright.errors import Cause
+from labwright.host import interrupts
 
 app = typer.Typer(
     name="labwright",
@@ -78,17 +78,13 @@ def _root(
     del version
 
 
-def _terminate(_number: int, _frame: FrameType | None) -> None:
-    raise KeyboardInterrupt
-
-
 def main() -> None:
     """Run a command. SIGTERM and a lost terminal end it as Ctrl-C does, with everything given back."""
     # Not the user's: modes of new folders go into images.
     os.umask(0o022)
-    # One that whoever started us has us ignore stays so.
-    if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-    signal.signal(signal.SIGTERM, _terminate)
-    signal.signal(signal.SIGHUP, _terminate)
-    sys.exit(app())
+    interrupts.listen()
+    try:
+        sys.exit(app())
+    except KeyboardInterrupt:
+        # Before a command was begun, or after it had ended.
+        sys.exit(Cause.INTERRUPTED.exit_code)

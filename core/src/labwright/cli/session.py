@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
+import os
 import sys
 import traceback
 from collections.abc import Iterator
@@ -16,7 +18,7 @@ import typer
 from rich.console import Console
 
 from labwright.errors import Cause, LabwrightError, os_error, out_of_memory
-from labwright.host import namespace
+from labwright.host import interrupts, namespace
 from labwright.host.paths import Paths
 from labwright.pipeline.workshop import Workshop
 from labwright.plugins import hook_manager
@@ -91,46 +93,73 @@ def failures(json_wanted: bool = False, lines: bool = False) -> Iterator[None]:
     """Errors become a message with a remedy and an exit code, never a traceback."""
     try:
         yield
-    except LabwrightError as error:
-        _say(error, json_wanted, lines)
-        raise typer.Exit(error.cause.exit_code) from error
-    except KeyboardInterrupt as error:
-        stopped = LabwrightError(
-            "stopped",
-            cause=Cause.INTERRUPTED,
-            hint="everything was given back; finished steps are kept, and the same command goes on from there",
-        )
-        _say(stopped, json_wanted, lines)
-        raise typer.Exit(stopped.cause.exit_code) from error
-    except MemoryError as error:
-        _say(out_of_memory("labwright"), json_wanted, lines)
-        raise typer.Exit(Cause.MEMORY.exit_code) from error
-    except BrokenPipeError as error:
-        raise typer.Exit(Cause.INTERNAL.exit_code) from error
-    except OSError as error:
-        refused = os_error(error, "labwright")
-        _say(refused, json_wanted, lines)
-        raise typer.Exit(refused.cause.exit_code) from error
     except (typer.Exit, typer.Abort):
         raise
-    except Exception as error:
-        fault = LabwrightError(
-            f"labwright itself failed: {type(error).__name__}: {error}",
-            cause=Cause.INTERNAL,
-            details=traceback.format_exc().splitlines()[-12:],
-            hint="this is a bug of labwright or of a plugin: please report it with the lines above",
-        )
-        _say(fault, json_wanted, lines)
-        raise typer.Exit(fault.cause.exit_code) from error
+    except (Exception, KeyboardInterrupt) as error:
+        found = _failure_of(error)
+        # A reader that has gone, as `head` does, is no news for whoever sent it.
+        if not isinstance(error, BrokenPipeError) or found.cause is Cause.INTERRUPTED:
+            _say(found, json_wanted, lines)
+        _forget_the_deaf()
+        raise typer.Exit(found.cause.exit_code) from error
+
+
+def _failure_of(error: BaseException) -> LabwrightError:
+    if _interrupted(error):
+        return _stopped()
+    if isinstance(error, LabwrightError):
+        return error
+    if isinstance(error, MemoryError):
+        return out_of_memory("labwright")
+    if isinstance(error, BrokenPipeError):
+        return LabwrightError("nobody reads what labwright says", cause=Cause.INTERNAL)
+    if isinstance(error, OSError):
+        return os_error(error, "labwright")
+    return LabwrightError(
+        f"labwright itself failed: {type(error).__name__}: {error}",
+        cause=Cause.INTERNAL,
+        details="".join(traceback.format_exception(error)).splitlines()[-12:],
+        hint="this is a bug of labwright or of a plugin: please report it with the lines above",
+    )
+
+
+def _interrupted(error: BaseException) -> bool:
+    """Whether somebody wanted it to stop; what then could not be said either is no reason of its own.
+
+    Ctrl-C ends all of `labwright ... | tee`, and a terminal that is gone takes no words.
+    """
+    if isinstance(error, KeyboardInterrupt):
+        return True
+    deaf = isinstance(error, OSError) and error.errno in {errno.EPIPE, errno.EIO}
+    return deaf and error.__context__ is not None and _interrupted(error.__context__)
+
+
+def _stopped() -> LabwrightError:
+    hint = "everything was given back; finished steps are kept, and the same command goes on from there"
+    if interrupts.forced():
+        hint = "not everything was given back: run labwright clean; finished steps are kept"
+    return LabwrightError("stopped", cause=Cause.INTERRUPTED, hint=hint)
 
 
 def _say(error: LabwrightError, json_wanted: bool, lines: bool) -> None:
-    if json_wanted and lines:
-        JsonView(sys.stdout).error(error)
-    elif json_wanted:
-        print_json({"error": error_facts(error)})
-    else:
-        show_error(error, errors)
+    with contextlib.suppress(OSError):
+        if json_wanted and lines:
+            JsonView(sys.stdout).error(error)
+        elif json_wanted:
+            print_json({"error": error_facts(error)})
+        else:
+            show_error(error, errors)
+
+
+def _forget_the_deaf() -> None:
+    """What is still in the buffer of a stream that nobody reads would be a failure of its own when Python ends."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError:
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, stream.fileno())
+            os.close(nowhere)
 
 
 def print_json(facts: object) -> None:

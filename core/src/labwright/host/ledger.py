@@ -19,6 +19,7 @@ from typing import Literal, get_args
 
 from labwright.errors import Cause, LabwrightError
 from labwright.host.files import beside, sync, write_whole
+from labwright.host.interrupts import undisturbed
 from labwright.host.teardown import (
     detach_loops,
     end_processes,
@@ -76,11 +77,14 @@ class Ledger:
 
         Raises LabwrightError when the teardown fails: a leak is an error, never a warning.
         """
-        entry = self.write(kind, str(what))
+        entry = None
         try:
+            with undisturbed():
+                entry = self.write(kind, str(what))
             yield entry
         finally:
-            self.release(entry)
+            if entry is not None:
+                self.release(entry)
 
     def write(self, kind: Kind, what: str) -> Entry:
         """Write an entry to disk before the thing is taken. A path is resolved now: `clean` runs somewhere else."""
@@ -95,6 +99,7 @@ class Ledger:
         """Strike an entry out: the thing is no longer held."""
         self._file(entry).unlink(missing_ok=True)
 
+    @undisturbed()
     def release(self, entry: Entry) -> None:
         """Give the thing back and strike the entry out."""
         undo(entry)

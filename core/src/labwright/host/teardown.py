@@ -18,6 +18,7 @@ from pathlib import Path
 
 from labwright.errors import Cause, LabwrightError
 from labwright.host.environment import environment, find_tool
+from labwright.host.interrupts import undisturbed
 
 MARK_VARIABLE = "LABWRIGHT_LEDGER"
 """Set in the environment of every child: how it is recognised as ours after its owner has died."""
@@ -272,6 +273,7 @@ def _is_marked(process: int, mark: str) -> bool:
     return False
 
 
+@undisturbed()
 def end_processes(mark: str, patience: float = PATIENCE) -> None:
     """End every process with our mark: one SIGTERM each, then SIGKILL after `patience` seconds."""
     started = time.monotonic()
@@ -307,7 +309,7 @@ def _signal(process: int, mark: str, number: signal.Signals) -> None:
 def _call(argv: list[str]) -> None:
     find_tool(argv[0])
     result = subprocess.run(argv, capture_output=True, encoding="utf-8", errors="replace", check=False,
-                            env=environment(), stdin=subprocess.DEVNULL)  # fmt: skip
+                            env=environment(), stdin=subprocess.DEVNULL, start_new_session=True)  # fmt: skip
     if result.returncode != 0:
         raise LabwrightError(
             f"teardown failed: {' '.join(argv)}",

@@ -17,6 +17,7 @@ from typing import TypeVar
 from labwright.errors import Cause, LabwrightError, os_error
 from labwright.guest.job import mask_for
 from labwright.host.clock import Deadline
+from labwright.host.interrupts import undisturbed
 from labwright.host.ledger import Ledger
 from labwright.host.run import Completed
 from labwright.host.teardown import remove_folder
@@ -215,10 +216,11 @@ def all_at_once(
             each.wait()
     except BaseException:
         interrupted.set()
-        for thread, each in zip(threads, ended, strict=True):
-            if thread.ident is not None:
-                # Not join(): before Python 3.13, one that Ctrl-C has interrupted takes the thread for ended.
-                each.wait()
+        with undisturbed():
+            for thread, each in zip(threads, ended, strict=True):
+                if thread.ident is not None:
+                    # Not join(): before Python 3.13, one that Ctrl-C has interrupted takes the thread for ended.
+                    each.wait()
         raise
     if raised:
         raise raised[0]

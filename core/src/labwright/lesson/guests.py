@@ -10,7 +10,7 @@ import threading
 import time
 import weakref
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -18,6 +18,7 @@ import paramiko
 
 from labwright.errors import Cause, LabwrightError
 from labwright.host.clock import Deadline, Heartbeat
+from labwright.host.interrupts import undisturbed
 from labwright.host.packets import BoundedTransport
 from labwright.host.text import plain
 from labwright.lesson.command import names_of
@@ -114,14 +115,17 @@ def bring_up(
         return ready
 
     with ThreadPoolExecutor(len(guests), "guest") as pool:
-        futures = [pool.submit(one, guest) for guest in guests]
+        futures: list[Future[Ready]] = []
         try:
+            for guest in guests:
+                futures.append(pool.submit(one, guest))
             wait(futures, return_when=FIRST_EXCEPTION)
         finally:
             watch.over.set()
-            # Not only asked to stop: a guest that says nothing holds a thread for as long as it may.
-            while wait(futures, timeout=STEP).not_done:
-                watch.connections.close()
+            with undisturbed():
+                # Not only asked to stop: a guest that says nothing holds a thread for as long as it may.
+                while wait(futures, timeout=STEP).not_done:
+                    watch.connections.close()
         failed = [error for error in (future.exception() for future in futures) if error]
         # Those that stopped because another failed have nothing to say.
         failed.sort(key=lambda error: isinstance(error, _StoppedError))
