@@ -61,8 +61,11 @@ def machine(folder: Path, sockets: Path, name: str, *more: str) -> Order:
 def keep(tmp_path) -> Iterator[Callable[..., Held]]:
     made: list[Held] = []
 
-    def start(*more: str, told: bytes = GO, cable: bool = False) -> Held:
-        """A keeper with one machine that never boots: QEMU stopped at its first instruction. cable: or with two."""
+    def start(*more: str, told: bytes = GO, cable: bool = False, opens: str = "") -> Held:
+        """A keeper with one machine that never boots: QEMU stopped at its first instruction. cable: or with two.
+
+        opens: a socket that the first makes before the second is started.
+        """
         folder, sockets = tmp_path / "lab", socket_folder()
         folder.mkdir(mode=0o700)
         sockets.mkdir(mode=0o700)
@@ -72,7 +75,7 @@ def keep(tmp_path) -> Iterator[Callable[..., Held]]:
             end = ("-device", "virtio-net-pci,id=card,netdev=n,romfile=", "-netdev")
             options = [f"stream,id=n,server={way},addr.type=unix,addr.path={plug}" for way in ("on", "off")]
             first = machine(folder, sockets, "1a", *end, options[0])
-            orders = [replace(first, opens=(plug,)), machine(folder, sockets, "1b", *end, options[1])]
+            orders = [replace(first, opens=(sockets / opens if opens else plug,)), machine(folder, sockets, "1b", *end, options[1])]
         plan = KeeperPlan(folder, sockets, tmp_path / "ledger", tuple(orders), (), ())
         plan.write()
         with (folder / "keeper.log").open("wb") as log:
@@ -126,6 +129,28 @@ def test_a_qemu_starts_once_the_one_that_it_is_plugged_into_listens(keep):
 def test_sigterm_leaves_nothing(keep):
     held = keep()
     held.wait_for(held.control.exists)
+    held.process.terminate()
+    assert held.process.wait(80) == 0
+    nothing_is_left(held)
+
+
+def test_sigterm_while_it_waits_for_a_socket_starts_no_more_machines(keep):
+    held = keep(cable=True, opens="none-of-them-makes-this")
+    held.wait_for((held.plan.sockets / "1a.q").exists)
+    held.process.terminate()
+    begun = held.plan.folder / "1b.qemu"
+    while held.process.poll() is None:
+        assert not begun.exists()
+        time.sleep(0.001)
+    assert held.process.returncode == 0
+    nothing_is_left(held)
+
+
+@pytest.mark.parametrize("pause", [0.0, 0.02, 0.05, 0.1, 0.2, 0.3])
+def test_sigterm_leaves_nothing_at_whatever_moment_it_comes(keep, pause):
+    held = keep()
+    held.wait_for(lambda: list(held.plan.ledger.glob("*.json")))
+    time.sleep(pause)
     held.process.terminate()
     assert held.process.wait(80) == 0
     nothing_is_left(held)

@@ -16,6 +16,7 @@ from pathlib import Path
 from labwright.errors import Cause, LabwrightError
 from labwright.host.clock import Deadline
 from labwright.host.environment import environment
+from labwright.host.interrupts import undisturbed
 from labwright.host.ledger import Ledger
 from labwright.host.paths import Paths
 from labwright.host.teardown import process_start
@@ -72,9 +73,11 @@ def start_lab(launch: Launch, ports: Sequence[int], paths: Paths, ledger: Ledger
     """
     folder, sockets = folder_of(launch.folder, paths), socket_folder()
     with contextlib.ExitStack() as undo:
-        entries = [ledger.write("folder", str(place)) for place in (folder, sockets)]
-        for entry in entries:
-            undo.callback(ledger.release, entry)
+        entries = []
+        with undisturbed():
+            for place in (folder, sockets):
+                entries.append(ledger.write("folder", str(place)))
+                undo.callback(ledger.release, entries[-1])
         folder.mkdir(mode=0o700, parents=True)
         sockets.mkdir(mode=0o700)
         started: list[Order] = []
@@ -197,10 +200,15 @@ def _until_it_keeps(lab: Lab, process: subprocess.Popen[bytes]) -> None:
         time.sleep(0.02)
 
 
+@undisturbed()
 def _end_process(process: subprocess.Popen[bytes]) -> None:
+    """What it had begun to hold is gone with it, or named by the ledger."""
     process.terminate()
-    with contextlib.suppress(subprocess.TimeoutExpired):
-        process.wait(30)
+    try:
+        process.wait(KEEPER_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
 
 
 def make_ready(lab: Lab, launch: Launch, say: Say) -> Lab:

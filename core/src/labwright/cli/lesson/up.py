@@ -18,6 +18,7 @@ from labwright.cli.lesson.work import LIMIT, configured, work_on
 from labwright.cli.session import Json, Session, session
 from labwright.errors import Cause, LabwrightError
 from labwright.hooks import Event
+from labwright.host.interrupts import undisturbed
 from labwright.interfaces import Endpoint, Workbench
 from labwright.lesson.budget import check_budget
 from labwright.lesson.configure import StageWork, find_files
@@ -116,10 +117,11 @@ def _bring_up(
             done = Event("step-finished", name, "boot", f"Start {len(plan.machines)} machines{how}", "ran", took)
             workshop.emit(done)
             lab = _configure(lab, lesson, stage, limit, running, bench)
+            lab = write_lab(replace(lab, took=round(time.monotonic() - started, 1)))
         except BaseException as error:
-            _give_up(lab, error, keep, running)
+            with undisturbed():
+                _give_up(lab, error, keep, running)
             raise
-    lab = write_lab(replace(lab, took=round(time.monotonic() - started, 1)))
     running.result(describe(lab), lab=facts_of(lab))
 
 

@@ -14,6 +14,7 @@ from labwright.cli.lesson.common import images_of, logs_of
 from labwright.cli.session import Session
 from labwright.errors import Cause, LabwrightError
 from labwright.hooks import Event
+from labwright.host.interrupts import undisturbed
 from labwright.host.teardown import process_start
 from labwright.interfaces import Endpoint, Workbench
 from labwright.lesson.configure import ConfigureContext, StageWork, configure_stage, find_files
@@ -116,19 +117,20 @@ def configured(work: Work, stage: int, limit: float = LIMIT) -> tuple[Lab, tuple
     # What is not there is said before the lab is anything else than it was.
     find_files(work.stage_work(stage))
     me = os.getpid()
-    write_lab(replace(work.lab, phase="configuring", stage=stage, creator=me, creator_start=process_start(me)))
     try:
+        write_lab(replace(work.lab, phase="configuring", stage=stage, creator=me, creator_start=process_start(me)))
         outcomes = configure(work, stage, limit=limit)
         if work.lesson.spec.ready_delay:
             work.emit("step-started", "delay", f"Wait {work.lesson.spec.ready_delay} s, as readyDelay says")
             time.sleep(work.lesson.spec.ready_delay)
+        ready = write_lab(replace(work.lab, phase="ready", stage=stage, problem=""))
     except BaseException as error:
         problem = error.what if isinstance(error, LabwrightError) else "the configuration was stopped"
         # Why it failed is what people are to read, also where the lab is gone by now.
-        with suppress(LabEndedError):
+        with undisturbed(), suppress(LabEndedError):
             write_lab(replace(work.lab, phase="failed", stage=stage, problem=problem))
         raise
-    return write_lab(replace(work.lab, phase="ready", stage=stage, problem="")), outcomes
+    return ready, outcomes
 
 
 def verify(work: Work, stage: int) -> tuple[VerifyOutcome, ...]:

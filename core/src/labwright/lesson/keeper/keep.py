@@ -41,6 +41,8 @@ def main(folder: Path) -> None:
     # Ctrl-C is for the command in the foreground; a lab ends by SIGTERM.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    # Not while we take or give back: it waits until somebody listens.
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
     # Sockets and captures are for us alone.
     os.umask(0o077)
     ledger = Ledger(plan.ledger)
@@ -63,14 +65,23 @@ class Keeper:
 
     async def run(self) -> None:
         """Until it is told to end."""
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, self._over.set)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
+        try:
+            await self._run()
+        finally:
+            signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+
+    async def _run(self) -> None:
         loop = asyncio.get_running_loop()
-        loop.add_signal_handler(signal.SIGTERM, self._over.set)
         self._wires = {plan.name: Wire(loop, plan) for plan in self._plan.wires}
         for order in self._plan.orders:
+            if self._over.is_set():
+                break
             process = self._start(order)
             watched = os.pidfd_open(process.pid)
             loop.add_reader(watched, self._ended, watched, order, process)
-            await _until_open(order.opens, process)
+            await self._until_open(order.opens, process)
         server = await self._listen()
         written = [order.complaints.with_suffix(".console") for order in self._plan.orders]
         consoles = asyncio.create_task(keep_small(written))
@@ -79,6 +90,12 @@ class Keeper:
         consoles.cancel()
         for wire in self._wires.values():
             wire.close()
+
+    async def _until_open(self, sockets: Iterable[Path], process: subprocess.Popen[bytes]) -> None:
+        limit = Deadline(LISTENS)
+        for path in sockets:
+            while not (listens(path) or process.poll() is not None or limit.expired or self._over.is_set()):
+                await asyncio.sleep(0.02)
 
     async def _listen(self) -> asyncio.Server:
         """Its name appears once it answers, and nobody but us can open it: others wait for the name."""
@@ -157,10 +174,3 @@ def _facts(wire: Wire) -> dict[str, Any]:
         "back": asdict(wire.back.traffic),
         "capture": str(capture.path) if capture else None,
     }
-
-
-async def _until_open(sockets: Iterable[Path], process: subprocess.Popen[bytes]) -> None:
-    limit = Deadline(LISTENS)
-    for path in sockets:
-        while not listens(path) and process.poll() is None and not limit.expired:
-            await asyncio.sleep(0.02)
