@@ -75,7 +75,8 @@ def keep(tmp_path) -> Iterator[Callable[..., Held]]:
             end = ("-device", "virtio-net-pci,id=card,netdev=n,romfile=", "-netdev")
             options = [f"stream,id=n,server={way},addr.type=unix,addr.path={plug}" for way in ("on", "off")]
             first = machine(folder, sockets, "1a", *end, options[0])
-            orders = [replace(first, opens=(sockets / opens if opens else plug,)), machine(folder, sockets, "1b", *end, options[1])]
+            second = machine(folder, sockets, "1b", *end, options[1])
+            orders = [replace(first, opens=(sockets / opens if opens else plug,)), second]
         plan = KeeperPlan(folder, sockets, tmp_path / "ledger", tuple(orders), (), ())
         plan.write()
         with (folder / "keeper.log").open("wb") as log:
