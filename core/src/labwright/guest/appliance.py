@@ -6,11 +6,15 @@ Needs no privileges. Under emulation it starts in about ten seconds, and a comma
 from __future__ import annotations
 
 import contextlib
+import fcntl
+import functools
 import importlib
+import math
 import os
 import platform
+import queue
 import shlex
-import signal
+import shutil
 import tempfile
 import threading
 import time
@@ -21,13 +25,16 @@ from typing import Any
 from labwright.errors import Cause, LabwrightError
 from labwright.guest.content import Content, Part, find_root, more_mounts, options_for, several
 from labwright.guest.guest import Answer, Guest
+from labwright.host.interrupts import undisturbed
 from labwright.host.namespace import mapped_whole
-from labwright.host.teardown import MARK_VARIABLE
+from labwright.host.teardown import MARK_VARIABLE, end_processes
 from labwright.interfaces import Workbench
 
 MEMORY = 1024
 """MiB; package managers run in it."""
 EVERY = 10.0
+SOON = 0.1
+"""Seconds between two words on what takes long, and until what was ended is looked at again."""
 LARGEST_ANSWER = 64 * 1024 * 1024
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 WRAPPED = (
@@ -38,12 +45,97 @@ MOUNTING = ("/usr/bin/mount", "/usr/bin/umount")
 FOLDER = "/run/labwright-command"
 
 
+class Handle:
+    """libguestfs's handle with the calls that it has, each of which is over soon after a wish to stop.
+
+    In a call libguestfs goes on waiting when a signal comes, and Python's main thread, which is to hear of it, must not
+    be in there: so another thread makes the calls. What ends one is the end of the appliance; the handle has no way to
+    that, as a call locks it. mark: in the environment of all that libguestfs starts; QEMU is the last of it.
+    """
+
+    def __init__(self, mark: str, bench: Workbench) -> None:
+        self._mark = mark
+        self._bench = bench
+        self._turn = threading.Lock()
+        self._works: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
+        threading.Thread(target=self._serve, daemon=True).start()
+        # In that thread too: in every other libguestfs writes its errors to our standard error (guestfs(3), threads).
+        self._handle = self._make("libguestfs", math.inf, lambda: guestfs_module().GuestFS(python_return_dict=True))
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        return functools.partial(self.call, f"{name} of the appliance", math.inf, name)
+
+    def call(self, words: str, seconds: float, name: str, *arguments: object, **options: object) -> Any:
+        """Make a call, with words now and then when it takes long; past the time limit the appliance is ended.
+
+        Raises what the call raises.
+        """
+        with self._turn:
+            return self._make(words, seconds, lambda: getattr(self._handle, name)(*arguments, **options))
+
+    @undisturbed()
+    def close(self) -> None:
+        """Give the handle back. A thread that serves Ansible may still be in a call: nobody told it to stop."""
+        self._end(lambda: self._turn.acquire(timeout=SOON))
+        try:
+            self._make("the end of the appliance", math.inf, self._handle.close)
+        finally:
+            self._works.put(None)
+            self._turn.release()
+
+    def _serve(self) -> None:
+        while work := self._works.get():
+            work()
+
+    def _make(self, words: str, seconds: float, work: Callable[[], Any]) -> Any:
+        over = threading.Event()
+        answers: list[Any] = []
+        errors: list[BaseException] = []
+        asked = False
+
+        def body() -> None:
+            try:
+                answers.append(work())
+            except BaseException as error:
+                errors.append(error)
+            finally:
+                over.set()
+
+        try:
+            with undisturbed():
+                self._works.put(body)
+                asked = True
+            self._watch(over, words, seconds)
+        except BaseException:
+            if asked:
+                self._end(lambda: over.wait(SOON))
+            raise
+        if errors:
+            raise errors[0]
+        return answers[0]
+
+    def _watch(self, over: threading.Event, words: str, seconds: float) -> None:
+        started = time.monotonic()
+        while not over.wait(EVERY):
+            passed = time.monotonic() - started
+            if passed > seconds:
+                return self._end(lambda: over.wait(SOON))
+            self._bench.say(f"{words}, for {passed:.0f} s")
+        return None
+
+    @undisturbed()
+    def _end(self, over: Callable[[], bool]) -> None:
+        """End the appliance until what waits for it is over: while it starts, one program comes after the other."""
+        while not over():
+            end_processes(self._mark, patience=0)
+
+
 class ApplianceGuest(Guest):
     """A disk whose file systems the appliance has mounted."""
 
     method = "appliance"
 
-    def __init__(self, handle: Any, bench: Workbench) -> None:
+    def __init__(self, handle: Handle, bench: Workbench) -> None:
         self._handle = handle
         self._bench = bench
 
@@ -56,7 +148,7 @@ class ApplianceGuest(Guest):
                 source = f"{FOLDER}/input"
                 self._upload(stdin, source)
             command = WRAPPED.format(FOLDER, PATH, shlex.join(argv), source)
-            self._patiently(lambda: self._handle.sh(command), argv[0], seconds)
+            self._handle.call(f"{argv[0]} in the guest", seconds, "sh", command)
             code, output, errors = (self._read(name) for name in ("code", "output", "errors"))
             self._handle.rm_rf(FOLDER)
         return Answer(int(code) if code.strip().isdecimal() else 255, output, errors)
@@ -79,30 +171,6 @@ class ApplianceGuest(Guest):
             )
         data = self._handle.read_file(place)
         return data.decode(errors="replace") if isinstance(data, bytes) else str(data)
-
-    def _patiently(self, work: Callable[[], object], name: str, seconds: float) -> None:
-        """Run what takes long with a word now and then; past the time limit the appliance is ended."""
-        over = threading.Event()
-        process = self._handle.get_pid()
-        started = time.monotonic()
-
-        def watch() -> None:
-            while not over.wait(EVERY):
-                passed = time.monotonic() - started
-                if passed > seconds:
-                    # The handle is locked by the call that waits, so its own ways to end it wait too.
-                    with contextlib.suppress(ProcessLookupError):
-                        os.kill(process, signal.SIGKILL)
-                    return
-                self._bench.say(f"{name} in the guest, for {passed:.0f} s")
-
-        watcher = threading.Thread(target=watch, daemon=True)
-        watcher.start()
-        try:
-            work()
-        finally:
-            over.set()
-            watcher.join()
 
     def close(self) -> None:
         """Give unused blocks back and have everything on the disk."""
@@ -153,7 +221,7 @@ def appliance_guest(content: Content, partition: int | None, kvm: bool, bench: W
     """
     mark = f"appliance-{os.getpid()}-{time.monotonic_ns()}"
     with bench.ledger.hold("process", mark), _environment({MARK_VARIABLE: mark} | settings(kvm, bench)):
-        handle = guestfs_module().GuestFS(python_return_dict=True)
+        handle = Handle(mark, bench)
         try:
             bench.say("starting the libguestfs appliance")
             _launch(handle, content.disk)
@@ -164,8 +232,13 @@ def appliance_guest(content: Content, partition: int | None, kvm: bool, bench: W
             guest = ApplianceGuest(handle, bench)
             yield guest
             guest.close()
+        except KeyboardInterrupt:
+            # To write to the disk what is not on it yet takes time, and nobody wants that disk.
+            end_processes(mark, patience=0)
+            raise
         finally:
             handle.close()
+            _sweep(bench.downloads / "appliance")
 
 
 def settings(kvm: bool, bench: Workbench) -> dict[str, str]:
@@ -203,6 +276,16 @@ def _of_namespace(folder: Path, bench: Workbench) -> Path:
     return folder
 
 
+@undisturbed()
+def _sweep(cache: Path) -> None:
+    """Remove what supermin left of appliances when it was ended: nobody makes one here while we have its lock."""
+    for lock in (cache / "lock", *cache.glob(".guestfs-*/lock")):
+        with contextlib.suppress(OSError), lock.open("r+b") as stream:
+            fcntl.lockf(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            for left in (*lock.parent.glob("appliance.d.*"), *lock.parent.glob("namespace.*")):
+                shutil.rmtree(left)
+
+
 @contextlib.contextmanager
 def _environment(wanted: Mapping[str, str]) -> Iterator[None]:
     """Our own environment, which the library's children inherit, with more in it for a while."""
@@ -218,15 +301,17 @@ def _environment(wanted: Mapping[str, str]) -> Iterator[None]:
                 os.environ[name] = value
 
 
-def _launch(handle: Any, disk: Path) -> None:
+def _launch(handle: Handle, disk: Path) -> None:
     with _told("the libguestfs appliance does not start"):
         handle.add_drive_opts(str(disk), format="raw", readonly=False, discard="besteffort", cachemode="unsafe")
         handle.set_network(True)
+        # Out of the group that a terminal's Ctrl-C ends, which is for us to hear.
+        handle.set_pgroup(True)
         handle.set_memsize(MEMORY)
         handle.launch()
 
 
-def _mount_known(handle: Any, content: Content, root: Part) -> None:
+def _mount_known(handle: Handle, content: Content, root: Part) -> None:
     """What was found on the disk from here needs no second look in there, which takes as long as the start."""
     with _told("the guest's file systems cannot be mounted"):
         handle.mount_options(options_for(root.filesystem), _device(root), "/")
@@ -240,7 +325,7 @@ def _device(part: Part) -> str:
     return f"/dev/sda{part.number or ''}"
 
 
-def _mount_inspected(handle: Any, partition: int | None) -> None:
+def _mount_inspected(handle: Handle, partition: int | None) -> None:
     """By libguestfs's own inspection: logical volumes, subvolumes."""
     with _told("the guest's file systems cannot be mounted"):
         roots = handle.inspect_os()
