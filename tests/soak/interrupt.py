@@ -31,7 +31,6 @@ FOREVER = "import time\nprint('here', flush=True)\ntime.sleep(3600)\n"
 SOON = 10.0
 STOPPED = 130
 BEFORE = "before the first"
-SHARED_MEMORY = Path("/dev/shm")
 
 
 def main() -> None:
@@ -39,7 +38,6 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=100)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--longest", type=float, default=9, help="seconds from the start to the latest signal")
     wanted = parser.parse_args()
     folder = Path(tempfile.mkdtemp(prefix="soak-", dir=Paths.from_environment().root.parent))
     try:
@@ -47,10 +45,24 @@ def main() -> None:
             lesson = place.lesson("soak", "r1", script=FOREVER)
             prepared = place.run("prepare", lesson, "--images", place.images)
             assert prepared.returncode == 0, prepared.stderr
-            table([one(place, lesson, random.Random(wanted.seed + number), wanted.longest)
+            # The jobs of its stage have their share of the moments.
+            longest = 1.5 * seconds_to_jobs(place, lesson)
+            table([one(place, lesson, random.Random(wanted.seed + number), longest)
                    for number in range(wanted.rounds)])  # fmt: skip
     finally:
         shutil.rmtree(folder)
+
+
+def seconds_to_jobs(place: Place, lesson: Path) -> float:
+    """From the start until its endpoints are configured; that one is ended."""
+    begun = time.monotonic()
+    running = place.start_up(lesson)
+    place.booting(lesson)
+    place.wait_for(lambda: place.state(lesson)["phase"] == "configuring")
+    took = time.monotonic() - begun
+    os.killpg(running.pid, signal.SIGINT)
+    running.communicate(timeout=PATIENCE)
+    return took
 
 
 def one(place: Place, lesson: Path, chance: random.Random, longest: float) -> tuple[str, dict[str, int]]:
@@ -91,7 +103,7 @@ def one(place: Place, lesson: Path, chance: random.Random, longest: float) -> tu
 def left_of(place: Place) -> list[str]:
     """What stays: a keeper that was started in the last moment ends by itself."""
     until = time.monotonic() + SOON
-    while (left := [*place.left(), *map(str, SHARED_MEMORY.glob("labwright-*"))]) and time.monotonic() < until:
+    while (left := place.left()) and time.monotonic() < until:
         time.sleep(0.1)
     return left
 
