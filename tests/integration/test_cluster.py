@@ -14,8 +14,10 @@ from pathlib import Path
 import pytest
 from distributed import Client
 from support.clusters import FAKE, Cluster, cluster
+from support.interrupted import before, heard
 from support.registry import RealRegistry, access, real_registry
 from support.registry_images import made_up_image
+from support.registry_odd import FakeRegistry, Silence, serving
 
 from labwright.errors import Cause, LabwrightError
 from labwright.hooks import Event
@@ -28,6 +30,7 @@ from labwright.nightly.cluster_staging import Staging
 from labwright.nightly.executor import Job, JobResult
 from labwright.pipeline.workshop import Workshop
 from labwright.plugins import hook_manager
+from labwright.registry.transport import Patience
 
 GIB = 1 << 30
 
@@ -326,6 +329,28 @@ def test_a_staging_registry_that_is_gone_is_a_network_failure(two, workshop, tmp
         failed = ended(running, 1)["spine"].failure
     assert failed is not None
     assert failed.cause == Cause.NETWORK.value
+
+
+def test_leaving_waits_neither_for_a_silent_registry_nor_for_a_build_that_was_not_started(
+    two, workshop, tmp_path, monkeypatch
+):
+    base = made_up_image(tmp_path / "base", "leaf").parent
+    folder(tmp_path, "leaf")
+    with serving(FakeRegistry()) as fake:
+        silence = fake.odd = Silence("no answer")
+        patient = access(patience=Patience(read=Silence.LONG, answer=Silence.LONG))
+        running = ClusterExecutor(Link(two.address), Staging(f"{fake.host}/staging", workshop, patient))
+        before(monkeypatch, "start", "build of top")
+        try:
+            with heard(), pytest.raises(KeyboardInterrupt), running:
+                running.start(job(tmp_path, "spine", of="leaf", base=base), lambda _: None)
+                assert silence.reached.wait(80)
+                begun = time.monotonic()
+                running.start(job(tmp_path, "top", of="leaf", base=base), lambda _: None)
+        finally:
+            silence.over.set()
+    assert time.monotonic() - begun < Silence.LONG / 2
+    assert list((tmp_path / "coordinator/scratch").iterdir()) == [], "nobody works in there any more"
 
 
 def test_a_name_that_the_scheduler_still_has_is_no_bug_and_is_tried_again(two, tmp_path, monkeypatch):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -38,6 +40,45 @@ def test_what_a_killed_build_held_is_given_back_and_what_will_not_go_is_said(tmp
         f"what a killed build held is still there: {paths.ledger}/odd.json: this ledger entry cannot"
     )
     assert "look at what it names" in said
+
+
+ENDING = """
+import os, signal, socket, sys, threading, time
+from pathlib import Path
+from labwright.host import interrupts
+from labwright.nightly import worker
+from labwright.nightly.cluster_link import Link
+from labwright.registry.transport import Access
+interrupts.listen()
+worker.PATIENCE = 60.0
+ignored = signal.SIGHUP if "ignored" in sys.argv else None
+if ignored:
+    signal.signal(ignored, signal.SIG_IGN)
+heeded = [number for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP) if number != ignored]
+handlers = [signal.getsignal(number) for number in heeded]
+# Connections are taken, and nothing is said.
+listener = socket.create_server(("127.0.0.1", 0))
+link = Link(f"tcp://127.0.0.1:{listener.getsockname()[1]}")
+for number in heeded:
+    def end():
+        connection, _ = listener.accept()
+        connection.recv(1)
+        for each in filter(None, (ignored, number)):
+            os.kill(os.getpid(), each)
+    threading.Thread(target=end, daemon=True).start()
+    begun = time.monotonic()
+    worker.serve(link, worker.Offer(1, 1 << 30, True, False), Access(), Path(sys.argv[1]), print)
+    assert time.monotonic() - begun < 30, number
+    assert [signal.getsignal(number) for number in heeded] == handlers, "of asyncio's are left"
+print("ended")
+"""
+
+
+@pytest.mark.parametrize("ignored", ["none", "ignored"])
+def test_each_signal_ends_a_worker_that_still_waits_for_a_scheduler_but_one_that_is_ignored(tmp_path, ignored):
+    words = ["env", "--default-signal=INT", sys.executable, "-c", ENDING, tmp_path, ignored]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=400, check=False)
+    assert (done.returncode, done.stdout) == (0, "ended\n"), done.stdout + done.stderr
 
 
 @root_only

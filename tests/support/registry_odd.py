@@ -287,6 +287,34 @@ class _FakeHandler(_Quiet):
             self.answer(400, b'{"errors":[{"code":"DIGEST_INVALID","message":"provided digest did not match"}]}')
 
 
+class Silence:
+    """Has a fake say no more about blobs, until it is `over`. reached: from when on.
+
+    how: `no answer`, `half` an answer, `late` for no answer to a chunk, `busy` for one that asks to come again later.
+    """
+
+    LONG = 60.0
+
+    def __init__(self, how: str) -> None:
+        self.how = how
+        self.reached, self.over = threading.Event(), threading.Event()
+
+    def __call__(self, request: Any) -> bool:
+        if "/blobs/" not in request.path or (self.how == "late") != (request.command == "PATCH"):
+            return False
+        if self.how == "busy":
+            request.answer(503, Retry_After=str(int(self.LONG)))
+        elif self.how == "half":
+            request.send_response(200)
+            request.send_header("Content-Length", "1000")
+            request.end_headers()
+        self.reached.set()
+        if self.how != "busy":
+            self.over.wait(self.LONG)
+            request.close_connection = True
+        return True
+
+
 @contextlib.contextmanager
 def serving(server: Any) -> Iterator[Any]:
     threading.Thread(target=server.serve_forever, daemon=True).start()

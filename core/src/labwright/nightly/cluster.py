@@ -21,6 +21,7 @@ from pydantic import ValidationError
 
 from labwright.errors import Cause, LabwrightError
 from labwright.hooks import Event
+from labwright.host.interrupts import undisturbed
 from labwright.host.text import line
 from labwright.nightly.child import event_of
 from labwright.nightly.cluster_answer import ANSWER, Answer, broken_off, given_up
@@ -28,7 +29,7 @@ from labwright.nightly.cluster_link import Link, check_link, trouble
 from labwright.nightly.cluster_parcel import pack
 from labwright.nightly.cluster_room import Needs, Room, lacking, rooms_of
 from labwright.nightly.cluster_staging import Staging
-from labwright.nightly.executor import Executor, Job, JobResult, ended_within
+from labwright.nightly.executor import Executor, Job, JobResult, ended_within, stopped
 from labwright.nightly.failures import failure, failure_of
 from labwright.nightly.local import LONGEST, own_log
 from labwright.nightly.worker import security_of
@@ -108,6 +109,7 @@ class ClusterExecutor(Executor):
         self._connected()
         return self
 
+    @undisturbed()
     def __exit__(self, *_: object) -> None:
         self._stopping.set()
         for one in self._running.values():
@@ -130,11 +132,14 @@ class ClusterExecutor(Executor):
         """The thread only waits."""
         self._connected()
         one = _Running(job, tell)
-        one.thread = threading.Thread(target=self._run, args=(one,), name=f"build of {job.slug}", daemon=True)
+        thread = threading.Thread(target=self._run, args=(one,), name=f"build of {job.slug}", daemon=True)
         with self._placing:
             one.room = self._place(job, frozenset())
-            self._running[job.slug] = one
-        one.thread.start()
+            with undisturbed():
+                self._running[job.slug] = one
+                thread.start()
+                # Last: what is here is waited for at the end, which one that was not started has not.
+                one.thread = thread
 
     def wait(self, seconds: float) -> tuple[JobResult, ...]:
         """The jobs that have ended."""
@@ -246,7 +251,7 @@ class ClusterExecutor(Executor):
         parcel = pack(job.folder)
         base = ""
         if job.base is not None and parcel.bases:
-            base = self._staging.push(job.base, parcel.bases[0], say)
+            base = self._staging.push(job.base, parcel.bases[0], say, self._stop)
         order = Order(
             job.slug, parcel, self._staging.place(job.slug), self._topic, base, job.locked, job.offline,
             self._rules.program,
@@ -259,14 +264,17 @@ class ClusterExecutor(Executor):
             say(f"{answer.worker} has no room on its disk; building {job.slug} on another worker")
             one.room = NOWHERE
         if answer.failure is None:
-            self._staging.fetch(job.slug, answer.digest, job.output, say)
+            self._staging.fetch(job.slug, answer.digest, job.output, say, self._stop)
         return JobResult(job, answer.failure, answer.steps, answer.seconds, line(answer.worker), _log(job, answer.log))
 
     def _say(self, one: _Running, text: str) -> None:
         """Progress of our own, while images travel. Raises LabwrightError (interrupted) where the night is to end."""
-        if self._stopping.is_set():
-            raise _stopped()
+        if error := self._stop():
+            raise error
         one.tell(Event("progress", one.job.slug, text=text))
+
+    def _stop(self) -> LabwrightError | None:
+        return stopped() if self._stopping.is_set() else None
 
     def _elsewhere(self, one: _Running) -> bool:
         """Whether there is another worker than those whose disks are full, and be it a busy one."""
@@ -307,7 +315,7 @@ class ClusterExecutor(Executor):
                     details=[f"{name} died while it built it" for name in one.died],
                 )
             if self._stopping.wait(LOOK):
-                raise _stopped()
+                raise stopped()
 
     def _task(self, one: _Running, order: Order) -> Answer | None:
         """One task for one worker, to its end; None where that worker died. Raises LabwrightError."""
@@ -335,7 +343,7 @@ class ClusterExecutor(Executor):
         """Wait for its end; False where its worker is gone. Raises LabwrightError: interrupted, network, host."""
         while not future.done():
             if self._stopping.wait(LOOK):
-                raise _stopped()
+                raise stopped()
             if client.status != "running":
                 raise self._gone(client)
             if not self._there(client, one):
@@ -379,10 +387,6 @@ class ClusterExecutor(Executor):
                 cause=Cause.INTERNAL,
                 hint="is the same labwright installed on every machine of the cluster?",
             ) from broken
-
-
-def _stopped() -> LabwrightError:
-    return LabwrightError("the nightly build was stopped", cause=Cause.INTERRUPTED, hint="run it again")
 
 
 def _log(job: Job, text: str) -> Path | None:

@@ -16,6 +16,7 @@ from labwright.publish.delivered import read_delivered
 from labwright.publish.kinds import kind_named
 from labwright.publish.publish import PublishOptions, publish
 from labwright.publish.pull import PullOptions, pull
+from labwright.registry.connection import Stop
 from labwright.registry.reference import Reference, parse_reference
 from labwright.registry.transport import Access
 
@@ -45,19 +46,22 @@ class Staging:
         """The same as text, for a worker."""
         return str(self.reference(slug))
 
-    def push(self, folder: Path, slug: str, say: Callable[[str], None]) -> str:
-        """Bring an image that a folder holds there, unless it is there; returns its name by digest.
+    def push(self, folder: Path, slug: str, say: Callable[[str], None], stop: Stop | None = None) -> str:
+        """Bring an image that a folder holds there, unless it is there; returns its name by digest. stop: see Patience.
 
         Raises LabwrightError as publish() does.
         """
         with self._bench(slug, say) as bench:
             delivered = read_delivered(folder / f"{slug}.qcow2")
-            options = PublishOptions(self.access, force=True)
+            options = PublishOptions(self.access.until(stop), force=True)
             done = publish(delivered, self.reference(slug), kind_named(KIND), options, bench)
         return str(self.reference(slug).at(done.digest))
 
-    def fetch(self, slug: str, digest: str, folder: Path, say: Callable[[str], None]) -> None:
-        """Bring an image into a folder: the very one that a worker said it pushed. Raises LabwrightError."""
+    def fetch(self, slug: str, digest: str, folder: Path, say: Callable[[str], None], stop: Stop | None = None) -> None:
+        """Bring an image into a folder: the very one that a worker said it pushed. stop: see Patience.
+
+        Raises LabwrightError.
+        """
         if not DIGEST.fullmatch(digest):
             raise LabwrightError(
                 f"the worker did not say which image it made of {slug}",
@@ -65,7 +69,7 @@ class Staging:
                 hint="is the same labwright installed on every machine of the cluster?",
             )
         with self._bench(slug, say) as bench:
-            pull(self.reference(slug).at(digest), folder, PullOptions(self.access, force=True), bench)
+            pull(self.reference(slug).at(digest), folder, PullOptions(self.access.until(stop), force=True), bench)
         # Under its own name, and whole: a worker's word alone puts nothing in service.
         read_delivered(folder / f"{slug}.qcow2")
 

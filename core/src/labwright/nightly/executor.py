@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
+from labwright.errors import Cause, LabwrightError
 from labwright.hooks import Event
 from labwright.nightly.model import Failure, StepTime
 
@@ -52,6 +53,11 @@ def ended_within(seconds: float, ended: queue.SimpleQueue[JobResult]) -> list[Jo
             found.append(ended.get_nowait())
     except queue.Empty:
         return found
+
+
+def stopped() -> LabwrightError:
+    """What a job ends with whose executor is left."""
+    return LabwrightError("the nightly build was stopped", cause=Cause.INTERRUPTED, hint="run it again")
 
 
 class Executor(ABC):

@@ -13,12 +13,13 @@ from typing import Self
 
 from labwright.errors import Cause, LabwrightError
 from labwright.hooks import Event
+from labwright.host.interrupts import undisturbed
 from labwright.host.ledger import Ledger
 from labwright.host.paths import Paths
 from labwright.host.run import Completed, run
 from labwright.host.usage import available_memory, free_space
 from labwright.nightly.child import MARK, Transcript
-from labwright.nightly.executor import Executor, Job, JobResult, ended_within
+from labwright.nightly.executor import Executor, Job, JobResult, ended_within, stopped
 from labwright.nightly.failures import failure_of
 from labwright.pipeline.runner import default_jobs
 
@@ -61,6 +62,7 @@ class LocalExecutor(Executor):
     def __enter__(self) -> Self:
         return self
 
+    @undisturbed()
     def __exit__(self, *_: object) -> None:
         self._stopping.set()
         for one in self._running.values():
@@ -85,8 +87,10 @@ class LocalExecutor(Executor):
     def start(self, job: Job, tell: Callable[[Event], None]) -> None:
         """The thread only waits: what a build does, it does in its own process."""
         thread = threading.Thread(target=self._run, args=(job, tell), name=f"build of {job.slug}", daemon=True)
-        self._running[job.slug] = (job, thread)
-        thread.start()
+        with undisturbed():
+            # In this order: what is there is waited for at the end, which one that was not started has not.
+            thread.start()
+            self._running[job.slug] = (job, thread)
 
     def wait(self, seconds: float) -> tuple[JobResult, ...]:
         """The jobs that have ended."""
@@ -122,8 +126,7 @@ class LocalExecutor(Executor):
         Ledger(self._cache.ledger).clean()
 
     def _stop(self) -> LabwrightError | None:
-        stopped = LabwrightError("the nightly build was stopped", cause=Cause.INTERRUPTED, hint="run it again")
-        return stopped if self._stopping.is_set() else None
+        return stopped() if self._stopping.is_set() else None
 
 
 def run_build(

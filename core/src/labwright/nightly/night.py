@@ -12,6 +12,7 @@ from typing import Protocol
 
 from labwright.errors import Cause, LabwrightError, os_error
 from labwright.hooks import Event
+from labwright.host.interrupts import undisturbed
 from labwright.host.teardown import remove_folder
 from labwright.nightly import record, service
 from labwright.nightly.executor import Executor, Job, JobResult
@@ -173,6 +174,7 @@ class _Run:
             raise
         return self._book.night
 
+    @undisturbed()
     def _put_back(self) -> None:
         """An end in order is no crash of what was being built, which the record would say else."""
         back = tuple(
@@ -340,7 +342,7 @@ class _Run:
             way.tried, way.alone = retry.tried, retry.alone or image.slug in self._suspects
             way.not_before = time.monotonic() + retry.pause
             how = "with nothing beside it" if retry.alone else f"in {retry.pause:.0f} s" if retry.pause else "now"
-            self._event(Event("warning", image.slug, text=f"{failed.what}; tried again {how}"))
+            self._book.listener.event(Event("warning", image.slug, text=f"{failed.what}; tried again {how}"))
             self._put(way, "waiting", why=image.why, **facts)
             return
         if log is not None:
@@ -379,9 +381,6 @@ class _Run:
             return False
         return way.not_before <= time.monotonic() and all(self._state(one) in {*KEPT_STATES, *LOST} for one in bases)
 
-    def _event(self, event: Event) -> None:
-        self._book.listener.event(event)
-
     def _pass_on(self) -> None:
         """From here alone, whoever said it: what listens need not expect two voices at once."""
         while True:
@@ -389,7 +388,7 @@ class _Run:
                 event = self._events.get_nowait()
             except queue.Empty:
                 return
-            self._event(event)
+            self._book.listener.event(event)
 
 
 def _remove(output: Path) -> None:

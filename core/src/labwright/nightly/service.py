@@ -10,6 +10,7 @@ from pathlib import Path
 
 from labwright.errors import Cause, LabwrightError
 from labwright.host.files import sync, write_whole
+from labwright.host.interrupts import undisturbed
 from labwright.host.teardown import remove_folder
 from labwright.nightly.model import Delivered, Night
 from labwright.nightly.places import CURRENT, Places
@@ -63,19 +64,21 @@ def put_in_service(places: Places, night: Night, slug: str, output: Path) -> Pat
     place = places.version(slug, night)
     sync(output)
     old = places.versions(slug) / f".{place.name}{REPLACED}"
-    if place.exists():
-        # This very night made one before it was interrupted, and that may be in service.
-        place.rename(old)
-    try:
-        output.rename(place)
-    except OSError:
-        if old.exists():
-            old.rename(place)
-        raise
-    partial = places.versions(slug) / f".{CURRENT}.{uuid.uuid4().hex[:8]}"
-    partial.symlink_to(place.name)
-    os.replace(partial, places.current(slug))  # noqa: PTH105
-    sync(places.versions(slug))
+    # Between the renames `current` may lead nowhere.
+    with undisturbed():
+        if place.exists():
+            # This very night made one before it was interrupted, and that may be in service.
+            place.rename(old)
+        try:
+            output.rename(place)
+        except OSError:
+            if old.exists():
+                old.rename(place)
+            raise
+        partial = places.versions(slug) / f".{CURRENT}.{uuid.uuid4().hex[:8]}"
+        partial.symlink_to(place.name)
+        os.replace(partial, places.current(slug))  # noqa: PTH105
+        sync(places.versions(slug))
     # What cannot be removed now goes with the next night: the image is in service.
     with contextlib.suppress(LabwrightError):
         remove_folder(old)

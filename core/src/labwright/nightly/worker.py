@@ -7,7 +7,7 @@ import logging
 import os
 import signal
 import uuid
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -33,6 +33,8 @@ PATIENCE = 30.0
 """Seconds to reach a scheduler before that is said."""
 PAUSE = 5.0
 """Seconds before a scheduler that went away is looked for again."""
+ENDS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+"""Each ends a worker, but those that whoever started us has us ignore (nohup)."""
 DASK = {
     # Nothing of this machine's files leaves it, and nothing is served over HTTP but to itself.
     "distributed.worker.memory.spill": False,
@@ -100,7 +102,7 @@ def security_of(link: Link) -> Security | None:
 
 
 def serve(link: Link, offered: Offer, access: Access, scratch: Path, say: Callable[[str], None]) -> None:
-    """Work for a scheduler until SIGINT or SIGTERM. access: to the staging registry. scratch: Dask's own small files.
+    """Work for a scheduler until one of ENDS. access: to the staging registry. scratch: Dask's own small files.
 
     A scheduler that goes away is waited for: builds that run then end, since nobody is there to take them. So is one
     that does not take this worker: it may have been started again, or be an older one, by the time. Raises
@@ -108,23 +110,35 @@ def serve(link: Link, offered: Offer, access: Access, scratch: Path, say: Callab
     """
     check_link(link)
     logging.getLogger("distributed").setLevel(logging.CRITICAL)
-    with dask.config.set(DASK):
-        asyncio.run(_serve(link, offered, access, scratch, say))
+    heeded = {number: how for number in ENDS if (how := signal.getsignal(number)) is not signal.SIG_IGN}
+    try:
+        with dask.config.set(DASK):
+            asyncio.run(_serve(link, offered, access, scratch, say, tuple(heeded)))
+    finally:
+        # asyncio leaves the system's own, which would end us while the caller gives back what it holds.
+        for number, how in heeded.items():
+            signal.signal(number, how)
 
 
-async def _serve(link: Link, offered: Offer, access: Access, scratch: Path, say: Callable[[str], None]) -> None:
+async def _serve(
+    link: Link, offered: Offer, access: Access, scratch: Path, say: Callable[[str], None],
+    ends: Sequence[signal.Signals],
+) -> None:  # fmt: skip
     ending = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in ends:
         asyncio.get_running_loop().add_signal_handler(number, ending.set)
     while not ending.is_set():
         try:
-            worker = await _started(link, offered, Settings(access, say), scratch)
+            worker = _worker(link, offered, Settings(access, say), scratch)
+            # Dask tries for as long as PATIENCE, which nobody who ends us has.
+            await _first(worker.start(), ending.wait())
         except (OSError, TimeoutError, RuntimeError, ValueError) as error:
             say(f"{_refusal(link, error)}; looking again in {PAUSE:.0f} s")
             await _first(asyncio.sleep(PAUSE), ending.wait())
             continue
-        say(f"working for {link.address}: {in_words(offered)}")
-        await _first(worker.finished(), ending.wait())
+        if not ending.is_set():
+            say(f"working for {link.address}: {in_words(offered)}")
+            await _first(worker.finished(), ending.wait())
         # Here and not at the end of the process: the builds of this worker are to end, and to clean up.
         await worker.close(timeout=PATIENCE, reason="labwright worker ends")
         if not ending.is_set():
@@ -147,8 +161,9 @@ def worker_name() -> str:
     return f"{os.uname().nodename}-{uuid.uuid4().hex[:8]}"
 
 
-async def _started(link: Link, offered: Offer, settings: Settings, scratch: Path) -> Worker:
-    worker = Worker(
+def _worker(link: Link, offered: Offer, settings: Settings, scratch: Path) -> Worker:
+    """One that is still to start. Raises OSError, ValueError."""
+    return Worker(
         link.address,
         nthreads=offered.slots,
         name=worker_name(),
@@ -164,7 +179,6 @@ async def _started(link: Link, offered: Offer, settings: Settings, scratch: Path
         plugins=(settings,),
         silence_logs=logging.CRITICAL,
     )
-    return await worker
 
 
 async def _first(*waits: Awaitable[object]) -> None:

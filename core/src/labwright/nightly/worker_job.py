@@ -131,6 +131,7 @@ def _build(order: Order, result: dict[str, Any]) -> None:
         )
     voice = _Voice(order.topic, order.slug)
     settings = get_worker().plugins[Settings.name]
+    access = settings.access.until(voice.stopped)
     paths = Paths.from_environment()
     paths.ensure()
     workshop = Workshop(paths, hook_manager()[0])
@@ -140,7 +141,7 @@ def _build(order: Order, result: dict[str, Any]) -> None:
         base = None
         if order.base:
             base = _made(scratch / "base")
-            pull(parse_reference(order.base), base, PullOptions(settings.access), bench)
+            pull(parse_reference(order.base), base, PullOptions(access), bench)
         job = Job(order.slug, folder, _made(scratch / "out"), base, order.locked, order.offline)
         said = Transcript(order.slug, voice.tell)
         child = None
@@ -157,7 +158,7 @@ def _build(order: Order, result: dict[str, Any]) -> None:
             result["log"] = _text(said.log(paths.logs) or own_log(job), job.output.with_name("kept"))
             return
         delivered = read_delivered(job.output / f"{order.slug}.qcow2")
-        options = PublishOptions(settings.access, force=True)
+        options = PublishOptions(access, force=True)
         done = publish(delivered, parse_reference(order.place), kind_named(KIND), options, bench)
         result["digest"] = done.digest
 

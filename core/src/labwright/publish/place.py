@@ -9,6 +9,7 @@ from pathlib import Path
 
 from labwright.errors import Cause, LabwrightError
 from labwright.host.files import file_digest, has_content, sync
+from labwright.host.interrupts import undisturbed
 from labwright.publish.delivered import SLUG, beside_disk
 from labwright.trust.checksums import SIGNATURE, SUMS
 
@@ -46,18 +47,21 @@ def into_place(aside: Path, folder: Path, slug: str) -> tuple[Path, ...]:
             hint="move it away, or choose another --out",
         )
     older = list(_older(folder, slug))
-    (folder / f"{slug}.json").unlink(missing_ok=True)
-    for path in older:
-        if path not in places.values():
-            path.unlink(missing_ok=True)
-    for path, place in places.items():
-        place.parent.mkdir(exist_ok=True)
+    # Gigabytes of disks take seconds, in which what is in the folder is still the old image, whole.
+    for path in places:
         sync(path)
-        path.replace(place)
-    with contextlib.suppress(OSError):
-        # Only where nothing is in it: it may have become somebody's own.
-        kernel.rmdir()
-    sync(folder)
+    with undisturbed():
+        (folder / f"{slug}.json").unlink(missing_ok=True)
+        for path in older:
+            if path not in places.values():
+                path.unlink(missing_ok=True)
+        for path, place in places.items():
+            place.parent.mkdir(exist_ok=True)
+            path.replace(place)
+        with contextlib.suppress(OSError):
+            # Only where nothing is in it: it may have become somebody's own.
+            kernel.rmdir()
+        sync(folder)
     return tuple(places.values())
 
 

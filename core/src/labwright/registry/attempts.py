@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -41,7 +40,7 @@ class Attempts:
         pause = max(pause, after)
         self._failures += 1
         self._say(f"{error.what}; trying again in {pause:g} s")
-        time.sleep(pause)
+        self._patience.pause(pause)
 
 
 def tried(work: Callable[[], Result], patience: Patience, say: Callable[[str], None]) -> Result:

@@ -14,17 +14,22 @@ from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
+from labwright.errors import LabwrightError
 from labwright.registry.failures import Endless
 
+Stop = Callable[[], LabwrightError | None]
+"""Says whether a transfer is to stop: by the error to raise then."""
+LOOK = 0.5
+"""Seconds between two questions whether it is to stop."""
 AT_ONCE = 1 << 17
 """Bytes that are given to the kernel at a time: each has the time limit of a connection to itself."""
 
 
 class Adapter(HTTPAdapter):
-    """For requests. head: seconds from the end of a request to the end of the answer's head."""
+    """For requests. head: seconds from the end of a request to the end of the answer's head. stop: see Patience."""
 
-    def __init__(self, head: float) -> None:
-        self._pools = _pools(head)
+    def __init__(self, head: float, stop: Stop | None = None) -> None:
+        self._pools = _pools(head, stop)
         super().__init__()
 
     def init_poolmanager(self, *words: Any, **options: Any) -> None:
@@ -39,14 +44,14 @@ class Adapter(HTTPAdapter):
         return manager
 
 
-def _pools(head: float) -> dict[str, type[HTTPConnectionPool]]:
+def _pools(head: float, stop: Stop | None) -> dict[str, type[HTTPConnectionPool]]:
     class Plain(HTTPConnection):
         def getresponse(self) -> Any:
-            return _answer(self.sock, head, super().getresponse)
+            return _answer(self.sock, head, stop, super().getresponse)
 
     class Secure(HTTPSConnection):
         def getresponse(self) -> Any:
-            return _answer(self.sock, head, super().getresponse)
+            return _answer(self.sock, head, stop, super().getresponse)
 
     class PlainPool(HTTPConnectionPool):
         ConnectionCls = Plain
@@ -57,37 +62,41 @@ def _pools(head: float) -> dict[str, type[HTTPConnectionPool]]:
     return {"http": PlainPool, "https": SecurePool}
 
 
-def _answer(connection: socket.socket, head: float, take: Callable[[], Any]) -> Any:
+def _answer(connection: socket.socket, head: float, stop: Stop | None, take: Callable[[], Any]) -> Any:
     """The head of an answer, and with it the connection that the rest comes by."""
-    with _watched(connection, head, "the head of the answer has no end"):
+    with _watched(connection, head, "the head of the answer has no end", stop):
         response = take()
     response.labwright_connection = connection
     return response
 
 
 @contextlib.contextmanager
-def watched(response: requests.Response, seconds: float) -> Iterator[Callable[[], None]]:
-    """While an answer is read: raises Endless where `seconds` pass without a call of what it gives.
+def watched(response: requests.Response, seconds: float, stop: Stop | None = None) -> Iterator[Callable[[], None]]:
+    """While an answer is read: raises Endless where `seconds` pass without a call of what it gives, and what `stop`
+    gives (see Patience).
 
     What stands between the parts of an answer (sizes, what follows the last part) is read without a limit otherwise.
     """
-    with _watched(response.raw.labwright_connection, seconds, "the answer has no end") as going_on:
+    with _watched(response.raw.labwright_connection, seconds, "the answer has no end", stop) as going_on:
         yield going_on
 
 
 @contextlib.contextmanager
-def _watched(connection: socket.socket, seconds: float, why: str) -> Iterator[Callable[[], None]]:
+def _watched(connection: socket.socket, seconds: float, why: str, stop: Stop | None) -> Iterator[Callable[[], None]]:
     """Ends the connection; what is read of it then passes for a short answer, hence the error."""
-    done, ended = threading.Event(), threading.Event()
+    done = threading.Event()
+    ended: list[Exception] = []
     until = [time.monotonic() + seconds]
 
     def going_on() -> None:
         until[0] = time.monotonic() + seconds
 
     def watch() -> None:
-        while not done.wait(max(0.0, until[0] - time.monotonic())):
-            if time.monotonic() >= until[0]:
-                ended.set()
+        left = seconds
+        while not done.wait(max(0.0, min(left, LOOK) if stop else left)):
+            left = until[0] - time.monotonic()
+            if error := (stop() if stop else None) or (Endless(why) if left <= 0 else None):
+                ended.append(error)
                 with contextlib.suppress(OSError):
                     # Of the socket itself: of one with TLS it would wait for what the thread that reads has in hand.
                     socket.socket.shutdown(connection, socket.SHUT_RDWR)
@@ -98,12 +107,12 @@ def _watched(connection: socket.socket, seconds: float, why: str) -> Iterator[Ca
     try:
         yield going_on
     except Exception as error:
-        if ended.is_set():
-            raise Endless(why) from error
+        if ended:
+            raise ended[0] from error
         raise
     finally:
         done.set()
         # A connection that goes back to be used again is not ended late.
         watcher.join()
-    if ended.is_set():
-        raise Endless(why)
+    if ended:
+        raise ended[0]

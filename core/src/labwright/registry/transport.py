@@ -7,7 +7,7 @@ import os
 import ssl
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -21,7 +21,7 @@ from labwright.host.http import UnledSession
 from labwright.host.text import line
 from labwright.registry.authorities import all_authorities, own_authorities
 from labwright.registry.challenge import Challenge, parse_challenges, read_token, token_url
-from labwright.registry.connection import Adapter, watched
+from labwright.registry.connection import LOOK, Adapter, Stop, watched
 from labwright.registry.credentials import Sought, find_credentials
 from labwright.registry.failures import Answer, Broken, connection_error, inside, refusal, speaks_plain
 from labwright.registry.location import resolve
@@ -40,6 +40,7 @@ class Patience:
 
     answer: for all of a small answer. slowest: bytes a second, less of it for `standstill` is given up.
     pauses: before each further attempt without progress. longest_pause: that a registry may ask for.
+    stop: asked twice a second; an error that it gives ends the waiting and is raised.
     """
 
     connect: float = 20.0
@@ -49,6 +50,19 @@ class Patience:
     slowest: float = 100.0
     pauses: tuple[float, ...] = (0.5, 1.0, 2.0, 2.0, 4.0, 4.0, 8.0, 8.0)
     longest_pause: float = 120.0
+    stop: Stop | None = field(default=None, repr=False)
+
+    def check(self) -> None:
+        """Raise the error of `stop`, where there is one."""
+        if self.stop and (error := self.stop()):
+            raise error
+
+    def pause(self, seconds: float) -> None:
+        """Do nothing for so long. Raises the error of `stop`."""
+        until = time.monotonic() + seconds
+        while (left := until - time.monotonic()) > 0:
+            self.check()
+            time.sleep(min(left, LOOK))
 
 
 @dataclass(frozen=True)
@@ -63,6 +77,10 @@ class Access:
     auth_file: Path | None = None
     patience: Patience = Patience()
     environ: Mapping[str, str] = field(default_factory=lambda: dict(os.environ), repr=False)
+
+    def until(self, stop: Stop | None) -> Access:
+        """The same for transfers that end where `stop` says so; see Patience."""
+        return replace(self, patience=replace(self.patience, stop=stop))
 
 
 Body = Callable[[], Any]
@@ -82,7 +100,7 @@ class Transport:
         self._session = UnledSession()
         # Without .netrc, which would have a password for hosts that a registry leads to.
         self._session.trust_env = False
-        adapter = Adapter(access.patience.read + access.patience.answer)
+        adapter = Adapter(access.patience.read + access.patience.answer, access.patience.stop)
         self._session.mount("https://", adapter)
         self._session.mount("http://", adapter)
         self._session.headers["User-Agent"] = f"labwright/{__version__}"
@@ -169,7 +187,7 @@ class Transport:
     def read(self, response: requests.Response, doing: str) -> Iterator[bytes]:
         """A long answer, part by part. Raises Broken where it comes too slowly or ends too early."""
         since, count = time.monotonic(), 0
-        with watched(response, self.patience.read + self.patience.standstill) as going_on:
+        with watched(response, self.patience.read + self.patience.standstill, self.patience.stop) as going_on:
             # Not iter_content: that waits for a whole part, however slowly it comes.
             while data := response.raw.read1(1 << 18, decode_content=False):
                 yield data
@@ -187,7 +205,7 @@ class Transport:
         Raises Broken where it comes too slowly, and LabwrightError (config).
         """
         data = bytearray()
-        with watched(response, self.patience.answer):
+        with watched(response, self.patience.answer, self.patience.stop):
             while len(data) <= largest and (part := response.raw.read1(1 << 16, decode_content=False)):
                 data += part
         if len(data) > largest and fine:

@@ -233,6 +233,7 @@ class Upload:
         return count if count <= self.blob.size else 0
 
     def _count(self, size: int) -> None:
+        self.transport.patience.check()
         self.sent += size
 
 
