@@ -172,7 +172,7 @@ def test_for_want_of_memory_a_build_is_tried_with_nothing_beside_it(tmp_path):
 def test_others_go_on_while_one_waits_for_its_network(tmp_path):
     fates = {"i0": [failed("network"), None]}
     executor = FakeExecutor(fates=fates)
-    done = night(tmp_path, dict.fromkeys(SLUGS, ()), executor, rules=Rules(pauses=(0.3,)))
+    done = night(tmp_path, dict.fromkeys(SLUGS, ()), executor, rules=Rules(pauses=(3.0,)))
     assert set(states(done).values()) == {"built"}
     assert executor.order()[-1] == "i0"
 

@@ -107,10 +107,10 @@ def test_a_suspect_has_nothing_beside_it_and_waits_for_what_is_tried_again(tmp_p
     executor = WaitingExecutor(room=3, fates={"a": [failed("network"), None]})
     book = Book(places, record.begin(places, wanted))
     began = time.monotonic()
-    run_night(book, wanted, executor, FakeLooker(), Rules(pauses=(0.3,)))
+    run_night(book, wanted, executor, FakeLooker(), Rules(pauses=(3.0,)))
     assert executor.order() == ["a", "z", "a", "bomb"]
     assert executor.beside[-1] == ("bomb",)
-    assert time.monotonic() - began >= 0.3
+    assert time.monotonic() - began >= 3
     assert len(executor.pauses) < 10, "nobody asks a thousand times whether the pause is over"
 
 
