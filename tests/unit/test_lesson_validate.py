@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import time
 from pathlib import Path
 
@@ -241,6 +242,14 @@ def test_nothing_is_found_in_a_good_curriculum(tmp_path):
     assert report.findings == ()
     assert (report.lessons, report.stages, report.endpoints, report.connections) == (2, 4, 8, 4)
     assert validate(tmp_path / "curriculum.meta.yaml").findings == ()
+
+
+def test_a_curriculum_without_a_lesson_is_no_good_curriculum(tmp_path):
+    """Half a checkout has its images and no lessons: `0 errors and 0 warnings` would be said of it."""
+    shutil.rmtree(curriculum(tmp_path) / "lessons")
+    (found,) = validate(tmp_path).findings
+    assert said(tmp_path, found) == ("warning", "folder", ".", 1)
+    assert "no lesson.meta.yaml" in found.message
 
 
 def test_lessons_are_found_in_folders_that_sort_them(tmp_path):

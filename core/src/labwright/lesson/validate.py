@@ -65,6 +65,9 @@ def _curriculum(place: Path) -> Report:
     examined = tuple(examine_lesson(folder) for folder in folders)
     around = surroundings(place)
     findings = [*strays, *around.findings]
+    if not folders:
+        hint = "is this the right folder, and all of it? Each lesson is a folder in lessons/"
+        findings.append(Finding(place, 1, "warning", "folder", f"there is no {lesson.FILE} in its lessons/", hint))
     for one in examined:
         findings += _inside(one)
     unread = tuple(folder.name for folder, one in zip(folders, examined, strict=True) if one.lesson is None)
