@@ -46,6 +46,9 @@ def heard() -> Iterator[None]:
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
+            # A wish that nothing granted would end whoever gives something back next.
+            interrupts._State.depth = interrupts._State.noted = 0
+            interrupts._State.forced = False
 
 
 def at_each_touch(make: Callable[[int], Path], work: Callable[[Path], object]) -> Iterator[Path]:

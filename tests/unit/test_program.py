@@ -93,3 +93,11 @@ def test_a_reader_that_has_had_enough_is_no_error_to_read_about():
     os.close(writer)
     assert done.returncode == 9
     assert done.stderr == "here\n"
+
+
+@pytest.mark.parametrize("closed", ["1", "2"])
+def test_a_stream_that_was_closed_changes_no_exit_code(closed, tmp_path):
+    words = ["sh", "-c", f'exec "$@" {closed}>&-', "-", sys.executable, "-m", "labwright", "lesson", "validate"]
+    done = subprocess.run([*words, tmp_path / "nothing"], capture_output=True, text=True, check=False)
+    assert done.returncode == 2, done.stderr
+    assert "Traceback" not in done.stderr

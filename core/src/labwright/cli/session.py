@@ -153,7 +153,7 @@ def _say(error: LabwrightError, json_wanted: bool, lines: bool) -> None:
 
 def _forget_the_deaf() -> None:
     """What is still in the buffer of a stream that nobody reads would be a failure of its own when Python ends."""
-    for stream in (sys.stdout, sys.stderr):
+    for stream in filter(None, (sys.stdout, sys.stderr)):
         try:
             stream.flush()
         except OSError:

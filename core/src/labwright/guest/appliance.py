@@ -60,7 +60,11 @@ class Handle:
         self._works: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
         threading.Thread(target=self._serve, daemon=True).start()
         # In that thread too: in every other libguestfs writes its errors to our standard error (guestfs(3), threads).
-        self._handle = self._make("libguestfs", math.inf, lambda: guestfs_module().GuestFS(python_return_dict=True))
+        try:
+            self._handle = self._make("libguestfs", math.inf, lambda: guestfs_module().GuestFS(python_return_dict=True))
+        except BaseException:
+            self._works.put(None)
+            raise
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
         return functools.partial(self.call, f"{name} of the appliance", math.inf, name)
@@ -237,8 +241,9 @@ def appliance_guest(content: Content, partition: int | None, kvm: bool, bench: W
             end_processes(mark, patience=0)
             raise
         finally:
-            handle.close()
-            _sweep(bench.downloads / "appliance")
+            with undisturbed():
+                handle.close()
+                _sweep(bench.downloads / "appliance")
 
 
 def settings(kvm: bool, bench: Workbench) -> dict[str, str]:
@@ -261,12 +266,15 @@ def _of_namespace(folder: Path, bench: Workbench) -> Path:
     """
     made = folder / "root"
     supplied = Path(guestfs_module().GuestFS(python_return_dict=True).get_path().partition(":")[0]) / "supermin.d"
-    bench.run(
-        ["supermin", "--build", "--if-newer", "--lock", folder.parent / "lock", "--copy-kernel", "-f", "ext2",
-         "--host-cpu", platform.machine(), supplied, "-o", folder],
-        what="the libguestfs appliance cannot be made", timeout=600,
-        hint="labwright doctor --deep tries it; can you read /boot/vmlinuz*?",
-    )  # fmt: skip
+    try:
+        bench.run(
+            ["supermin", "--build", "--if-newer", "--lock", folder.parent / "lock", "--copy-kernel", "-f", "ext2",
+             "--host-cpu", platform.machine(), supplied, "-o", folder],
+            what="the libguestfs appliance cannot be made", timeout=600,
+            hint="labwright doctor --deep tries it; can you read /boot/vmlinuz*?",
+        )  # fmt: skip
+    finally:
+        _sweep(folder.parent)
     mark = folder / "README.fixed"
     if not mark.exists() or mark.stat().st_mtime_ns < made.stat().st_mtime_ns:
         for name in MOUNTING:

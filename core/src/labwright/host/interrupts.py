@@ -57,12 +57,13 @@ def undisturbed() -> Iterator[None]:
 
 
 def _heard(_number: int, _frame: FrameType | None) -> None:
-    before, _State.last = _State.last, time.monotonic()
-    if _State.last - before < TOGETHER:
+    now = time.monotonic()
+    if now - _State.last < TOGETHER:
         return
+    _State.last = now
     if _State.depth:
         _State.noted += 1
         if _State.noted < FORCED:
             return
-        _State.forced = True
+        _State.noted, _State.forced = 0, True
     raise KeyboardInterrupt

@@ -211,7 +211,9 @@ def all_at_once(
     threads = [threading.Thread(target=body, args=(number,), daemon=True) for number in range(len(items))]
     try:
         for thread in threads:
-            thread.start()
+            # One that was begun is known to have been, or nobody would wait for it.
+            with undisturbed():
+                thread.start()
         for each in ended:
             each.wait()
     except BaseException:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from labwright.errors import Cause, LabwrightError
 from labwright.host.clock import Deadline
+from labwright.host.interrupts import undisturbed
 from labwright.host.ledger import Ledger
 from labwright.host.teardown import process_start, real_place, remove_folder
 from labwright.lesson.lab import Lab, keeper_of
@@ -17,6 +18,7 @@ from labwright.lesson.lab import Lab, keeper_of
 PATIENCE = 60.0
 
 
+@undisturbed()
 def end_lab(lab: Lab, ledger: Ledger) -> None:
     """End all that a lab runs, and remove what it wrote. Raises LabwrightError (host) for what will not go."""
     _end_keeper(lab.keeper, lab.keeper_start)
@@ -26,6 +28,7 @@ def end_lab(lab: Lab, ledger: Ledger) -> None:
         remove_folder(folder)
 
 
+@undisturbed()
 def end_unreadable(folder: Path, ledger: Ledger) -> None:
     """The same for a lab whose record another version wrote. Raises LabwrightError (host)."""
     if keeper := keeper_of(folder):
@@ -34,6 +37,7 @@ def end_unreadable(folder: Path, ledger: Ledger) -> None:
     remove_folder(folder)
 
 
+@undisturbed()
 def end_half_made(folder: Path, ledger: Ledger) -> None:
     """Remove what somebody left who died before a lab was written down. We have the lab's lock.
 

@@ -117,8 +117,8 @@ def bring_up(
     with ThreadPoolExecutor(len(guests), "guest") as pool:
         futures: list[Future[Ready]] = []
         try:
-            for guest in guests:
-                futures.append(pool.submit(one, guest))
+            with undisturbed():
+                futures += [pool.submit(one, guest) for guest in guests]
             wait(futures, return_when=FIRST_EXCEPTION)
         finally:
             watch.over.set()

@@ -110,8 +110,8 @@ def _bring_up(
         how = f", {len(snapshots)} of them from snapshots" if snapshots else ""
         workshop.emit(Event("step-started", name, "boot", f"Start {len(plan.machines)} machines{how}"))
         begun = time.monotonic()
-        lab = start_lab(launch, ports, workshop.paths, workshop.ledger)
         try:
+            lab = start_lab(launch, ports, workshop.paths, workshop.ledger)
             lab = make_ready(lab, launch, bench.say)
             took = time.monotonic() - begun
             done = Event("step-finished", name, "boot", f"Start {len(plan.machines)} machines{how}", "ran", took)
@@ -120,7 +120,7 @@ def _bring_up(
             lab = write_lab(replace(lab, took=round(time.monotonic() - started, 1)))
         except BaseException as error:
             with undisturbed():
-                _give_up(lab, error, keep, running)
+                _give_up(lesson.folder, error, keep, running)
             raise
     running.result(describe(lab), lab=facts_of(lab))
 
@@ -132,15 +132,16 @@ def _configure(
         return configured(work, stage, limit)[0]
 
 
-def _give_up(lab: Lab, error: BaseException, keep: bool, running: Session) -> None:
+def _give_up(folder: Path, error: BaseException, keep: bool, running: Session) -> None:
     """A lab whose configuration failed stays, to be looked at and configured again; any other one goes."""
-    now = find_lab(lab.lesson, running.workshop.paths)
-    stays = isinstance(error, LabwrightError) and now is not None and now.phase == "failed"
-    if stays or (keep and isinstance(error, LabwrightError)):
-        if not stays and now is not None:
+    lab = find_lab(folder, running.workshop.paths)
+    if lab is None:
+        return
+    if isinstance(error, LabwrightError) and (keep or lab.phase == "failed"):
+        if lab.phase != "failed":
             # What went wrong is what people are to read.
             with contextlib.suppress(LabEndedError):
-                write_lab(replace(lab, phase="failed", problem=error.what if isinstance(error, LabwrightError) else ""))
+                write_lab(replace(lab, phase="failed", problem=error.what))
         return
     end_lab(lab, running.workshop.ledger)
 
