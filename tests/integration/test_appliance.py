@@ -25,12 +25,12 @@ pytestmark = [
 PROGRAMS = ("sh", "mkdir", "chmod", "sleep")
 SOON = 60.0
 """Seconds. Without that wish each of these would go on for more than an hour, or for ever."""
-BUSY = "in the guest, for 10 s"
+BUSY = "in the guest, for "
 
 
 @pytest.fixture(scope="module")
-def disk(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """As little of a system as a command needs."""
+def system(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A disk with as little of a system as a command needs."""
     folder = tmp_path_factory.mktemp("disk")
     root, disk = folder / "root", folder / "disk.raw"
     for name in ("bin", "etc", "run", "proc", "dev", "sys", "tmp"):
@@ -49,6 +49,12 @@ def disk(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with disk.open("r+b") as stream:
         stream.write(b"\xeb\xfe")
     return disk
+
+
+@pytest.fixture
+def disk(system: Path, tmp_path: Path) -> Path:
+    """One for each test: whose guest is killed while it writes is no whole disk any more."""
+    return Path(shutil.copy(system, tmp_path / "disk.raw"))
 
 
 @pytest.fixture(scope="module")
