@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from support.builds import REPOSITORY
+from support.builds import REPOSITORY, command_lines
 from support.labs import qemus_of
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root: builds images")
@@ -122,13 +122,7 @@ def until(seen: Callable[[], object], seconds: float = 300.0) -> None:
 
 def processes_of(lab: Path) -> list[str]:
     """Processes that name a file of the lab."""
-    found = []
-    for folder in Path("/proc").glob("[0-9]*"):
-        with contextlib.suppress(OSError):
-            line = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
-            if str(lab) in line:
-                found.append(line)
-    return found
+    return [line for _, line in command_lines(lab)]
 
 
 def labs_of(lesson: Path) -> list[Path]:

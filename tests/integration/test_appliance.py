@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TypeVar
 
 import pytest
-from support.builds import COMMAND, REPOSITORY, leaks, start
+from support.builds import COMMAND, REPOSITORY, command_lines, leaks, start
 
 pytestmark = [
     pytest.mark.skipif(os.geteuid() != 0, reason="needs root: reads the host's kernel"),
@@ -63,18 +63,6 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("cache")
 
 
-def programs(*words: str | Path) -> Iterator[tuple[int, str]]:
-    """Number and command line of the processes that have all these words."""
-    for folder in Path("/proc").iterdir():
-        if folder.name.isdigit():
-            try:
-                line = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
-            except OSError:
-                continue
-            if all(str(word) in line for word in words):
-                yield int(folder.name), line
-
-
 Found = TypeVar("Found")
 
 
@@ -89,7 +77,7 @@ def until(running: subprocess.Popen[str], look: Callable[[], Found | None]) -> F
 
 def appeared(running: subprocess.Popen[str], *words: str | Path) -> tuple[int, str]:
     """The first process that has these words, once there is one."""
-    return until(running, lambda: next(programs(*words), None))
+    return until(running, lambda: next(command_lines(*words), None))
 
 
 def sockets(line: str) -> Path:
@@ -113,7 +101,7 @@ def ended(running: subprocess.Popen[str], cache: Path) -> Iterator[subprocess.Po
         yield running
     finally:
         running.kill()
-        for process, _ in programs(f"{cache}/"):
+        for process, _ in command_lines(f"{cache}/"):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(process, signal.SIGKILL)
         running.communicate()
@@ -168,7 +156,7 @@ def test_a_command_that_takes_long_is_ended_by_ctrl_c(disk, cache):
         os.execvp("env", [*words, *COMMAND, "enter", "--method", "appliance", str(disk), "sleep", "7391"])
     try:
         said = read_until(terminal, BUSY)
-        folder = sockets(next(programs("guestfsd.sock", f"{cache}/"))[1])
+        folder = sockets(next(command_lines("guestfsd.sock", f"{cache}/"))[1])
         os.write(terminal, b"\x03")
         said += read_until(terminal, "given back")
         _, status = os.waitpid(process, 0)

@@ -82,11 +82,11 @@ def one(place: Place, lesson: Path, chance: random.Random, longest: float) -> tu
     took = time.monotonic() - begun
     step = step_of(out)
     logs = "".join(path.read_text(errors="replace") for path in (place.cache / "logs").rglob("*.log"))
-    ended = STOPPED if step != BEFORE else -SIGNALS[name]
     left = left_of(place)
+    codes = {STOPPED, -SIGNALS[name]} if step == BEFORE else {STOPPED}
     facts = {
         "lost": lost,
-        "other codes": int(not lost and running.returncode not in {STOPPED, ended}),
+        "other codes": int(not lost and running.returncode not in codes),
         "left": int(bool(left)),
         "tracebacks": int("Traceback" in out + error or "labwright/" in logs),
     }

@@ -8,6 +8,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 REPOSITORY = Path(__file__).parents[2]
@@ -100,12 +101,17 @@ def leaks(cache: Path) -> list[str]:
     found += [str(path) for path in cache.glob("store/.incoming*")]
     found += [str(path) for path in cache.glob("store/.removed*")]
     found += [line for line in Path("/proc/self/mountinfo").read_text().splitlines() if str(cache) in line]
-    for folder in Path("/proc").iterdir():
-        if folder.name.isdigit() and int(folder.name) != os.getpid():
-            try:
-                line = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
-            except OSError:
-                continue
-            if f"{cache}/" in line:
-                found.append(f"process {folder.name}: {line[:120]}")
+    found += [f"process {process}: {line[:120]}" for process, line in command_lines(f"{cache}/")
+              if process != os.getpid()]  # fmt: skip
     return found
+
+
+def command_lines(*words: str | Path) -> Iterator[tuple[int, str]]:
+    """Number and command line of the processes that have all these words in theirs."""
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            line = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+        except OSError:
+            continue
+        if all(str(word) in line for word in words):
+            yield int(folder.name), line

@@ -32,6 +32,14 @@ def spend(seconds):
     while time.monotonic() < until:
         time.sleep(0.01)
 """
+HELD_UP = """
+try:
+    with undisturbed():
+        say("here")
+        spend(80)
+except KeyboardInterrupt:
+    say(interrupts.forced())
+"""
 
 
 def program(body: str, *arguments: str | Path, ignored: str = "") -> subprocess.Popen[str]:
@@ -48,6 +56,13 @@ def said_by(running: subprocess.Popen[str]) -> list[str]:
     return out.splitlines()
 
 
+def said_after(running: subprocess.Popen[str], number: signal.Signals) -> list[str]:
+    """What it says once it was here and this signal has come."""
+    until(running, "here")
+    running.send_signal(number)
+    return said_by(running)
+
+
 def until(running: subprocess.Popen[str], word: str) -> None:
     assert running.stdout is not None
     assert running.stdout.readline().strip() == word
@@ -62,9 +77,7 @@ def test_each_is_a_keyboard_interrupt(number):
         except KeyboardInterrupt:
             say("stopped")
     """)
-    until(running, "here")
-    running.send_signal(number)
-    assert said_by(running) == ["stopped"]
+    assert said_after(running, number) == ["stopped"]
 
 
 def test_what_is_undisturbed_ends_first_and_then_the_wish_is_granted():
@@ -79,20 +92,11 @@ def test_what_is_undisturbed_ends_first_and_then_the_wish_is_granted():
         except KeyboardInterrupt:
             say("stopped")
     """)
-    until(running, "here")
-    running.send_signal(signal.SIGTERM)
-    assert said_by(running) == ["inner", "stopped"]
+    assert said_after(running, signal.SIGTERM) == ["inner", "stopped"]
 
 
 def test_the_third_wish_is_granted_at_once_and_it_is_known_that_something_may_be_left():
-    running = program("""
-        try:
-            with undisturbed():
-                say("here")
-                spend(80)
-        except KeyboardInterrupt:
-            say(interrupts.forced())
-    """)
+    running = program(HELD_UP)
     until(running, "here")
     for _ in range(3):
         running.send_signal(signal.SIGINT)
@@ -101,14 +105,7 @@ def test_the_third_wish_is_granted_at_once_and_it_is_known_that_something_may_be
 
 
 def test_keys_that_are_pressed_again_and_again_are_three_wishes_too():
-    running = program("""
-        try:
-            with undisturbed():
-                say("here")
-                spend(80)
-        except KeyboardInterrupt:
-            say(interrupts.forced())
-    """)
+    running = program(HELD_UP)
     until(running, "here")
     # Each comes less than half a second after the one before.
     end = time.monotonic() + 80
@@ -158,9 +155,7 @@ def test_a_failure_is_told_and_the_wish_is_granted_by_the_next():
         except KeyboardInterrupt:
             say("stopped")
     """)
-    until(running, "here")
-    running.send_signal(signal.SIGINT)
-    assert said_by(running) == ["in use", "stopped"]
+    assert said_after(running, signal.SIGINT) == ["in use", "stopped"]
 
 
 def test_another_thread_is_never_disturbed_and_disturbs_nobody():
@@ -180,9 +175,7 @@ def test_another_thread_is_never_disturbed_and_disturbs_nobody():
         thread.join()
         say("through")
     """)
-    until(running, "here")
-    running.send_signal(signal.SIGINT)
-    assert said_by(running) == ["True", "through"]
+    assert said_after(running, signal.SIGINT) == ["True", "through"]
 
 
 @pytest.mark.parametrize("number", ["HUP", "INT"])

@@ -24,11 +24,16 @@ class _State:
     last = float("-inf")
 
 
+def heeded() -> tuple[signal.Signals, ...]:
+    """All three, but those that whoever started us has us ignore (nohup)."""
+    ways = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    return tuple(number for number in ways if signal.getsignal(number) is not signal.SIG_IGN)
+
+
 def listen() -> None:
-    """Have all three raise KeyboardInterrupt, but those that whoever started us has us ignore (nohup)."""
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        if signal.getsignal(number) is not signal.SIG_IGN:
-            signal.signal(number, _heard)
+    """Have each that is heeded raise KeyboardInterrupt."""
+    for number in heeded():
+        signal.signal(number, _heard)
 
 
 def forced() -> bool:

@@ -24,8 +24,10 @@ CONTAINED_PATIENCE = 0.5
 """PATIENCE for a command in namespaces of its own: what it would clean up goes with them, and as process 1 of them it
 does not see a SIGTERM that it has no handler for (pid_namespaces(7))."""
 
+Stop = Callable[[], LabwrightError | None]
+"""Says whether what goes on is to stop: by the error to raise then."""
 STOP_PAUSE = 0.5
-"""Seconds between two questions whether a command is to stop."""
+"""Seconds between two questions whether it is to stop."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +80,7 @@ def run(
     cause: Cause = Cause.HOST,
     on_line: Callable[[str], None] | None = None,
     unlogged: str = "",
-    stop: Callable[[], LabwrightError | None] | None = None,
+    stop: Stop | None = None,
 ) -> Completed:
     """Run a command to its end.
 
@@ -126,9 +128,7 @@ def run(
     return done
 
 
-def _wait(
-    process: subprocess.Popen[bytes], timeout: float | None, stop: Callable[[], LabwrightError | None] | None
-) -> LabwrightError | None:
+def _wait(process: subprocess.Popen[bytes], timeout: float | None, stop: Stop | None) -> LabwrightError | None:
     """Until it has ended, or why it is to end. Raises subprocess.TimeoutExpired."""
     if stop is None:
         process.wait(timeout)

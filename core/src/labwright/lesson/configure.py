@@ -19,7 +19,7 @@ from labwright.guest.job import mask_for
 from labwright.host.clock import Deadline
 from labwright.host.interrupts import undisturbed
 from labwright.host.ledger import Ledger
-from labwright.host.run import Completed
+from labwright.host.run import Completed, Stop
 from labwright.host.teardown import remove_folder
 from labwright.host.text import plain
 from labwright.interfaces import ConfigurationJob, ConfigurationResult, Endpoint, LessonConfigurator, Workbench
@@ -37,7 +37,6 @@ SOON = 5.0
 """Seconds. Where a try took longer, and less is left, another would say that it had no time, and no more the reason."""
 STOPPED = "it was stopped"
 Run = Callable[..., Completed]
-Stop = Callable[[], LabwrightError | None]
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 

@@ -12,11 +12,11 @@ from pathlib import Path
 from labwright.errors import Cause, LabwrightError
 from labwright.guest.job import Ran, mask_for, run_job
 from labwright.guest.script import Failure, failure_of, script_environment
+from labwright.host.run import Stop
 from labwright.lesson.configure import (
     ConfigureContext,
     Copies,
     StageWork,
-    Stop,
     all_at_once,
     bench_for,
     fresh_log,

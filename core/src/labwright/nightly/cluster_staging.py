@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from labwright.errors import Cause, LabwrightError
+from labwright.host.run import Stop
 from labwright.interfaces import Workbench
 from labwright.pipeline.runner import scratch_folder
 from labwright.pipeline.workshop import Workshop
@@ -16,7 +17,6 @@ from labwright.publish.delivered import read_delivered
 from labwright.publish.kinds import kind_named
 from labwright.publish.publish import PublishOptions, publish
 from labwright.publish.pull import PullOptions, pull
-from labwright.registry.connection import Stop
 from labwright.registry.reference import Reference, parse_reference
 from labwright.registry.transport import Access
 

@@ -16,7 +16,7 @@ from labwright.hooks import Event
 from labwright.host.interrupts import undisturbed
 from labwright.host.ledger import Ledger
 from labwright.host.paths import Paths
-from labwright.host.run import Completed, run
+from labwright.host.run import Completed, Stop, run
 from labwright.host.usage import available_memory, free_space
 from labwright.nightly.child import MARK, Transcript
 from labwright.nightly.executor import Executor, Job, JobResult, ended_within, stopped
@@ -129,9 +129,7 @@ class LocalExecutor(Executor):
         return stopped() if self._stopping.is_set() else None
 
 
-def run_build(
-    words: Sequence[str | Path], job: Job, said: Transcript, stop: Callable[[], LabwrightError | None]
-) -> Completed:
+def run_build(words: Sequence[str | Path], job: Job, said: Transcript, stop: Stop) -> Completed:
     """Run a build to its end, whatever its exit code. stop: see run(). Raises LabwrightError where it was called off
     or took too long.
     """

@@ -7,7 +7,7 @@ import logging
 import os
 import signal
 import uuid
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from distributed import Security, Worker
 
 from labwright.errors import LabwrightError
 from labwright.host import namespace
+from labwright.host.interrupts import heeded
 from labwright.host.text import line
 from labwright.host.usage import available_memory
 from labwright.nightly.cluster_link import Link, check_link, trouble
@@ -33,8 +34,6 @@ PATIENCE = 30.0
 """Seconds to reach a scheduler before that is said."""
 PAUSE = 5.0
 """Seconds before a scheduler that went away is looked for again."""
-ENDS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-"""Each ends a worker, but those that whoever started us has us ignore (nohup)."""
 DASK = {
     # Nothing of this machine's files leaves it, and nothing is served over HTTP but to itself.
     "distributed.worker.memory.spill": False,
@@ -102,7 +101,7 @@ def security_of(link: Link) -> Security | None:
 
 
 def serve(link: Link, offered: Offer, access: Access, scratch: Path, say: Callable[[str], None]) -> None:
-    """Work for a scheduler until one of ENDS. access: to the staging registry. scratch: Dask's own small files.
+    """Work for a scheduler until a wish to stop. access: to the staging registry. scratch: Dask's own small files.
 
     A scheduler that goes away is waited for: builds that run then end, since nobody is there to take them. So is one
     that does not take this worker: it may have been started again, or be an older one, by the time. Raises
@@ -110,22 +109,19 @@ def serve(link: Link, offered: Offer, access: Access, scratch: Path, say: Callab
     """
     check_link(link)
     logging.getLogger("distributed").setLevel(logging.CRITICAL)
-    heeded = {number: how for number in ENDS if (how := signal.getsignal(number)) is not signal.SIG_IGN}
+    before = {number: signal.getsignal(number) for number in heeded()}
     try:
         with dask.config.set(DASK):
-            asyncio.run(_serve(link, offered, access, scratch, say, tuple(heeded)))
+            asyncio.run(_serve(link, offered, access, scratch, say))
     finally:
         # asyncio leaves the system's own, which would end us while the caller gives back what it holds.
-        for number, how in heeded.items():
+        for number, how in before.items():
             signal.signal(number, how)
 
 
-async def _serve(
-    link: Link, offered: Offer, access: Access, scratch: Path, say: Callable[[str], None],
-    ends: Sequence[signal.Signals],
-) -> None:  # fmt: skip
+async def _serve(link: Link, offered: Offer, access: Access, scratch: Path, say: Callable[[str], None]) -> None:
     ending = asyncio.Event()
-    for number in ends:
+    for number in heeded():
         asyncio.get_running_loop().add_signal_handler(number, ending.set)
     while not ending.is_set():
         try:

@@ -14,13 +14,9 @@ from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
-from labwright.errors import LabwrightError
+from labwright.host.run import STOP_PAUSE, Stop
 from labwright.registry.failures import Endless
 
-Stop = Callable[[], LabwrightError | None]
-"""Says whether a transfer is to stop: by the error to raise then."""
-LOOK = 0.5
-"""Seconds between two questions whether it is to stop."""
 AT_ONCE = 1 << 17
 """Bytes that are given to the kernel at a time: each has the time limit of a connection to itself."""
 
@@ -93,7 +89,7 @@ def _watched(connection: socket.socket, seconds: float, why: str, stop: Stop | N
 
     def watch() -> None:
         left = seconds
-        while not done.wait(max(0.0, min(left, LOOK) if stop else left)):
+        while not done.wait(max(0.0, min(left, STOP_PAUSE) if stop else left)):
             left = until[0] - time.monotonic()
             if error := (stop() if stop else None) or (Endless(why) if left <= 0 else None):
                 ended.append(error)

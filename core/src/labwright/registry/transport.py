@@ -18,10 +18,11 @@ import urllib3
 from labwright import __version__
 from labwright.errors import Cause, LabwrightError
 from labwright.host.http import UnledSession
+from labwright.host.run import STOP_PAUSE, Stop
 from labwright.host.text import line
 from labwright.registry.authorities import all_authorities, own_authorities
 from labwright.registry.challenge import Challenge, parse_challenges, read_token, token_url
-from labwright.registry.connection import LOOK, Adapter, Stop, watched
+from labwright.registry.connection import Adapter, watched
 from labwright.registry.credentials import Sought, find_credentials
 from labwright.registry.failures import Answer, Broken, connection_error, inside, refusal, speaks_plain
 from labwright.registry.location import resolve
@@ -62,7 +63,7 @@ class Patience:
         until = time.monotonic() + seconds
         while (left := until - time.monotonic()) > 0:
             self.check()
-            time.sleep(min(left, LOOK))
+            time.sleep(min(left, STOP_PAUSE))
 
 
 @dataclass(frozen=True)

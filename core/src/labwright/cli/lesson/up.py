@@ -119,8 +119,7 @@ def _bring_up(
             lab = _configure(lab, lesson, stage, limit, running, bench)
             lab = write_lab(replace(lab, took=round(time.monotonic() - started, 1)))
         except BaseException as error:
-            with undisturbed():
-                _give_up(lesson.folder, error, keep, running)
+            _give_up(lesson.folder, error, keep, running)
             raise
     running.result(describe(lab), lab=facts_of(lab))
 
@@ -132,6 +131,7 @@ def _configure(
         return configured(work, stage, limit)[0]
 
 
+@undisturbed()
 def _give_up(folder: Path, error: BaseException, keep: bool, running: Session) -> None:
     """A lab whose configuration failed stays, to be looked at and configured again; any other one goes."""
     lab = find_lab(folder, running.workshop.paths)

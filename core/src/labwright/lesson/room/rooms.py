@@ -23,7 +23,7 @@ from typing import IO
 from labwright.errors import Cause, LabwrightError, os_error
 from labwright.host.environment import SEARCH_PATH, environment
 from labwright.host.ledger import Ledger
-from labwright.host.run import Completed, contained_prefix, failure, out_of_time
+from labwright.host.run import Completed, Stop, contained_prefix, failure, out_of_time
 from labwright.host.streams import Pipes, Streams
 from labwright.host.teardown import MARK_VARIABLE
 from labwright.host.text import plain
@@ -81,7 +81,7 @@ class Rooms:
         hint: str = "",
         cause: Cause = Cause.GUEST,
         on_line: Callable[[str], None] | None = None,
-        stop: Callable[[], LabwrightError | None] | None = None,
+        stop: Stop | None = None,
     ) -> Completed:
         """Run a command in a room to its end; parameters and errors are those of labwright.host.run.run.
 
@@ -315,7 +315,7 @@ def hosts_text(hosts: Mapping[str, str]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _wait(job: _Job, until: float | None, stop: Callable[[], LabwrightError | None] | None) -> bool:
+def _wait(job: _Job, until: float | None, stop: Stop | None) -> bool:
     """Wait for the end of a job; whether it came in time. Raises what `stop` returns."""
     while True:
         left = None if until is None else max(0.0, until - time.monotonic())
